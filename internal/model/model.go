@@ -1,0 +1,265 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// HostID is a host's name in the cluster file.
+type HostID string
+
+// Role is what a host does in the cluster, as a set of bits.
+type Role uint8
+
+// The roles of the cluster file.
+const (
+	ControlPlane Role = 1 << iota
+	Worker
+	EtcdHost // runs an etcd member: each control plane when stacked
+)
+
+// Has says whether all of r are in the set.
+func (s Role) Has(r Role) bool { return s&r == r }
+
+// Node says whether a host with these roles is a Kubernetes node.
+func (s Role) Node() bool { return s&(ControlPlane|Worker) != 0 }
+
+// Service is one of the services that quorate runs on hosts.
+type Service uint8
+
+// The services, in the order in which a host gets them.
+const (
+	Containerd Service = iota
+	Etcd
+	APIServer
+	ControllerManager
+	Scheduler
+	FrontDoor
+	PodNetwork
+	Kubelet
+	KubeProxy
+	NumServices
+)
+
+var serviceNames = [NumServices]string{
+	"containerd", "etcd", "kube-apiserver", "kube-controller-manager",
+	"kube-scheduler", "kube-nginx", "quorate-routes", "kubelet", "kube-proxy",
+}
+
+// String is the name of the systemd unit, without ".service".
+func (s Service) String() string { return serviceNames[s] }
+
+// Services lists all of them in order.
+func Services() []Service {
+	out := make([]Service, NumServices)
+	for i := range out {
+		out[i] = Service(i)
+	}
+	return out
+}
+
+// Unit is the state of one service on one host. "" is known absence: no file
+// of it on the disk, no process of it running.
+type Unit struct {
+	Disk    Known[string] // digest of unit and files on the disk
+	Running Known[string] // digest of what the running process has read
+}
+
+// Keys says which of the cluster's keys a host holds, as a relation to the
+// cluster's identity, never as values.
+type Keys uint8
+
+// The states of a host's keys.
+const (
+	NoKeys      Keys = iota
+	PublicKeys       // the CA certificate only
+	SharedKeys       // all CA keys, the service-account and the encryption key
+	PartialKeys      // some of them: an interrupted copy
+	OtherKeys        // of another cluster, or not ours
+)
+
+func (k Keys) String() string {
+	return [...]string{"none", "public", "shared", "partial", "other"}[k]
+}
+
+// Member is what etcd's member list says of a host.
+type Member uint8
+
+// The states of a member.
+const (
+	NoMember  Member = iota
+	Unstarted        // listed as voter, never started
+	Learner
+	Voter
+)
+
+func (m Member) String() string {
+	return [...]string{"none", "unstarted", "learner", "voter"}[m]
+}
+
+// EtcdState is a host's part in etcd.
+type EtcdState struct {
+	Data    Known[bool]   // there is a data directory
+	Begun   Known[bool]   // an etcd was started here once, whatever became of its data
+	Member  Known[Member] // by the member list of those who have quorum
+	Healthy Known[bool]   // this member serves (a learner: it is caught up)
+}
+
+// NodeState is a host as the API server knows it.
+type NodeState struct {
+	Registered Known[bool]
+	Ready      Known[bool]
+	Settled    Known[bool] // pod CIDR and labels are as wanted
+}
+
+// Host is all that matters about one machine. It is comparable: equality of
+// two hosts is ==.
+type Host struct {
+	Roles   Role
+	Address string // internal address
+	PodCIDR string
+
+	Reached  Known[bool]   // it answered
+	Obstacle Known[string] // what forbids to touch it; "" is nothing
+	Packages Known[string] // those missing, joined by blanks
+	System   Known[string] // digest of the OS settings that quorate made
+	Binaries Known[string] // digest of the installed set
+	Images   Known[string] // the wanted images that are there, joined by commas
+	Keys     Known[Keys]
+	Certs    Known[string] // digest of what the leaf certificates must be; "…!" when one is not
+	Units    [NumServices]Unit
+	Etcd     EtcdState
+	Ready    Known[bool]   // its API server's /readyz
+	Asks     Known[string] // hosts whose etcd its API server uses, joined by commas
+	Backends Known[string] // hosts behind its front door, joined by commas
+	Node     NodeState
+	Gone     Known[bool] // nothing of quorate is left on it
+}
+
+// Cluster is all that matters about a control plane, as a value.
+type Cluster struct {
+	Name  string
+	Hosts map[HostID]Host
+	// Minted says that the cluster's keys exist somewhere.
+	Minted Known[bool]
+	// Conflict names what makes the hosts disagree about which cluster this is.
+	Conflict string
+	// Addons are the digests of the applied cluster objects, by name.
+	Addons map[string]Known[string]
+
+	// critical are the hosts whose loss can matter to others, sorted.
+	critical []HostID
+}
+
+// New makes a cluster without hosts.
+func New(name string) Cluster {
+	return Cluster{Name: name, Hosts: map[HostID]Host{}, Addons: map[string]Known[string]{}}
+}
+
+// Put adds or replaces a host.
+func (c *Cluster) Put(id HostID, h Host) {
+	c.Hosts[id] = h
+	vital := h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Units[APIServer].Running.Not("")
+	if i, found := slices.BinarySearch(c.critical, id); vital && !found {
+		c.critical = slices.Insert(c.critical, i, id)
+	}
+}
+
+// Clone copies the value.
+func (c Cluster) Clone() Cluster {
+	c.Hosts = maps.Clone(c.Hosts)
+	c.Addons = maps.Clone(c.Addons)
+	c.critical = slices.Clone(c.critical)
+	return c
+}
+
+// Only is the cluster with one host alone: all that a step on that host may
+// read and write in its Effect.
+func (c Cluster) Only(id HostID) Cluster {
+	one := c
+	one.Hosts = map[HostID]Host{}
+	one.Addons = maps.Clone(c.Addons)
+	one.critical = nil
+	if h, ok := c.Hosts[id]; ok {
+		one.Put(id, h)
+	}
+	return one
+}
+
+// Equal compares all that is observed, reasons included.
+func (c Cluster) Equal(o Cluster) bool {
+	return c.Name == o.Name && c.Minted == o.Minted && c.Conflict == o.Conflict &&
+		maps.Equal(c.Hosts, o.Hosts) && maps.Equal(c.Addons, o.Addons)
+}
+
+// Edit changes one host of the cluster.
+func (c *Cluster) Edit(id HostID, change func(*Host)) {
+	h := c.Hosts[id]
+	change(&h)
+	c.Put(id, h)
+}
+
+// IDs are the hosts' names, sorted.
+func (c Cluster) IDs() []HostID { return slices.Sorted(maps.Keys(c.Hosts)) }
+
+// Critical are the hosts whose loss can matter to others, sorted.
+func (c Cluster) Critical() []HostID { return c.critical }
+
+// IsCritical says whether a host's loss can matter to others.
+func (c Cluster) IsCritical(id HostID) bool {
+	_, found := slices.BinarySearch(c.critical, id)
+	return found
+}
+
+// Set joins host names to a comparable set.
+func Set(ids ...HostID) string {
+	s := make([]string, len(ids))
+	for i, id := range ids {
+		s[i] = string(id)
+	}
+	slices.Sort(s)
+	return strings.Join(s, ",")
+}
+
+// InSet says whether a set made by Set holds id.
+func InSet(set string, id HostID) bool {
+	for set != "" {
+		first, rest, _ := strings.Cut(set, ",")
+		if first == string(id) {
+			return true
+		}
+		set = rest
+	}
+	return false
+}
+
+// SetOf splits a set made by Set.
+func SetOf(set string) []HostID {
+	if set == "" {
+		return nil
+	}
+	var out []HostID
+	for _, s := range strings.Split(set, ",") {
+		out = append(out, HostID(s))
+	}
+	return out
+}
+
+// Up says whether the host answered.
+func (h Host) Up() bool { return h.Reached.Is(true) }
+
+func (h Host) runs(s Service) bool { return h.Units[s].Running.Not("") }
+
+// Runs says whether a service is known to run.
+func (h Host) Runs(s Service) bool { return h.runs(s) }
+
+// String is the host in one line, for test failures.
+func (h Host) String() string {
+	return fmt.Sprintf("%+v", struct {
+		Reached Known[bool]
+		Etcd    EtcdState
+		Keys    Known[Keys]
+	}{h.Reached, h.Etcd, h.Keys})
+}

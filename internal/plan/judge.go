@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+// Risk is what a stage may cost while it runs and after it.
+type Risk uint8
+
+// The risks, least first.
+const (
+	Safe    Risk = iota // the cluster tolerates what it tolerated before
+	Exposed             // it works, but a host loss that was harmless is fatal
+	Outage              // etcd, the API, or a worker's way to it stops
+)
+
+func (r Risk) String() string { return [...]string{"safe", "exposed", "outage"}[r] }
+
+// MarshalText makes JSON readable.
+func (r Risk) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// judge compares states with the one before the stage.
+type judge struct {
+	c      model.Cluster
+	before model.Health
+}
+
+func newJudge(c model.Cluster) judge { return judge{c, c.Health()} }
+
+// risk of one step alone. A host that matters to nobody else can harm only
+// itself, which the judge does not weigh while the step runs.
+func (j judge) risk(s Step) Risk {
+	if !j.c.IsCritical(s.About().Host) {
+		return Safe
+	}
+	r, _ := j.verdict([]Step{s})
+	return r
+}
+
+// verdict of steps that run side by side: the worst of the state while they
+// run and the state after them.
+func (j judge) verdict(steps []Step) (Risk, []string) {
+	own := map[model.HostID]bool{}
+	vital := slices.ContainsFunc(steps, func(s Step) bool { return j.c.IsCritical(s.About().Host) })
+	if !vital {
+		return Safe, nil
+	}
+	during, after := j.c.Clone(), j.c.Clone()
+	for _, s := range steps {
+		own[s.About().Host] = true
+		s.Interim(&during)
+		s.Effect(&after)
+	}
+	r1, says1 := j.compare(during.Health(), own, "while this runs")
+	r2, says2 := j.compare(after.Health(), nil, "from then on")
+	if r2 > r1 || r2 == r1 && len(says1) == 0 {
+		return r2, says2
+	}
+	return r1, says1
+}
+
+// compare says what a state has lost against the one before.
+func (j judge) compare(h model.Health, own map[model.HostID]bool, when string) (Risk, []string) {
+	var says []string
+	if j.before.Etcd && !h.Etcd {
+		says = append(says, "OUTAGE: "+when+", etcd has no quorum: nothing can be written")
+	}
+	if j.before.API && !h.API {
+		says = append(says, "OUTAGE: "+when+", no API server answers")
+	} else if j.before.API {
+		lost := slices.DeleteFunc(minus(h.Stranded, j.before.Stranded), func(id model.HostID) bool { return own[id] })
+		if len(lost) > 0 {
+			says = append(says, fmt.Sprintf("OUTAGE: %s, %s cannot reach an API server", when, names(lost)))
+		}
+	}
+	if len(says) > 0 {
+		return Outage, says
+	}
+	if !j.before.Etcd || !j.before.API {
+		return Safe, nil // what does not work yet cannot be lost
+	}
+	if fatal := minus(h.Fatal, j.before.Fatal); len(fatal) > 0 {
+		return Exposed, []string{fmt.Sprintf("EXPOSED: %s, losing %s stops the control plane", when, strings.ReplaceAll(names(fatal), ", ", " or "))}
+	}
+	return Safe, nil
+}
+
+// together is the longest prefix-greedy set of steps that are as harmless
+// side by side as each is alone: what fits is taken whole, what does not is
+// halved.
+func (j judge) together(steps []Step) []Step {
+	var free, vital, chosen []Step
+	for _, s := range steps {
+		if j.c.IsCritical(s.About().Host) {
+			vital = append(vital, s)
+		} else {
+			free = append(free, s)
+		}
+	}
+	var add func([]Step)
+	add = func(batch []Step) {
+		if len(batch) == 0 {
+			return
+		}
+		joint := append(slices.Clone(chosen), batch...)
+		if r, _ := j.verdict(joint); r == Safe {
+			chosen = joint
+		} else if len(batch) > 1 {
+			add(batch[:len(batch)/2])
+			add(batch[len(batch)/2:])
+		}
+	}
+	add(vital)
+	return append(chosen, free...)
+}
+
+func minus(a, b []model.HostID) []model.HostID {
+	return slices.DeleteFunc(slices.Clone(a), func(id model.HostID) bool { return slices.Contains(b, id) })
+}
+
+func names(ids []model.HostID) string {
+	s := make([]string, len(ids))
+	for i, id := range ids {
+		s[i] = string(id)
+	}
+	return strings.Join(s, ", ")
+}

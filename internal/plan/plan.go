@@ -1,0 +1,249 @@
+// Package plan turns "have" and "want" into the list of steps between them,
+// each judged before anything is touched: what is down while it runs, and
+// which single host loss would then be fatal. It is pure: it imports package
+// model only, and it does not know what the steps really do.
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+// About names a step for people and for consent.
+type About struct {
+	Kind  string       `json:"kind"`
+	Host  model.HostID `json:"host"`
+	Title string       `json:"title"`
+	Why   string       `json:"why,omitempty"`
+	Final bool         `json:"final,omitempty"` // cannot be undone
+	// Alone names a thing that one step at a time may change.
+	Alone string `json:"-"`
+}
+
+// Key identifies a step among those of a plan.
+func (a About) Key() string { return a.Kind + "@" + string(a.Host) }
+
+// Step is the paper half of one change to one host. Effect and Interim read
+// and write that host and the facts of the whole cluster, no other host.
+type Step interface {
+	About() About
+	Need(model.Cluster) error // why not now
+	Effect(*model.Cluster)    // idempotent; done ⇔ Effect changes nothing
+	Interim(*model.Cluster)   // worst state while it runs or is cut short
+}
+
+// Rule proposes steps, best first; safety is not its business.
+type Rule func(have, want model.Cluster) []Step
+
+// ErrUnreached is the need of a step whose host does not answer: the rest of
+// the plan may go on without it.
+type ErrUnreached struct {
+	Host model.HostID
+	Why  string
+}
+
+func (e ErrUnreached) Error() string {
+	why := e.Why
+	if why == "" {
+		why = "no answer"
+	}
+	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
+}
+
+// Refused is a step that cannot be taken, and why.
+type Refused struct {
+	Step About `json:"step"`
+	Err  error `json:"-"`
+}
+
+func (r Refused) Error() string { return fmt.Sprintf("%s: %s: %v", r.Step.Host, r.Step.Title, r.Err) }
+
+// Stage is steps that run side by side.
+type Stage struct {
+	Steps []Step
+	Risk  Risk
+	Says  []string // what the risk is, in sentences
+	After model.Cluster
+}
+
+// Plan is the way from have to want.
+type Plan struct {
+	Have, Want model.Cluster
+	Stages     []Stage
+	Blocked    []Refused // not empty: the plan must not be started
+	Deferred   []Refused // waits for hosts that do not answer; the rest goes on
+}
+
+// Empty says that nothing is to be done.
+func (p Plan) Empty() bool {
+	return len(p.Stages) == 0 && len(p.Blocked) == 0 && len(p.Deferred) == 0
+}
+
+// Last is the state at the end of the plan.
+func (p Plan) Last() model.Cluster {
+	if len(p.Stages) == 0 {
+		return p.Have
+	}
+	return p.Stages[len(p.Stages)-1].After
+}
+
+// Done says that a step's effect changes nothing.
+func Done(s Step, c model.Cluster) bool {
+	before := c.Only(s.About().Host)
+	after := before.Clone()
+	s.Effect(&after)
+	return before.Equal(after)
+}
+
+// maxStages bounds a plan: no change of a cluster needs as many, so that
+// reaching it means that two rules undo each other.
+const maxStages = 400
+
+// Make plans: it takes the admissible steps of least risk, applies their
+// effects on paper, and repeats until no rule proposes anything.
+func Make(have, want model.Cluster, rules []Rule) Plan {
+	p := Plan{Have: have, Want: want}
+	c := have.Clone()
+	for {
+		ready, refused := propose(c, want, rules)
+		if len(ready) == 0 {
+			p.sort(c, refused)
+			return p
+		}
+		if len(p.Stages) == maxStages {
+			p.Blocked = append(p.Blocked, Refused{ready[0].About(), errors.New("the plan goes in a circle; this is a defect of quorate: please report it with `quorate plan --output json`")})
+			return p
+		}
+		stage := pick(c, ready)
+		p.Stages = append(p.Stages, stage)
+		c = stage.After
+	}
+}
+
+// propose asks the rules, and drops what is done already.
+func propose(c, want model.Cluster, rules []Rule) (ready []Step, refused []Refused) {
+	seen := map[string]bool{}
+	for _, rule := range rules {
+		for _, s := range rule(c, want) {
+			about := s.About()
+			if seen[about.Key()] || Done(s, c) {
+				continue
+			}
+			seen[about.Key()] = true
+			if err := s.Need(c); err != nil {
+				refused = append(refused, Refused{about, err})
+			} else {
+				ready = append(ready, s)
+			}
+		}
+	}
+	return ready, refused
+}
+
+// sort tells what only waits for a host from what stops the plan: going on
+// without a host is right as long as a served control plane comes out of it.
+func (p *Plan) sort(end model.Cluster, refused []Refused) {
+	var unreached ErrUnreached
+	health := end.Health()
+	serves := health.Etcd && health.API || len(refused) > 0 && len(end.Critical()) == 0
+	for _, r := range refused {
+		if serves && errors.As(r.Err, &unreached) {
+			p.Deferred = append(p.Deferred, r)
+		} else {
+			p.Blocked = append(p.Blocked, r)
+		}
+	}
+	if serves || len(p.Blocked) == 0 {
+		return
+	}
+	// Name the causes first: hosts that do not answer explain the rest.
+	slices.SortStableFunc(p.Blocked, func(a, b Refused) int {
+		x, y := errors.As(a.Err, &unreached), errors.As(b.Err, &unreached)
+		switch {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		}
+		return 1
+	})
+}
+
+// pick makes the next stage of the steps that can be taken.
+func pick(c model.Cluster, ready []Step) Stage {
+	j := newJudge(c)
+	least := Outage
+	var best []Step
+	for _, s := range ready {
+		switch r := j.risk(s); {
+		case r < least || best == nil:
+			least, best = r, []Step{s}
+		case r == least:
+			best = append(best, s)
+		}
+	}
+	chosen := best[:1]
+	if least == Safe {
+		chosen = j.together(sideBySide(c, best))
+	}
+	risk, says := j.verdict(chosen)
+	after := c.Clone()
+	for _, s := range chosen {
+		s.Effect(&after)
+	}
+	return Stage{Steps: chosen, Risk: risk, Says: says, After: after}
+}
+
+// sideBySide drops what would disturb an earlier step of the same stage: on one
+// host, steps run together only if each could still begin while the other is
+// half done.
+func sideBySide(c model.Cluster, steps []Step) []Step {
+	paper := c.Clone()
+	taken := map[model.HostID][]Step{}
+	alone := map[string]bool{}
+	var out []Step
+	for _, s := range steps {
+		a := s.About()
+		if a.Alone != "" && alone[a.Alone] || !compatible(paper, a.Host, s, taken[a.Host]) {
+			continue
+		}
+		alone[a.Alone] = true
+		taken[a.Host] = append(taken[a.Host], s)
+		out = append(out, s)
+	}
+	return out
+}
+
+func compatible(paper model.Cluster, id model.HostID, s Step, with []Step) bool {
+	was, there := paper.Hosts[id]
+	if !there {
+		return len(with) == 0
+	}
+	defer func() { paper.Hosts[id] = was }()
+	begins := func(s, while Step) bool {
+		one := paper.Only(id)
+		while.Interim(&one)
+		paper.Hosts[id] = one.Hosts[id]
+		return s.Need(paper) == nil
+	}
+	for _, t := range with {
+		if !begins(s, t) || !begins(t, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// Kinds counts the plan's steps by kind, for summaries.
+func (p Plan) Kinds() map[string]int {
+	out := map[string]int{}
+	for _, st := range p.Stages {
+		for _, s := range st.Steps {
+			out[s.About().Kind]++
+		}
+	}
+	return out
+}

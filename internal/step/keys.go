@@ -1,0 +1,127 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Mint makes the cluster's keys, once, on one control plane. It is the only
+// step that ever makes a certificate authority.
+type Mint struct{ on }
+
+// About implements plan.Step.
+func (s Mint) About() plan.About {
+	return plan.About{Kind: "mint", Host: s.ID, Title: "make the cluster's keys",
+		Why: "every control plane was seen and none has them"}
+}
+
+// Need implements plan.Step.
+func (s Mint) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	for _, id := range c.Critical() {
+		h := c.Hosts[id]
+		if !h.Roles.Has(model.ControlPlane) {
+			continue
+		}
+		k, known := h.Keys.Get()
+		if !known {
+			return fmt.Errorf("%s was not seen and may hold the cluster's keys (%s): a certificate authority is made only when every control plane has been seen and none has one; bring %s back, or take it out of the file", id, h.Keys.Why(), id)
+		}
+		if k != model.NoKeys {
+			return fmt.Errorf("%s holds keys already (%s)", id, k)
+		}
+	}
+	if !c.Minted.Is(false) {
+		return errors.New("it is not certain that no keys exist")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s Mint) Effect(c *model.Cluster) {
+	c.Minted = model.Is(true)
+	c.Edit(s.ID, func(h *model.Host) { h.Keys = model.Is(model.SharedKeys) })
+}
+
+// Interim implements plan.Step: the folder appears whole or not at all.
+func (s Mint) Interim(*model.Cluster) {}
+
+// CopyKeys brings the cluster's existing keys to a host that lacks them: all of
+// them to a control plane, the CA certificate alone to a worker.
+type CopyKeys struct{ on }
+
+// About implements plan.Step.
+func (s CopyKeys) About() plan.About {
+	title := "copy the cluster's keys"
+	if s.Want.Keys.Is(model.PublicKeys) {
+		title = "copy the CA certificates"
+	}
+	return plan.About{Kind: "keys", Host: s.ID, Title: title}
+}
+
+// Need implements plan.Step.
+func (s CopyKeys) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	if c.Hosts[s.ID].Keys.Is(model.OtherKeys) {
+		return errors.New("it holds the keys of another cluster; reset it there, or take it out of the file")
+	}
+	if _, ok := anyone(c, holdsKeys); !ok {
+		return errors.New("no reachable control plane holds the cluster's keys")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s CopyKeys) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Keys = s.Want.Keys })
+}
+
+// Interim implements plan.Step.
+func (s CopyKeys) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Keys = model.Is(model.PartialKeys) })
+}
+
+// Certs issues the host's leaf certificates that are missing, due for renewal,
+// or not what the file wants. The running services take new files up by
+// themselves.
+type Certs struct {
+	on
+	why string
+}
+
+// About implements plan.Step.
+func (s Certs) About() plan.About {
+	return plan.About{Kind: "certs", Host: s.ID, Title: "issue certificates", Why: s.why}
+}
+
+// Need implements plan.Step.
+func (s Certs) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	if !model.Same(c.Hosts[s.ID].Keys, s.Want.Keys) {
+		return errors.New("it has not got the cluster's keys yet")
+	}
+	if _, ok := anyone(c, holdsKeys); !ok {
+		return errors.New("no reachable control plane holds the cluster's keys")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s Certs) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Certs = s.Want.Certs })
+}
+
+// Interim implements plan.Step: each key and its certificate are replaced one
+// rename after the other; what runs keeps the pair it has loaded.
+func (s Certs) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Certs = model.Unknown[string]("being issued") })
+}

@@ -1,0 +1,125 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// KeptDir is where everything lies that a step has replaced or set aside.
+const KeptDir = "/var/lib/quorate/kept"
+
+// unused says who among the staying API servers still uses the etcd of a host
+// that leaves.
+func (o on) unused(c model.Cluster) error {
+	for _, id := range c.Critical() {
+		if h := c.Hosts[id]; id != o.ID && h.Roles != 0 && h.Up() && model.InSet(h.Asks.Or(""), o.ID) {
+			return fmt.Errorf("the API server of %s still uses its etcd", id)
+		}
+	}
+	return nil
+}
+
+// Stop ends the services of a host that leaves. etcd goes on until the member
+// is off the list: a member that stops first counts as a lost one.
+type Stop struct{ on }
+
+// About implements plan.Step.
+func (s Stop) About() plan.About {
+	return plan.About{Kind: "stop", Host: s.ID, Title: "stop its services", Why: "it is not in the file any more"}
+}
+
+// Need implements plan.Step.
+func (s Stop) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	if !c.Hosts[s.ID].Runs(model.APIServer) {
+		return nil
+	}
+	for id, h := range c.Hosts {
+		if id != s.ID && h.Roles != 0 && h.Up() && h.Runs(model.FrontDoor) && model.InSet(h.Backends.Or(""), s.ID) {
+			return fmt.Errorf("the front door of %s still leads to it", id)
+		}
+	}
+	return s.unused(c)
+}
+
+// Effect implements plan.Step.
+func (s Stop) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		for v := range h.Units {
+			if model.Service(v) != model.Etcd && model.Service(v) != model.Containerd {
+				h.Units[v].Running = model.Is("")
+			}
+		}
+		h.Ready, h.Asks, h.Backends = model.Is(false), model.Is(""), model.Is("")
+	})
+}
+
+// Interim implements plan.Step.
+func (s Stop) Interim(c *model.Cluster) { s.Effect(c) }
+
+// Clean takes everything off a host that quorate put there. Keys, data and
+// configuration are kept under KeptDir.
+type Clean struct{ on }
+
+// About implements plan.Step.
+func (s Clean) About() plan.About {
+	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: "it is not in the file any more; what it held is kept under " + KeptDir, Final: true}
+}
+
+// Need implements plan.Step.
+func (s Clean) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	h := c.Hosts[s.ID]
+	switch {
+	case !h.Etcd.Member.Is(model.NoMember):
+		return errors.New("it is still an etcd member")
+	case h.Runs(model.APIServer):
+		return errors.New("its API server still runs")
+	case h.Node.Registered.Or(true):
+		return errors.New("it is still a node of the cluster")
+	}
+	if _, ok := anyone(c, holdsKeys); !ok {
+		return errors.New("no reachable control plane holds the cluster's keys")
+	}
+	for _, id := range c.Critical() {
+		if id != s.ID && holdsKeys(c.Hosts[id]) && c.Hosts[id].Roles != 0 {
+			return nil
+		}
+	}
+	return errors.New("it is the last one that holds the cluster's keys")
+}
+
+// Effect implements plan.Step.
+func (s Clean) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { *h = bare(*h) })
+}
+
+// Interim implements plan.Step.
+func (s Clean) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		for v := range h.Units {
+			h.Units[v].Running = model.Is("")
+		}
+		h.Etcd.Healthy = model.Is(false)
+	})
+}
+
+// bare is a host with nothing of quorate on it.
+func bare(h model.Host) model.Host {
+	b := model.Host{Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
+		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
+		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
+		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),
+		Node: model.NodeState{Registered: model.Is(false)}, Gone: model.Is(true)}
+	for v := range b.Units {
+		b.Units[v] = model.Unit{Disk: model.Is(""), Running: model.Is("")}
+	}
+	return b
+}

@@ -1,0 +1,161 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// members is what changes one step at a time, with health between.
+const members = "etcd members"
+
+// AddLearner lists a prepared host as a learner: it gets the data without a
+// vote, so that nothing depends on it until it has caught up.
+type AddLearner struct{ on }
+
+// About implements plan.Step.
+func (s AddLearner) About() plan.About {
+	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "a voter is added only once it has caught up", Alone: members}
+}
+
+// Need implements plan.Step.
+func (s AddLearner) Need(c model.Cluster) error {
+	if err := s.prepared(c); err != nil {
+		return err
+	}
+	h := c.Hosts[s.ID]
+	switch {
+	case !c.Quorum(""):
+		return errors.New("etcd has no quorum")
+	case !model.Same(h.Certs, s.Want.Certs):
+		return errors.New("its certificates are not issued yet")
+	case !h.Etcd.Data.Is(false):
+		return errors.New("its old etcd data must go first")
+	}
+	if other, ok := c.Learner(); ok && other != s.ID {
+		return fmt.Errorf("%s is the learner now; etcd has one at a time", other)
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s AddLearner) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		if h.Etcd.Member.Or(model.NoMember) == model.NoMember {
+			h.Etcd.Member = model.Is(model.Learner)
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s AddLearner) Interim(c *model.Cluster) { s.Effect(c) }
+
+// Promote gives a caught-up learner its vote.
+type Promote struct{ on }
+
+// About implements plan.Step.
+func (s Promote) About() plan.About {
+	return plan.About{Kind: "promote", Host: s.ID, Title: "promote etcd learner to voter", Alone: members}
+}
+
+// Need implements plan.Step.
+func (s Promote) Need(c model.Cluster) error {
+	h := c.Hosts[s.ID]
+	switch {
+	case !h.Etcd.Member.Is(model.Learner):
+		return errors.New("it is no learner")
+	case !h.Runs(model.Etcd) || !h.Etcd.Healthy.Is(true):
+		return errors.New("it has not caught up yet")
+	case !c.Quorum(""):
+		return errors.New("etcd has no quorum")
+	}
+	return s.reach(c)
+}
+
+// Effect implements plan.Step.
+func (s Promote) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Etcd.Member = model.Is(model.Voter) })
+}
+
+// Interim implements plan.Step.
+func (s Promote) Interim(c *model.Cluster) { s.Effect(c) }
+
+// RemoveMember takes a host off etcd's member list.
+type RemoveMember struct {
+	on
+	why string
+}
+
+// About implements plan.Step.
+func (s RemoveMember) About() plan.About {
+	return plan.About{Kind: "remove-member", Host: s.ID, Title: "remove from etcd", Why: s.why, Alone: members}
+}
+
+// Need implements plan.Step.
+func (s RemoveMember) Need(c model.Cluster) error {
+	if c.Conflict != "" {
+		return errors.New(c.Conflict)
+	}
+	if !c.Quorum("") {
+		return errors.New("etcd has no quorum, so that its member list cannot change")
+	}
+	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.APIServer) && s.Want.Roles == 0 {
+		return errors.New("its API server still runs")
+	}
+	if s.Want.Roles == 0 {
+		return s.unused(c)
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s RemoveMember) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Etcd.Member = model.Is(model.NoMember)
+		if h.Etcd.Healthy.Known() {
+			h.Etcd.Healthy = model.Is(false)
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s RemoveMember) Interim(c *model.Cluster) { s.Effect(c) }
+
+// SetAside stops etcd on a host that is no member and moves its old data out
+// of the way; the data is kept.
+type SetAside struct{ on }
+
+// About implements plan.Step.
+func (s SetAside) About() plan.About {
+	return plan.About{Kind: "set-aside", Host: s.ID, Title: "set old etcd data aside",
+		Why: "it belongs to a membership that was taken away; it is kept under " + KeptDir}
+}
+
+// Need implements plan.Step.
+func (s SetAside) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	if !c.Hosts[s.ID].Etcd.Member.Is(model.NoMember) || !c.Quorum("") {
+		return errors.New("etcd's members do not say that it is none of them")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s SetAside) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy = model.Is(false), model.Is(false), model.Is(false)
+		h.Units[model.Etcd].Running = model.Is("")
+	})
+}
+
+// Interim implements plan.Step.
+func (s SetAside) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Etcd.Data, h.Etcd.Begun = model.Unknown[bool]("being moved"), model.Is(true)
+		h.Units[model.Etcd].Running = model.Is("")
+	})
+}

@@ -1,0 +1,112 @@
+package step
+
+import (
+	"errors"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Settle gives a registered node its pod CIDR and labels, and is done when the
+// node is Ready.
+type Settle struct{ on }
+
+// About implements plan.Step.
+func (s Settle) About() plan.About {
+	return plan.About{Kind: "settle", Host: s.ID, Title: "settle the node", Why: "pod CIDR, labels, Ready"}
+}
+
+// Need implements plan.Step.
+func (s Settle) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	h := c.Hosts[s.ID]
+	switch {
+	case !h.Node.Registered.Is(true):
+		return errors.New("it is not registered yet")
+	case len(c.Serving()) == 0:
+		return errors.New("no API server answers")
+	case !h.Runs(model.Kubelet):
+		return errors.New("its kubelet does not run")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s Settle) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Node.Settled = model.Is(true)
+		if s.Want.Node.Ready.Known() {
+			h.Node.Ready = model.Is(true)
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s Settle) Interim(*model.Cluster) {}
+
+// DeleteNode takes a host that leaves out of the API.
+type DeleteNode struct{ on }
+
+// About implements plan.Step.
+func (s DeleteNode) About() plan.About {
+	return plan.About{Kind: "delete-node", Host: s.ID, Title: "delete the node", Why: "it is not in the file any more"}
+}
+
+// Need implements plan.Step.
+func (s DeleteNode) Need(c model.Cluster) error {
+	if len(c.Serving()) == 0 {
+		return errors.New("no API server answers")
+	}
+	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.Kubelet) {
+		return errors.New("its kubelet still runs")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s DeleteNode) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Node = model.NodeState{Registered: model.Is(false)} })
+}
+
+// Interim implements plan.Step.
+func (s DeleteNode) Interim(*model.Cluster) {}
+
+// Addon applies one group of cluster objects through the API server of a host.
+type Addon struct {
+	on
+	Name   string
+	Digest model.Known[string]
+}
+
+// About implements plan.Step.
+func (s Addon) About() plan.About {
+	return plan.About{Kind: "addon-" + s.Name, Host: s.ID, Title: "apply " + s.Name}
+}
+
+// Need implements plan.Step.
+func (s Addon) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	if h := c.Hosts[s.ID]; !h.Runs(model.APIServer) || !h.Ready.Is(true) {
+		return errors.New("no API server answers")
+	}
+	if s.Name == "rbac" || s.Name == "cluster" {
+		return nil
+	}
+	// Workloads: their step is done when they are available.
+	for _, h := range c.Hosts {
+		if h.Node.Settled.Is(true) {
+			return nil
+		}
+	}
+	return errors.New("no node is there yet to run it")
+}
+
+// Effect implements plan.Step.
+func (s Addon) Effect(c *model.Cluster) { c.Addons[s.Name] = s.Digest }
+
+// Interim implements plan.Step.
+func (s Addon) Interim(*model.Cluster) {}

@@ -1,0 +1,188 @@
+package step
+
+import (
+	"maps"
+	"slices"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Rules propose the steps, best first. What really must come before what is
+// said by the steps' own needs.
+func Rules() []plan.Rule {
+	return []plan.Rule{hosts(prepare), mint, hosts(keys), hosts(member), hosts(run), addons, hosts(settle), leave}
+}
+
+// hosts makes a rule of what one wanted host needs.
+func hosts(one func(have model.Host, at on, c model.Cluster) []plan.Step) plan.Rule {
+	return func(have, want model.Cluster) []plan.Step {
+		var out []plan.Step
+		for _, id := range want.IDs() {
+			out = append(out, one(have.Hosts[id], on{id, want.Hosts[id]}, have)...)
+		}
+		return out
+	}
+}
+
+func prepare(have model.Host, at on, _ model.Cluster) (out []plan.Step) {
+	if !have.Packages.Is("") {
+		out = append(out, Packages{at})
+	}
+	if !model.Same(have.System, at.Want.System) {
+		out = append(out, System{at})
+	}
+	if !model.Same(have.Binaries, at.Want.Binaries) {
+		out = append(out, Binaries{at})
+	}
+	return out
+}
+
+// mint proposes one host to make the keys on: the first that can be used.
+func mint(have, want model.Cluster) []plan.Step {
+	if have.Minted.Is(true) {
+		return nil
+	}
+	var last plan.Step
+	for _, id := range want.Critical() {
+		if !want.Hosts[id].Roles.Has(model.ControlPlane) {
+			continue
+		}
+		s := Mint{on{id, want.Hosts[id]}}
+		if s.Need(have) == nil {
+			return []plan.Step{s}
+		}
+		if last == nil {
+			last = s
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return []plan.Step{last}
+}
+
+func keys(have model.Host, at on, c model.Cluster) (out []plan.Step) {
+	if c.Minted.Is(true) && !model.Same(have.Keys, at.Want.Keys) {
+		out = append(out, CopyKeys{at})
+	}
+	if !model.Same(have.Certs, at.Want.Certs) {
+		out = append(out, Certs{at, have.Certs.Why()})
+	}
+	return out
+}
+
+func member(have model.Host, at on, c model.Cluster) []plan.Step {
+	if !at.Want.Roles.Has(model.EtcdHost) || !c.Born() {
+		return nil
+	}
+	m, known := have.Etcd.Member.Get()
+	data, seen := have.Etcd.Data.Get()
+	switch {
+	case !known || !seen:
+		return nil
+	case m == model.Voter && !data, m == model.Unstarted && !data && have.Etcd.Begun.Is(true):
+		return []plan.Step{RemoveMember{at, "its data is gone; an empty member must not vote as the one it was"}}
+	case m == model.NoMember && data:
+		return []plan.Step{SetAside{at}}
+	case m == model.NoMember:
+		return []plan.Step{AddLearner{at}}
+	case m == model.Learner:
+		return []plan.Step{Promote{at}}
+	}
+	return nil
+}
+
+// run groups the services that differ: those of a group that can go now go in
+// one step; if none can, the first one's need is what is said.
+func run(have model.Host, at on, c model.Cluster) (out []plan.Step) {
+	if !model.Same(have.Images, at.Want.Images) {
+		out = append(out, Images{at})
+	}
+	for _, group := range groups {
+		var ready, not []model.Service
+		for _, v := range group {
+			if at.Want.Units[v].Disk.Or("") == "" || fits(have, at.Want, v) {
+				continue
+			}
+			if (Run{at, []model.Service{v}, have.Units}).Need(c) == nil {
+				ready = append(ready, v)
+			} else {
+				not = append(not, v)
+			}
+		}
+		if len(ready) == 0 && len(not) > 0 {
+			ready = not[:1]
+		}
+		if len(ready) > 0 {
+			out = append(out, Run{at, ready, have.Units})
+		}
+	}
+	return out
+}
+
+func fits(have, want model.Host, v model.Service) bool {
+	ok := model.Same(have.Units[v].Disk, want.Units[v].Disk) && model.Same(have.Units[v].Running, want.Units[v].Running)
+	switch v {
+	case model.Etcd:
+		return ok && have.Etcd.Healthy.Is(true)
+	case model.APIServer:
+		return ok && have.Ready.Is(true) && model.Same(have.Asks, want.Asks)
+	case model.FrontDoor:
+		return ok && model.Same(have.Backends, want.Backends)
+	case model.Kubelet:
+		return ok && have.Node.Registered.Is(true)
+	}
+	return ok
+}
+
+func addons(have, want model.Cluster) (out []plan.Step) {
+	through := have.Serving()
+	if len(through) == 0 {
+		through = want.Critical()
+	}
+	if len(through) == 0 {
+		return nil
+	}
+	i := 0
+	for _, name := range slices.Sorted(maps.Keys(want.Addons)) {
+		if !model.Same(have.Addons[name], want.Addons[name]) {
+			id := through[i%len(through)]
+			out = append(out, Addon{on{id, want.Hosts[id]}, name, want.Addons[name]})
+			i++
+		}
+	}
+	return out
+}
+
+func settle(have model.Host, at on, _ model.Cluster) []plan.Step {
+	ready := !at.Want.Node.Ready.Known() || have.Node.Ready.Is(true)
+	if !at.Want.Roles.Node() || have.Node.Settled.Is(true) && ready {
+		return nil
+	}
+	return []plan.Step{Settle{at}}
+}
+
+// leave proposes what takes a host out that the file does not name any more.
+func leave(have, want model.Cluster) (out []plan.Step) {
+	for _, id := range have.IDs() {
+		h := have.Hosts[id]
+		if _, wanted := want.Hosts[id]; wanted || h.Gone.Is(true) {
+			continue
+		}
+		at := on{ID: id}
+		if h.Up() && slices.ContainsFunc(model.Services(), func(v model.Service) bool {
+			return v != model.Etcd && v != model.Containerd && h.Runs(v)
+		}) {
+			out = append(out, Stop{at})
+		}
+		if h.Etcd.Member.Not(model.NoMember) {
+			out = append(out, RemoveMember{at, "it is not in the file any more"})
+		}
+		if h.Node.Registered.Is(true) {
+			out = append(out, DeleteNode{at})
+		}
+		out = append(out, Clean{at})
+	}
+	return out
+}

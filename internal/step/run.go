@@ -1,0 +1,250 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// groups are the services that one step may bring up together, in order; etcd
+// and the API server stand alone, since the whole cluster depends on them.
+var groups = [][]model.Service{
+	{model.Containerd, model.FrontDoor, model.PodNetwork},
+	{model.Etcd},
+	{model.APIServer},
+	{model.ControllerManager, model.Scheduler},
+	{model.Kubelet, model.KubeProxy},
+}
+
+// Run brings services of one host to the wanted configuration and runs them:
+// files first, then a start, a restart or a reload, as little as suffices.
+type Run struct {
+	on
+	Set  []model.Service
+	have [model.NumServices]model.Unit
+}
+
+// About implements plan.Step.
+func (s Run) About() plan.About {
+	var names, whys []string
+	for _, v := range s.Set {
+		names = append(names, v.String())
+		whys = append(whys, s.why(v))
+	}
+	slices.Sort(whys)
+	return plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: "run " + strings.Join(names, ", "),
+		Why: strings.Join(slices.Compact(whys), "; ")}
+}
+
+func (s Run) why(v model.Service) string {
+	u, w := s.have[v], s.Want.Units[v]
+	switch {
+	case u.Disk.Is(""):
+		return "not installed"
+	case u.Running.Is(""):
+		return "not running"
+	case model.Same(u.Running, w.Running):
+		return "file on disk differs (no restart)"
+	case !model.Same(u.Disk, w.Disk):
+		return "configuration differs"
+	default:
+		return "runs with an older configuration"
+	}
+}
+
+// Need implements plan.Step.
+func (s Run) Need(c model.Cluster) error {
+	if err := s.prepared(c); err != nil {
+		return err
+	}
+	for _, v := range s.Set {
+		if err := s.ready(c, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready is what one service needs before it may start or change.
+func (s Run) ready(c model.Cluster, v model.Service) error {
+	h := c.Hosts[s.ID]
+	if v != model.Containerd && v != model.FrontDoor && v != model.PodNetwork && !model.Same(h.Certs, s.Want.Certs) {
+		return errors.New("its certificates are not issued yet")
+	}
+	switch v {
+	case model.Etcd:
+		return s.etcdReady(c, h)
+	case model.APIServer:
+		return s.apiReady(c, h)
+	case model.FrontDoor:
+		return s.doorReady(c, h)
+	case model.ControllerManager, model.Scheduler:
+		if !h.Ready.Is(true) || !h.Runs(model.APIServer) {
+			return errors.New("its API server is not ready yet")
+		}
+	case model.Kubelet, model.KubeProxy:
+		return s.nodeReady(c, h)
+	}
+	return nil
+}
+
+// etcdReady: a member starts on its own data, as a listed learner, as a member
+// that was listed at the cluster's birth and never started, or at that birth.
+// An empty member of a living cluster never starts as the voter it was: it
+// could not know what it has voted for.
+func (s Run) etcdReady(c model.Cluster, h model.Host) error {
+	data, known := h.Etcd.Data.Get()
+	if !known {
+		return fmt.Errorf("could not see whether it has etcd data: %s", h.Etcd.Data.Why())
+	}
+	member := h.Etcd.Member
+	switch {
+	case data && member.Is(model.NoMember) && c.Born():
+		return errors.New("it has data of a membership that was taken away; that goes first")
+	case data, member.Is(model.Learner):
+		return nil
+	case !c.Born():
+		return birth(c)
+	case member.Is(model.Unstarted) && h.Etcd.Begun.Is(false):
+		return nil
+	case !c.Quorum(""):
+		return errors.New("etcd has no quorum, and this member has no data: bring another member back first")
+	}
+	return errors.New("it joins as a learner first")
+}
+
+// birth: the first members start together, as many of them as can be reached;
+// who comes later is on the list already.
+func birth(c model.Cluster) error {
+	total, there := 0, 0
+	var missing []string
+	for _, id := range c.Critical() {
+		h := c.Hosts[id]
+		if !h.Roles.Has(model.EtcdHost) {
+			continue
+		}
+		total++
+		if !h.Up() || h.Obstacle.Or("?") != "" {
+			missing = append(missing, string(id))
+			continue
+		}
+		there++
+		if certs := h.Certs.Or(""); certs == "" || strings.HasSuffix(certs, "!") || h.Binaries.Or("") == "" {
+			return fmt.Errorf("%s, which starts together with it, is not prepared yet", id)
+		}
+	}
+	if there <= total/2 {
+		return fmt.Errorf("only %d of %d etcd hosts can be used, which is no quorum: bring back %s", there, total, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func (s Run) apiReady(c model.Cluster, h model.Host) error {
+	if !c.Quorum("") {
+		return errors.New("etcd has no quorum yet")
+	}
+	running := h.Runs(model.APIServer)
+	for _, id := range model.SetOf(s.Want.Asks.Or("")) {
+		e := c.Hosts[id]
+		if m, known := e.Etcd.Member.Get(); e.Up() && known && (m == model.Learner || m == model.NoMember) {
+			// A learner refuses requests, and the etcd client goes on asking it.
+			return fmt.Errorf("the etcd member of %s has no vote yet", id)
+		}
+		if running && !model.InSet(h.Asks.Or(""), id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
+			return fmt.Errorf("the etcd member of %s is not a healthy voter yet", id)
+		}
+	}
+	return nil
+}
+
+// doorReady: who already has a working front door gets a new backend only once
+// that answers.
+func (s Run) doorReady(c model.Cluster, h model.Host) error {
+	if !h.Runs(model.FrontDoor) || len(c.Serving()) == 0 {
+		return nil
+	}
+	for _, id := range model.SetOf(s.Want.Backends.Or("")) {
+		b := c.Hosts[id]
+		if !model.InSet(h.Backends.Or(""), id) && !(b.Up() && b.Ready.Is(true)) {
+			return fmt.Errorf("the API server of %s does not answer yet", id)
+		}
+		for _, e := range model.SetOf(b.Asks.Or("")) {
+			if !c.Hosts[e].Roles.Has(model.EtcdHost) {
+				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
+			}
+		}
+	}
+	return nil
+}
+
+func (s Run) nodeReady(c model.Cluster, h model.Host) error {
+	if !h.Runs(model.Containerd) {
+		return errors.New("containerd does not run there yet")
+	}
+	if !model.Same(h.Images, s.Want.Images) {
+		return errors.New("its images are not imported yet")
+	}
+	serving := c.Serving()
+	if len(serving) == 0 {
+		return errors.New("no API server answers yet")
+	}
+	if !c.Addons["rbac"].Known() || c.Addons["rbac"].Is("") {
+		return errors.New("the API does not know yet what a joining node may do")
+	}
+	if s.Want.Roles.Has(model.ControlPlane) {
+		if !slices.Contains(serving, s.ID) {
+			return errors.New("its own API server does not answer yet")
+		}
+	} else if !h.Runs(model.FrontDoor) {
+		return errors.New("its front door does not run yet")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s Run) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		for _, v := range s.Set {
+			h.Units[v] = s.Want.Units[v]
+			switch v {
+			case model.Etcd:
+				h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy = model.Is(true), model.Is(true), model.Is(true)
+				if !h.Etcd.Member.Is(model.Learner) {
+					h.Etcd.Member = model.Is(model.Voter)
+				}
+			case model.APIServer:
+				h.Asks, h.Ready = s.Want.Asks, model.Is(true)
+			case model.FrontDoor:
+				h.Backends = s.Want.Backends
+			case model.Kubelet:
+				h.Node.Registered = model.Is(true)
+			}
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s Run) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		for _, v := range s.Set {
+			h.Units[v].Disk = model.Unknown[string]("being written")
+			if model.Same(h.Units[v].Running, s.Want.Units[v].Running) {
+				continue
+			}
+			if v == model.FrontDoor && h.Runs(v) {
+				continue // reloaded: it never stops to serve
+			}
+			h.Units[v].Running = model.Is("")
+			switch v {
+			case model.Etcd:
+				h.Etcd.Healthy, h.Etcd.Data, h.Etcd.Begun = model.Is(false), model.Is(true), model.Is(true)
+			case model.APIServer:
+				h.Ready = model.Is(false)
+			}
+		}
+	})
+}

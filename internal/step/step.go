@@ -1,0 +1,75 @@
+// Package step is the catalogue of changes: each type is a plan.Step (what it
+// needs, does and risks, on paper) and, in the same file, its real half. The
+// rules that propose them stand in rules.go. It does not wait, order, or judge:
+// packages engine and plan do.
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Action is a step with its real half.
+type Action interface {
+	plan.Step
+	// Do brings the host to the step's Effect, from its Interim too. It never
+	// waits for the cluster; the engine observes until the effect is there.
+	Do(context.Context, Env) error
+}
+
+// on is a step's host, and what the cluster file wants of it.
+type on struct {
+	ID   model.HostID
+	Want model.Host
+}
+
+// reach is the need of everything that touches a host.
+func (o on) reach(c model.Cluster) error {
+	if c.Conflict != "" {
+		return errors.New(c.Conflict)
+	}
+	h := c.Hosts[o.ID]
+	if !h.Up() {
+		return plan.ErrUnreached{Host: o.ID, Why: h.Reached.Why()}
+	}
+	what, known := h.Obstacle.Get()
+	if !known {
+		return fmt.Errorf("could not see whether %s is free to use: %s", o.ID, h.Obstacle.Why())
+	}
+	if what != "" {
+		return errors.New(what)
+	}
+	return nil
+}
+
+// prepared is the need of everything that runs on a host.
+func (o on) prepared(c model.Cluster) error {
+	if err := o.reach(c); err != nil {
+		return err
+	}
+	h := c.Hosts[o.ID]
+	switch {
+	case !h.Packages.Is(""):
+		return errors.New("its packages are not installed yet")
+	case !model.Same(h.System, o.Want.System):
+		return errors.New("its system settings are not made yet")
+	case !model.Same(h.Binaries, o.Want.Binaries):
+		return errors.New("its binaries are not installed yet")
+	}
+	return nil
+}
+
+func anyone(c model.Cluster, ok func(model.Host) bool) (model.HostID, bool) {
+	for _, id := range c.Critical() {
+		if h := c.Hosts[id]; h.Up() && ok(h) {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+func holdsKeys(h model.Host) bool { return h.Keys.Is(model.SharedKeys) }

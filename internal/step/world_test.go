@@ -1,0 +1,116 @@
+package step_test
+
+import (
+	"fmt"
+	"strings"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+// want is the goal for the named control planes and workers.
+func want(cps, workers string) model.Cluster {
+	c := model.New("t")
+	set := strings.ReplaceAll(cps, " ", ",")
+	put := func(name string, roles model.Role) {
+		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
+			System: model.Is("sys-" + set), Binaries: model.Is("bin"), Images: model.Is("img"), Keys: model.Is(model.PublicKeys),
+			Certs: model.Is("certs"), Backends: model.Is(set),
+			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Settled: model.Is(true)}}
+		services := []model.Service{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
+		if roles.Has(model.ControlPlane) {
+			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
+			h.Keys, h.Asks, h.Ready = model.Is(model.SharedKeys), model.Is(set), model.Is(true)
+			h.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
+			h.Certs = model.Is("certs-" + set)
+		}
+		for _, v := range services {
+			d := v.String()
+			switch v {
+			case model.APIServer, model.FrontDoor:
+				d += "-" + set
+			}
+			h.Units[v] = model.Unit{Disk: model.Is(d), Running: model.Is(d)}
+		}
+		h.Units[model.Etcd].Disk = model.Is(h.Units[model.Etcd].Disk.Or("") + "-" + set)
+		if !roles.Has(model.ControlPlane) {
+			h.Units[model.Etcd] = model.Unit{}
+		}
+		c.Put(model.HostID(name), h)
+	}
+	for _, n := range strings.Fields(cps) {
+		put(n, model.ControlPlane|model.EtcdHost)
+	}
+	for _, n := range strings.Fields(workers) {
+		put(n, model.Worker)
+	}
+	c.Minted = model.Is(true)
+	for _, a := range []string{"rbac", "coredns", "cluster"} {
+		c.Addons[a] = model.Is(a + "-" + set)
+	}
+	return c
+}
+
+// bare is a fresh machine.
+func bare(roles model.Role) model.Host {
+	h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is("nginx"),
+		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
+		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
+		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),
+		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false)}}
+	for v := range h.Units {
+		h.Units[v] = model.Unit{Disk: model.Is(""), Running: model.Is("")}
+	}
+	return h
+}
+
+// fresh are the hosts of a goal before anything is done, joined with what is
+// there already.
+func fresh(want, have model.Cluster) model.Cluster {
+	c := have.Clone()
+	for id, w := range want.Hosts {
+		if _, there := c.Hosts[id]; !there {
+			c.Put(id, bare(w.Roles))
+		}
+	}
+	for id := range c.Hosts {
+		if _, wanted := want.Hosts[id]; !wanted {
+			c.Edit(id, func(h *model.Host) { h.Roles = 0 })
+		}
+	}
+	return c
+}
+
+func nothing() model.Cluster {
+	c := model.New("t")
+	c.Minted = model.Is(false)
+	for _, a := range []string{"rbac", "coredns", "cluster"} {
+		c.Addons[a] = model.Is("")
+	}
+	return c
+}
+
+func made(cps, workers string) model.Cluster {
+	w := want(cps, workers)
+	p := plan.Make(fresh(w, nothing()), w, step.Rules())
+	return p.Last()
+}
+
+func show(p plan.Plan) string {
+	var b strings.Builder
+	for i, st := range p.Stages {
+		fmt.Fprintf(&b, "%d %s %s\n", i+1, st.Risk, strings.Join(st.Says, "; "))
+		for _, s := range st.Steps {
+			a := s.About()
+			fmt.Fprintf(&b, "    %-4s %s (%s)\n", a.Host, a.Title, a.Why)
+		}
+	}
+	for _, r := range p.Blocked {
+		fmt.Fprintf(&b, "blocked: %v\n", r)
+	}
+	for _, r := range p.Deferred {
+		fmt.Fprintf(&b, "deferred: %v\n", r)
+	}
+	return b.String()
+}
