@@ -1,24 +1,26 @@
 package model
 
 // Born says whether the cluster's etcd has ever had quorum, so that there may
-// be data to lose: someone has published its address (which takes a quorum),
-// or as many hosts as make a majority may have started once. A host of which
-// nothing is known may have.
+// be data to lose: a quorum lists a member, or a host knows that etcd has begun,
+// or so few hosts were seen that the others may have begun without them.
 func (c Cluster) Born() bool {
-	total, begun := 0, 0
+	total, unseen := 0, 0
 	for _, id := range c.critical {
 		h := c.Hosts[id]
 		if m := h.Etcd.Member.Or(NoMember); m == Voter || m == Learner {
 			return true
 		}
+		if h.Etcd.Begun.Is(true) {
+			return true
+		}
 		if h.Roles.Has(EtcdHost) || h.Etcd.Member.Is(Unstarted) {
 			total++
-			if !h.Etcd.Begun.Is(false) {
-				begun++
+			if !h.Etcd.Begun.Known() {
+				unseen++
 			}
 		}
 	}
-	return begun > total/2
+	return unseen > total/2
 }
 
 // Learner is a host that is listed as a learner: etcd has one at a time.

@@ -8,97 +8,144 @@ type Health struct {
 	Etcd     bool     // etcd has quorum
 	API      bool     // some API server answers requests
 	Stranded []HostID // worker nodes without a way to an API server
-	Fatal    []HostID // hosts whose loss alone would stop etcd or the API
+	Fatal    []HostID // hosts whose loss alone would stop etcd or the API, or cut a worker off
 }
 
-// EtcdMembers are the hosts that count in etcd's quorum. A host of whose
-// membership nothing is known counts, and counts as down, once it may have
-// joined.
-func (c Cluster) voters(dead HostID) (total, up int) {
-	for _, id := range c.critical {
+// part is what a critical host does for the cluster's health.
+type part struct {
+	id    HostID
+	votes bool // counts in etcd's quorum
+	etcd  bool // its etcd serves
+	voter bool // as a voter
+	api   bool // its API server answers, given one of the etcds that it asks
+	asks  string
+}
+
+// part of a host. One of whose membership nothing is known counts in the
+// quorum, and counts as down, once it may have joined.
+func (h *Host) part(id HostID) part {
+	m, known := h.Etcd.Member.Get()
+	p := part{id: id, asks: h.Asks.Or("")}
+	p.votes = known && m != NoMember && m != Learner || !known && h.Roles.Has(EtcdHost)
+	p.etcd = h.Up() && h.runs(Etcd) && h.Etcd.Healthy.Is(true)
+	p.voter = p.etcd && m == Voter
+	p.api = h.Up() && h.runs(APIServer) && h.Ready.Is(true)
+	return p
+}
+
+// parts looks at the critical hosts once.
+func (c Cluster) parts() []part {
+	out := make([]part, len(c.critical))
+	for i, id := range c.critical {
 		h := c.Hosts[id]
-		m, known := h.Etcd.Member.Get()
-		if known && (m == NoMember || m == Learner) {
-			continue
-		}
-		if !known && !h.Roles.Has(EtcdHost) {
-			continue
-		}
-		total++
-		if id != dead && m == Voter && h.serves() {
-			up++
+		out[i] = h.part(id)
+	}
+	return out
+}
+
+func quorum(parts []part, dead HostID) bool {
+	total, up := 0, 0
+	for i := range parts {
+		if p := &parts[i]; p.votes {
+			total++
+			if p.voter && p.id != dead {
+				up++
+			}
 		}
 	}
-	return total, up
-}
-
-func (h Host) serves() bool { return h.Up() && h.runs(Etcd) && h.Etcd.Healthy.Is(true) }
-
-// Quorum says whether etcd can commit, were the host dead lost ("" is none).
-func (c Cluster) Quorum(dead HostID) bool {
-	total, up := c.voters(dead)
 	return total > 0 && up > total/2
 }
 
 // serving are the hosts whose API servers answer, were dead lost.
-func (c Cluster) serving(dead HostID) []HostID {
-	if !c.Quorum(dead) {
+func serving(parts []part, dead HostID) []HostID {
+	if !quorum(parts, dead) {
 		return nil
 	}
 	var out []HostID
-	for _, id := range c.critical {
-		h := c.Hosts[id]
-		if id == dead || !h.Up() || !h.runs(APIServer) || !h.Ready.Is(true) {
-			continue
-		}
-		for _, e := range SetOf(h.Asks.Or("")) {
-			if e != dead && c.Hosts[e].serves() {
-				out = append(out, id)
-				break
-			}
+	for i := range parts {
+		p := &parts[i]
+		if p.api && p.id != dead && slices.ContainsFunc(parts, func(e part) bool {
+			return e.etcd && e.id != dead && InSet(p.asks, e.id)
+		}) {
+			out = append(out, p.id)
 		}
 	}
 	return out
 }
 
-// Serving are the hosts whose API servers answer.
-func (c Cluster) Serving() []HostID { return c.serving("") }
+// Quorum says whether etcd can commit, were the host dead lost ("" is none).
+func (c Cluster) Quorum(dead HostID) bool { return quorum(c.parts(), dead) }
 
-// stranded are the running worker nodes (dead apart) that reach none of the
-// API servers.
-func (c Cluster) stranded(serving []HostID, dead HostID) []HostID {
-	var out []HostID
-	reach := map[string]bool{} // by set of backends: most hosts share one
-	for id, h := range c.Hosts {
-		if id == dead || h.Roles.Has(ControlPlane) || !h.Roles.Has(Worker) || !h.Up() || !h.runs(Kubelet) {
-			continue
-		}
-		set := h.Backends.Or("")
-		ok, seen := reach[set]
-		if !seen {
-			ok = slices.ContainsFunc(serving, func(s HostID) bool { return InSet(set, s) })
-			reach[set] = ok
-		}
-		if !ok || !h.runs(FrontDoor) {
-			out = append(out, id)
-		}
+// Serving are the hosts whose API servers answer.
+func (c Cluster) Serving() []HostID { return serving(c.parts(), "") }
+
+// Strands says that the host is a running worker node that reaches none of
+// those API servers.
+func (h *Host) Strands(serving []HostID) bool {
+	return h.client() && !h.reaches(serving)
+}
+
+// client says that the host depends on the API servers of others.
+func (h *Host) client() bool {
+	return h.Roles.Has(Worker) && !h.Roles.Has(ControlPlane) && h.Up() && h.runs(Kubelet)
+}
+
+func (h *Host) reaches(serving []HostID) bool {
+	if !h.runs(FrontDoor) {
+		return false
 	}
-	slices.Sort(out)
-	return out
+	set := h.Backends.Or("")
+	return slices.ContainsFunc(serving, func(s HostID) bool { return InSet(set, s) })
 }
 
 // Health judges the cluster as it stands.
 func (c Cluster) Health() Health {
-	serving := c.serving("")
-	h := Health{Etcd: c.Quorum(""), API: len(serving) > 0, Stranded: c.stranded(serving, "")}
-	for _, d := range c.critical {
-		after := c.serving(d)
+	parts := c.parts()
+	up := serving(parts, "")
+	h := Health{Etcd: quorum(parts, ""), API: len(up) > 0}
+	doors := map[string]Host{} // of the workers not stranded, by set of backends: most share one
+	lone := map[HostID]Host{}  // of those, who are critical themselves
+	for id, w := range c.Hosts {
 		switch {
-		case h.Etcd && !c.Quorum(d), h.API && len(after) == 0:
-			h.Fatal = append(h.Fatal, d)
-		case h.API && len(c.stranded(after, d)) > len(h.Stranded):
+		case !w.client():
+		case !w.reaches(up):
+			h.Stranded = append(h.Stranded, id)
+		case c.IsCritical(id):
+			lone[id] = w
+		default:
+			doors[w.Backends.Or("")] = w
+		}
+	}
+	slices.Sort(h.Stranded)
+	if !h.Etcd && !h.API {
+		return h
+	}
+	for i := range parts {
+		d := parts[i].id
+		after := serving(parts, d)
+		fatal := h.Etcd && !quorum(parts, d) || h.API && len(after) == 0
+		for _, w := range doors {
+			fatal = fatal || !w.reaches(after)
+		}
+		for id, w := range lone {
+			fatal = fatal || id != d && !w.reaches(after)
+		}
+		if fatal {
 			h.Fatal = append(h.Fatal, d)
 		}
 	}
 	return h
+}
+
+// Vital is all of a host that health depends on: while it stays the same, the
+// rest of the cluster feels nothing.
+type Vital struct {
+	part
+	client, door bool
+	backends     string
+}
+
+// Vital is what the cluster's health depends on of this host.
+func (h *Host) Vital() Vital {
+	return Vital{part: h.part(""), client: h.client(), door: h.runs(FrontDoor), backends: h.Backends.Or("")}
 }

@@ -45,3 +45,9 @@ func (k Known[T]) Or(def T) T {
 func Same[T comparable](a, b Known[T]) bool {
 	return a.known == b.known && a.v == b.v
 }
+
+// Because adds a reason to a known value: what is wrong with it.
+func (k Known[T]) Because(why string) Known[T] {
+	k.why = why
+	return k
+}

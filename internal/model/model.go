@@ -102,7 +102,7 @@ func (m Member) String() string {
 // EtcdState is a host's part in etcd.
 type EtcdState struct {
 	Data    Known[bool]   // there is a data directory
-	Begun   Known[bool]   // an etcd was started here once, whatever became of its data
+	Begun   Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
 	Member  Known[Member] // by the member list of those who have quorum
 	Healthy Known[bool]   // this member serves (a learner: it is caught up)
 }
@@ -163,7 +163,8 @@ func (c *Cluster) Put(id HostID, h Host) {
 	c.Hosts[id] = h
 	vital := h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Units[APIServer].Running.Not("")
 	if i, found := slices.BinarySearch(c.critical, id); vital && !found {
-		c.critical = slices.Insert(c.critical, i, id)
+		// Never in place: clones share it.
+		c.critical = slices.Concat(c.critical[:i], []HostID{id}, c.critical[i:])
 	}
 }
 
@@ -171,8 +172,23 @@ func (c *Cluster) Put(id HostID, h Host) {
 func (c Cluster) Clone() Cluster {
 	c.Hosts = maps.Clone(c.Hosts)
 	c.Addons = maps.Clone(c.Addons)
-	c.critical = slices.Clone(c.critical)
 	return c
+}
+
+// Try makes a change to one host and to the facts of the whole cluster, looks,
+// and takes it back. It is Clone without the cost.
+func (c *Cluster) Try(id HostID, change func(*Cluster), look func()) {
+	was := *c
+	h, there := c.Hosts[id]
+	c.Addons = maps.Clone(c.Addons)
+	change(c)
+	look()
+	*c = was
+	if there {
+		c.Hosts[id] = h
+	} else {
+		delete(c.Hosts, id)
+	}
 }
 
 // Only is the cluster with one host alone: all that a step on that host may

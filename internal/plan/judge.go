@@ -25,35 +25,67 @@ func (r Risk) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // judge compares states with the one before the stage.
 type judge struct {
-	c      model.Cluster
-	before model.Health
+	c       model.Cluster // a copy, to try steps on
+	before  model.Health
+	serving []model.HostID
 }
 
-func newJudge(c model.Cluster) judge { return judge{c, c.Health()} }
+func newJudge(c model.Cluster) *judge {
+	c = c.Clone()
+	return &judge{c, c.Health(), c.Serving()}
+}
 
-// risk of one step alone. A host that matters to nobody else can harm only
-// itself, which the judge does not weigh while the step runs.
-func (j judge) risk(s Step) Risk {
-	if !j.c.IsCritical(s.About().Host) {
-		return Safe
+// risk of one step alone. Most change nothing that matters to anyone, and a
+// host that matters to nobody else can harm only itself, which is not weighed
+// while the step runs.
+func (j *judge) risk(s Step) Risk {
+	id := s.About().Host
+	h := j.c.Hosts[id]
+	if j.c.IsCritical(id) {
+		if !j.vital(id, h, s.Effect) && !j.vital(id, h, s.Interim) {
+			return Safe
+		}
+		r, _ := j.verdict([]Step{s})
+		return r
 	}
-	r, _ := j.verdict([]Step{s})
-	return r
+	cut := false
+	j.c.Try(id, s.Effect, func() {
+		after := j.c.Hosts[id]
+		cut = after.Strands(j.serving) && !h.Strands(j.serving) && h.Runs(model.Kubelet)
+	})
+	if cut {
+		return Outage
+	}
+	return Safe
+}
+
+// vital says whether a change of a host can matter to others.
+func (j *judge) vital(id model.HostID, before model.Host, change func(*model.Cluster)) (yes bool) {
+	j.c.Try(id, change, func() {
+		after := j.c.Hosts[id]
+		yes = before.Vital() != after.Vital()
+	})
+	return yes
 }
 
 // verdict of steps that run side by side: the worst of the state while they
 // run and the state after them.
-func (j judge) verdict(steps []Step) (Risk, []string) {
+func (j *judge) verdict(steps []Step) (Risk, []string) {
 	own := map[model.HostID]bool{}
-	vital := slices.ContainsFunc(steps, func(s Step) bool { return j.c.IsCritical(s.About().Host) })
-	if !vital {
-		return Safe, nil
-	}
 	during, after := j.c.Clone(), j.c.Clone()
+	matters := false
 	for _, s := range steps {
-		own[s.About().Host] = true
+		id := s.About().Host
+		own[id] = true
 		s.Interim(&during)
 		s.Effect(&after)
+	}
+	for id := range own {
+		was, half, end := j.c.Hosts[id], during.Hosts[id], after.Hosts[id]
+		matters = matters || was.Vital() != half.Vital() || was.Vital() != end.Vital()
+	}
+	if !matters {
+		return Safe, nil
 	}
 	r1, says1 := j.compare(during.Health(), own, "while this runs")
 	r2, says2 := j.compare(after.Health(), nil, "from then on")
@@ -64,7 +96,7 @@ func (j judge) verdict(steps []Step) (Risk, []string) {
 }
 
 // compare says what a state has lost against the one before.
-func (j judge) compare(h model.Health, own map[model.HostID]bool, when string) (Risk, []string) {
+func (j *judge) compare(h model.Health, own map[model.HostID]bool, when string) (Risk, []string) {
 	var says []string
 	if j.before.Etcd && !h.Etcd {
 		says = append(says, "OUTAGE: "+when+", etcd has no quorum: nothing can be written")
@@ -92,7 +124,7 @@ func (j judge) compare(h model.Health, own map[model.HostID]bool, when string) (
 // together is the longest prefix-greedy set of steps that are as harmless
 // side by side as each is alone: what fits is taken whole, what does not is
 // halved.
-func (j judge) together(steps []Step) []Step {
+func (j *judge) together(steps []Step) []Step {
 	var free, vital, chosen []Step
 	for _, s := range steps {
 		if j.c.IsCritical(s.About().Host) {

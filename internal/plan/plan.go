@@ -7,6 +7,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"quorate.dev/quorate/internal/model"
@@ -53,6 +54,15 @@ func (e ErrUnreached) Error() string {
 	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
 }
 
+// ErrFirm is a need that no waiting meets: a person must act, and until then
+// nothing is started.
+type ErrFirm struct{ Err error }
+
+func (e ErrFirm) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error inside.
+func (e ErrFirm) Unwrap() error { return e.Err }
+
 // Refused is a step that cannot be taken, and why.
 type Refused struct {
 	Step About `json:"step"`
@@ -92,10 +102,19 @@ func (p Plan) Last() model.Cluster {
 
 // Done says that a step's effect changes nothing.
 func Done(s Step, c model.Cluster) bool {
-	before := c.Only(s.About().Host)
-	after := before.Clone()
-	s.Effect(&after)
-	return before.Equal(after)
+	c = c.Only(s.About().Host)
+	return done(s, s.About().Host, &c)
+}
+
+// done is Done on a cluster that may be written to for the moment.
+func done(s Step, id model.HostID, c *model.Cluster) (same bool) {
+	was := *c
+	h, there := c.Hosts[id]
+	c.Try(id, s.Effect, func() {
+		after, still := c.Hosts[id]
+		same = there == still && h == after && c.Minted == was.Minted && c.Conflict == was.Conflict && maps.Equal(c.Addons, was.Addons)
+	})
+	return same
 }
 
 // maxStages bounds a plan: no change of a cluster needs as many, so that
@@ -126,13 +145,15 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 // propose asks the rules, and drops what is done already.
 func propose(c, want model.Cluster, rules []Rule) (ready []Step, refused []Refused) {
 	seen := map[string]bool{}
+	paper := c.Clone()
 	for _, rule := range rules {
 		for _, s := range rule(c, want) {
 			about := s.About()
-			if seen[about.Key()] || Done(s, c) {
+			key := about.Key()
+			if seen[key] || done(s, about.Host, &paper) {
 				continue
 			}
-			seen[about.Key()] = true
+			seen[key] = true
 			if err := s.Need(c); err != nil {
 				refused = append(refused, Refused{about, err})
 			} else {
@@ -145,31 +166,33 @@ func propose(c, want model.Cluster, rules []Rule) (ready []Step, refused []Refus
 
 // sort tells what only waits for a host from what stops the plan: going on
 // without a host is right as long as a served control plane comes out of it.
+// What is refused for another step's sake waits with it.
 func (p *Plan) sort(end model.Cluster, refused []Refused) {
 	var unreached ErrUnreached
+	var firm ErrFirm
 	health := end.Health()
 	serves := health.Etcd && health.API || len(refused) > 0 && len(end.Critical()) == 0
+	waits := serves && slices.ContainsFunc(refused, func(r Refused) bool { return errors.As(r.Err, &unreached) })
 	for _, r := range refused {
-		if serves && errors.As(r.Err, &unreached) {
+		if waits && !errors.As(r.Err, &firm) {
 			p.Deferred = append(p.Deferred, r)
 		} else {
 			p.Blocked = append(p.Blocked, r)
 		}
 	}
-	if serves || len(p.Blocked) == 0 {
-		return
-	}
-	// Name the causes first: hosts that do not answer explain the rest.
-	slices.SortStableFunc(p.Blocked, func(a, b Refused) int {
-		x, y := errors.As(a.Err, &unreached), errors.As(b.Err, &unreached)
+	// Name the causes first: they explain the rest.
+	rank := func(r Refused) int {
 		switch {
-		case x == y:
+		case errors.As(r.Err, &firm):
 			return 0
-		case x:
-			return -1
+		case errors.As(r.Err, &unreached):
+			return 1
 		}
-		return 1
-	})
+		return 2
+	}
+	for _, list := range [][]Refused{p.Blocked, p.Deferred} {
+		slices.SortStableFunc(list, func(a, b Refused) int { return rank(a) - rank(b) })
+	}
 }
 
 // pick makes the next stage of the steps that can be taken.
@@ -207,7 +230,7 @@ func sideBySide(c model.Cluster, steps []Step) []Step {
 	var out []Step
 	for _, s := range steps {
 		a := s.About()
-		if a.Alone != "" && alone[a.Alone] || !compatible(paper, a.Host, s, taken[a.Host]) {
+		if a.Alone != "" && alone[a.Alone] || !compatible(&paper, a.Host, s, taken[a.Host]) {
 			continue
 		}
 		alone[a.Alone] = true
@@ -217,17 +240,10 @@ func sideBySide(c model.Cluster, steps []Step) []Step {
 	return out
 }
 
-func compatible(paper model.Cluster, id model.HostID, s Step, with []Step) bool {
-	was, there := paper.Hosts[id]
-	if !there {
-		return len(with) == 0
-	}
-	defer func() { paper.Hosts[id] = was }()
-	begins := func(s, while Step) bool {
-		one := paper.Only(id)
-		while.Interim(&one)
-		paper.Hosts[id] = one.Hosts[id]
-		return s.Need(paper) == nil
+func compatible(paper *model.Cluster, id model.HostID, s Step, with []Step) bool {
+	begins := func(s, while Step) (ok bool) {
+		paper.Try(id, while.Interim, func() { ok = s.Need(*paper) == nil })
+		return ok
 	}
 	for _, t := range with {
 		if !begins(s, t) || !begins(t, s) {

@@ -2,76 +2,92 @@
 // defaults, validation and JSON Schema. It plans nothing and reaches no host.
 package spec
 
+// The file's types carry all that is known about a key, once: the comment is
+// its description in the JSON Schema, `default` what an absent key means,
+// `enum` the closed set of its values (or, with `keys`, of a map's keys), and
+// `built` the part of that set which this version of quorate can do.
+
 // Cluster is the whole file.
 type Cluster struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
+	APIVersion string   `json:"apiVersion" enum:"quorate.dev/v1alpha1"` // the file's format
+	Kind       string   `json:"kind" enum:"Cluster"`
 	Metadata   Metadata `json:"metadata"`
 	Spec       Spec     `json:"spec"`
 }
 
 // Metadata names the cluster.
 type Metadata struct {
+	// Lower-case letters, digits and dashes, 63 at most. Cannot be changed later.
 	Name string `json:"name"`
 }
 
 // Spec is what the cluster shall be.
 type Spec struct {
-	Kubernetes             Kubernetes           `json:"kubernetes"`
-	ControlPlaneEndpoint   string               `json:"controlPlaneEndpoint"`
-	LoadBalancer           LoadBalancer         `json:"loadBalancer,omitempty"`
-	CertSANs               []string             `json:"certSANs,omitempty"`
-	PKI                    PKI                  `json:"pki,omitempty"`
-	Etcd                   Etcd                 `json:"etcd,omitempty"`
-	Network                Network              `json:"network,omitempty"`
-	Encryption             Encryption           `json:"encryption,omitempty"`
-	Addons                 Addons               `json:"addons,omitempty"`
-	Components             map[string]Component `json:"components,omitempty"`
-	KubeletConfiguration   map[string]any       `json:"kubeletConfiguration,omitempty"`
-	KubeProxyConfiguration map[string]any       `json:"kubeProxyConfiguration,omitempty"`
-	Artifacts              Artifacts            `json:"artifacts,omitempty"`
-	SSH                    SSH                  `json:"ssh,omitempty"`
-	Hosts                  []Host               `json:"hosts"`
+	Kubernetes Kubernetes `json:"kubernetes"`
+	// name:port under which every client reaches the API servers. A name: what
+	// stands behind it can change without new certificates.
+	ControlPlaneEndpoint string       `json:"controlPlaneEndpoint"`
+	LoadBalancer         LoadBalancer `json:"loadBalancer,omitempty"`
+	// More DNS names and addresses for the API servers' certificates.
+	CertSANs   []string   `json:"certSANs,omitempty"`
+	PKI        PKI        `json:"pki,omitempty"`
+	Etcd       Etcd       `json:"etcd,omitempty"`
+	Network    Network    `json:"network,omitempty"`
+	Encryption Encryption `json:"encryption,omitempty"`
+	Addons     Addons     `json:"addons,omitempty"`
+	// Extra command-line flags, by component.
+	Components map[string]Component `json:"components,omitempty" keys:"etcd,kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy"`
+	// Fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), for every kubelet.
+	KubeletConfiguration map[string]any `json:"kubeletConfiguration,omitempty"`
+	// Fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), for every kube-proxy.
+	KubeProxyConfiguration map[string]any `json:"kubeProxyConfiguration,omitempty"`
+	Artifacts              Artifacts      `json:"artifacts,omitempty"`
+	// How every host is reached; a host may override each field.
+	SSH   SSH    `json:"ssh,omitempty"`
+	Hosts []Host `json:"hosts"`
 }
 
 // Kubernetes says which version, and how its components run.
 type Kubernetes struct {
-	Version string `json:"version"`           // v1.36.3
-	Flavour string `json:"flavour,omitempty"` // systemd | kubeadm
+	Version string `json:"version"` // such as v1.36.3
+	// systemd: unit files; kubeadm: static pods.
+	Flavour string `json:"flavour,omitempty" enum:"systemd,kubeadm" built:"systemd" default:"systemd"`
 }
 
 // LoadBalancer is what stands in front of the API servers.
 type LoadBalancer struct {
-	Kind string `json:"kind,omitempty"` // nginx | haproxy | builtin | external | none
+	// nginx: one on every host, the endpoint's name resolving to 127.0.0.1 there.
+	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx" default:"nginx"`
 }
 
 // PKI says how keys are made.
 type PKI struct {
-	KeyAlgorithm    string `json:"keyAlgorithm,omitempty"`    // ECDSA-P256 | RSA-2048 | RSA-3072 | RSA-4096
-	CertificateDays int    `json:"certificateDays,omitempty"` // leaf validity, default 365
-	CADays          int    `json:"caDays,omitempty"`          // CA validity, default 3650
+	KeyAlgorithm    string `json:"keyAlgorithm,omitempty" enum:"ECDSA-P256,RSA-2048,RSA-3072,RSA-4096" default:"ECDSA-P256"`
+	CertificateDays int    `json:"certificateDays,omitempty" default:"365"` // validity of leaf certificates
+	CADays          int    `json:"caDays,omitempty" default:"3650"`         // validity of certificate authorities
 }
 
-// Etcd is where etcd runs: stacked on the control planes, or external on
-// hosts with the role etcd.
+// Etcd is where etcd runs.
 type Etcd struct {
-	Topology string `json:"topology,omitempty"`
+	// stacked: on the control planes; external: on the hosts with the role etcd.
+	Topology string `json:"topology,omitempty" enum:"stacked,external" default:"stacked"`
 }
 
 // Network is the cluster's addressing and how pods reach each other.
 type Network struct {
-	PodCIDR          string `json:"podCIDR,omitempty"`
-	ServiceCIDR      string `json:"serviceCIDR,omitempty"`
-	NodeCIDRMaskSize int    `json:"nodeCIDRMaskSize,omitempty"` // default 24
-	CNI              string `json:"cni,omitempty"`              // bridge | none | path of a manifest
-	ProxyMode        string `json:"proxyMode,omitempty"`        // nftables | iptables | ipvs
-	DNSDomain        string `json:"dnsDomain,omitempty"`        // cluster.local
-	NodePortRange    string `json:"nodePortRange,omitempty"`
+	PodCIDR          string `json:"podCIDR,omitempty" default:"10.244.0.0/16"`
+	ServiceCIDR      string `json:"serviceCIDR,omitempty" default:"10.96.0.0/12"`
+	NodeCIDRMaskSize int    `json:"nodeCIDRMaskSize,omitempty" default:"24"` // each host's share of podCIDR
+	// bridge: a bridge per host and routes between them; none: yours, later; or the path of a manifest.
+	CNI           string `json:"cni,omitempty" default:"bridge"`
+	ProxyMode     string `json:"proxyMode,omitempty" enum:"nftables,iptables,ipvs" default:"nftables"`
+	DNSDomain     string `json:"dnsDomain,omitempty" default:"cluster.local"`
+	NodePortRange string `json:"nodePortRange,omitempty" default:"30000-32767"`
 }
 
 // Encryption of secrets at rest.
 type Encryption struct {
-	Provider string `json:"provider,omitempty"` // secretbox | aescbc
+	Provider string `json:"provider,omitempty" enum:"secretbox,aescbc" default:"secretbox"`
 }
 
 // Addons on request.
@@ -79,37 +95,58 @@ type Addons struct {
 	MetricsServer bool `json:"metricsServer,omitempty"`
 }
 
-// Component holds extra command-line flags for one component, by flag name
-// without dashes. Keys of spec.components: etcd, kube-apiserver,
-// kube-controller-manager, kube-scheduler, kubelet, kube-proxy.
+// Component holds extra command-line flags for one component.
 type Component struct {
+	// By flag name without dashes; values are strings.
 	ExtraArgs map[string]string `json:"extraArgs,omitempty"`
 }
 
 // Artifacts says where binaries and images come from.
 type Artifacts struct {
-	Source   string            `json:"source,omitempty"` // modules | upstream
-	BaseURLs map[string]string `json:"baseURLs,omitempty"`
-	Versions map[string]string `json:"versions,omitempty"` // override of single components: etcd, containerd, …
+	// modules: built here from Go modules; upstream: the projects' downloads.
+	Source   string            `json:"source,omitempty" enum:"modules,upstream" default:"modules"`
+	BaseURLs map[string]string `json:"baseURLs,omitempty"` // mirrors of single components
+	Versions map[string]string `json:"versions,omitempty"` // other versions of single components: etcd, containerd, …
 }
 
-// SSH is how a host is reached; a host may override each field.
+// SSH is how a host is reached; a host may override each field. Paths are
+// relative to the cluster file's folder; ~ is the home folder.
 type SSH struct {
-	User             string `json:"user,omitempty"` // default root
-	Port             int    `json:"port,omitempty"` // default 22
-	KeyFile          string `json:"keyFile,omitempty"`
-	PasswordFile     string `json:"passwordFile,omitempty"`
-	KnownHostsFile   string `json:"knownHostsFile,omitempty"`
-	Jump             string `json:"jump,omitempty"` // user@host:port
-	SudoPasswordFile string `json:"sudoPasswordFile,omitempty"`
+	User             string `json:"user,omitempty" default:"root"`
+	Port             int    `json:"port,omitempty" default:"22"`
+	KeyFile          string `json:"keyFile,omitempty"`      // private key; by default the agent's, then ~/.ssh/id_*
+	PasswordFile     string `json:"passwordFile,omitempty"` // file that holds the password
+	KnownHostsFile   string `json:"knownHostsFile,omitempty" default:"~/.ssh/known_hosts"`
+	Jump             string `json:"jump,omitempty"`             // [user@]host[:port] to go through
+	SudoPasswordFile string `json:"sudoPasswordFile,omitempty"` // file that holds the password for sudo
 }
 
-// Host is one machine. Address is for SSH; InternalAddress (default: the same)
-// for the cluster.
+// Host is one machine.
 type Host struct {
-	Name            string   `json:"name"`
-	Address         string   `json:"address"`
-	InternalAddress string   `json:"internalAddress,omitempty"`
-	Roles           []string `json:"roles"` // control-plane, worker, etcd
-	SSH             *SSH     `json:"ssh,omitempty"`
+	// The node's name: lower-case letters, digits, dashes and dots.
+	Name string `json:"name"`
+	// Where SSH finds it.
+	Address string `json:"address"`
+	// What the cluster's members call it; by default the address.
+	InternalAddress string `json:"internalAddress,omitempty"`
+	// A control-plane may be a worker as well.
+	Roles []string `json:"roles" enum:"control-plane,worker,etcd"`
+	// Overrides spec.ssh, field by field.
+	SSH *SSH `json:"ssh,omitempty"`
 }
+
+// Names that other packages compare with.
+const (
+	APIVersion = "quorate.dev/v1alpha1"
+	Kind       = "Cluster"
+
+	RoleControlPlane = "control-plane"
+	RoleWorker       = "worker"
+	RoleEtcd         = "etcd"
+
+	TopologyStacked  = "stacked"
+	TopologyExternal = "external"
+
+	CNIBridge = "bridge"
+	CNINone   = "none"
+)

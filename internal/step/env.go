@@ -1,4 +1,65 @@
 package step
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+)
+
 // Env is what the real half of a step works with.
-type Env struct{}
+type Env struct {
+	Host   host.Host // the step's host
+	Goal   *goal.Goal
+	Have   model.Cluster     // as observed before the stage
+	Files  map[string][]byte // certificates that lie on the host
+	Shared *pki.Shared       // the cluster's keys, in memory; nil before they exist
+	Joined bool              // the kubelet has a client certificate
+
+	// API is a client of an API server that serves, Etcd of a member that has
+	// quorum; EtcdOn of one host's own member.
+	API    func(context.Context) (*kube.Client, error)
+	Etcd   func(context.Context) (*etcd.Client, error)
+	EtcdOn func(context.Context, model.HostID) (*etcd.Client, error)
+	// Say tells people something, such as where a replaced file is kept.
+	Say func(format string, args ...any)
+}
+
+// ErrNotYet is what Do returns when it must be called again a little later.
+var ErrNotYet = errors.New("not yet")
+
+// goal is what the file wants of a host.
+func (o on) goal(e Env) (*goal.Host, error) {
+	h, ok := e.Goal.Hosts[o.ID]
+	if !ok {
+		return nil, fmt.Errorf("%s is not in the file", o.ID)
+	}
+	return h, nil
+}
+
+// write brings files onto the host, and tells where the old ones are.
+func write(ctx context.Context, e Env, files []host.File) error {
+	kept, err := e.Host.WriteFiles(ctx, files)
+	if err != nil {
+		return err
+	}
+	for i, k := range kept {
+		if k != "" && i < len(files) {
+			e.Say("%s: the old %s is kept at %s", e.Host.Name(), files[i].Path, k)
+		}
+	}
+	return nil
+}
+
+// sh runs a short script on the host; values go in as $1, $2, …
+func sh(ctx context.Context, e Env, unit, script string, args ...string) (string, error) {
+	res, err := e.Host.Run(ctx, host.Cmd{Args: append([]string{"sh", "-euc", script, "sh"}, args...), Unit: unit})
+	return strings.TrimSpace(string(res.Stdout)), err
+}

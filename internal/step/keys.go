@@ -1,10 +1,15 @@
 package step
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/plan"
 )
 
@@ -23,9 +28,9 @@ func (s Mint) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	for _, id := range c.Critical() {
+	for _, id := range c.IDs() { // with those that leave: one of them may hold the keys
 		h := c.Hosts[id]
-		if !h.Roles.Has(model.ControlPlane) {
+		if h.Roles != 0 && !h.Roles.Has(model.ControlPlane) {
 			continue
 		}
 		k, known := h.Keys.Get()
@@ -70,10 +75,13 @@ func (s CopyKeys) Need(c model.Cluster) error {
 		return err
 	}
 	if c.Hosts[s.ID].Keys.Is(model.OtherKeys) {
-		return errors.New("it holds the keys of another cluster; reset it there, or take it out of the file")
+		return firm("it holds the keys of another cluster; reset it there, or take it out of the file")
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {
 		return errors.New("no reachable control plane holds the cluster's keys")
+	}
+	if s.untold(c) {
+		return errors.New("it is not marked as joining yet")
 	}
 	return nil
 }
@@ -124,4 +132,67 @@ func (s Certs) Effect(c *model.Cluster) {
 // rename after the other; what runs keeps the pair it has loaded.
 func (s Certs) Interim(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) { h.Certs = model.Unknown[string]("being issued") })
+}
+
+// Do implements Action. The folder is made beside its place and renamed, so
+// that a kill leaves all of it or none.
+func (s Mint) Do(ctx context.Context, e Env) error {
+	shared, err := pki.NewShared(pki.Options{KeyAlgorithm: e.Goal.File.Spec.PKI.KeyAlgorithm, CADays: e.Goal.File.Spec.PKI.CADays,
+		EncryptionProvider: e.Goal.File.Spec.Encryption.Provider})
+	if err != nil {
+		return err
+	}
+	const fresh = pki.Dir + ".new"
+	if _, err := sh(ctx, e, "", `rm -rf "$1"; ! [ -e "$2/ca.crt" ]`, fresh, pki.Dir); err != nil {
+		return fmt.Errorf("make room for the keys: %w", err)
+	}
+	files := shared.Files()
+	for i := range files {
+		files[i].Path = fresh + strings.TrimPrefix(files[i].Path, pki.Dir)
+	}
+	if _, err := e.Host.WriteFiles(ctx, files); err != nil {
+		return err
+	}
+	_, err = sh(ctx, e, "", `chmod 755 "$1" "$1/etcd"; sync; if [ -d "$2" ]; then k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)$2; mkdir -p "${k%/*}"; mv -T "$2" "$k"; fi; mv -T "$1" "$2"; sync`, fresh, pki.Dir)
+	return err
+}
+
+// Do implements Action.
+func (s CopyKeys) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	if e.Shared == nil {
+		return ErrNotYet
+	}
+	return write(ctx, e, e.Shared.FilesFor(h.Node))
+}
+
+// Do implements Action.
+func (s Certs) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	if e.Shared == nil {
+		return ErrNotYet
+	}
+	now := time.Now()
+	var files []host.File
+	for _, c := range h.Certs {
+		ca, err := e.Shared.Authority(c.Issuer)
+		if err != nil {
+			return err
+		}
+		if have, err := pki.Inspect(e.Files[c.Path], nil, ca.Cert); err == nil && pki.Current(have, c, now) {
+			continue
+		}
+		cert, key, err := pki.Issue(*e.Shared, c, now)
+		if err != nil {
+			return fmt.Errorf("issue %s: %w", c.Name, err)
+		}
+		files = append(files, c.Files(cert, key)...)
+	}
+	return write(ctx, e, files)
 }

@@ -36,13 +36,20 @@ func (s Stop) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
+	if serving := c.Serving(); len(serving) == 0 || len(serving) == 1 && serving[0] == s.ID {
+		return errors.New("no other API server answers")
+	}
 	if !c.Hosts[s.ID].Runs(model.APIServer) {
 		return nil
 	}
+	var first model.HostID
 	for id, h := range c.Hosts {
-		if id != s.ID && h.Roles != 0 && h.Up() && h.Runs(model.FrontDoor) && model.InSet(h.Backends.Or(""), s.ID) {
-			return fmt.Errorf("the front door of %s still leads to it", id)
+		if id != s.ID && h.Roles != 0 && h.Up() && h.Runs(model.FrontDoor) && model.InSet(h.Backends.Or(""), s.ID) && (first == "" || id < first) {
+			first = id
 		}
+	}
+	if first != "" {
+		return fmt.Errorf("the front door of %s still leads to it", first)
 	}
 	return s.unused(c)
 }

@@ -1,9 +1,12 @@
 package step
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -31,11 +34,13 @@ func (s AddLearner) Need(c model.Cluster) error {
 		return errors.New("etcd has no quorum")
 	case !model.Same(h.Certs, s.Want.Certs):
 		return errors.New("its certificates are not issued yet")
+	case s.untold(c):
+		return errors.New("it is not marked as joining yet")
 	case !h.Etcd.Data.Is(false):
 		return errors.New("its old etcd data must go first")
 	}
 	if other, ok := c.Learner(); ok && other != s.ID {
-		return fmt.Errorf("%s is the learner now; etcd has one at a time", other)
+		return notYet(c, other, fmt.Sprintf("%s is the learner now; etcd has one at a time", other))
 	}
 	return nil
 }
@@ -62,6 +67,9 @@ func (s Promote) About() plan.About {
 
 // Need implements plan.Step.
 func (s Promote) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
 	h := c.Hosts[s.ID]
 	switch {
 	case !h.Etcd.Member.Is(model.Learner):
@@ -71,7 +79,7 @@ func (s Promote) Need(c model.Cluster) error {
 	case !c.Quorum(""):
 		return errors.New("etcd has no quorum")
 	}
-	return s.reach(c)
+	return nil
 }
 
 // Effect implements plan.Step.
@@ -96,10 +104,14 @@ func (s RemoveMember) About() plan.About {
 // Need implements plan.Step.
 func (s RemoveMember) Need(c model.Cluster) error {
 	if c.Conflict != "" {
-		return errors.New(c.Conflict)
+		return firm(c.Conflict)
 	}
 	if !c.Quorum("") {
 		return errors.New("etcd has no quorum, so that its member list cannot change")
+	}
+	after := c.Clone()
+	if s.Effect(&after); !after.Quorum("") {
+		return errors.New("without it etcd would have no quorum; another member must come back or join first")
 	}
 	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.APIServer) && s.Want.Roles == 0 {
 		return errors.New("its API server still runs")
@@ -147,7 +159,7 @@ func (s SetAside) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s SetAside) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy = model.Is(false), model.Is(false), model.Is(false)
+		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy = model.Is(false), model.Is(true), model.Is(false)
 		h.Units[model.Etcd].Running = model.Is("")
 	})
 }
@@ -158,4 +170,87 @@ func (s SetAside) Interim(c *model.Cluster) {
 		h.Etcd.Data, h.Etcd.Begun = model.Unknown[bool]("being moved"), model.Is(true)
 		h.Units[model.Etcd].Running = model.Is("")
 	})
+}
+
+// listed finds the host on etcd's member list, by its peer address: a member
+// that never started has no name.
+func listed(ctx context.Context, e Env, c *etcd.Client, id model.HostID) (etcd.Member, bool, error) {
+	members, err := c.Members(ctx)
+	if err != nil {
+		return etcd.Member{}, false, err
+	}
+	for _, m := range members {
+		if h, ok := e.Goal.Hosts[id]; ok && slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) || m.Name == string(id) {
+			return m, true, nil
+		}
+	}
+	return etcd.Member{}, false, nil
+}
+
+// Do implements Action.
+func (s AddLearner) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	c, err := e.Etcd(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.AddLearner(ctx, etcd.PeerURL(h.Node))
+	return err
+}
+
+// Do implements Action.
+func (s Promote) Do(ctx context.Context, e Env) error {
+	c, err := e.Etcd(ctx)
+	if err != nil {
+		return err
+	}
+	m, there, err := listed(ctx, e, c, s.ID)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return fmt.Errorf("%s is not on etcd's member list", s.ID)
+	}
+	if err := c.Promote(ctx, m.ID); errors.Is(err, etcd.ErrNotCaughtUp) {
+		return ErrNotYet
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// Do implements Action. A leader hands over first, so that nobody waits for an
+// election.
+func (s RemoveMember) Do(ctx context.Context, e Env) error {
+	c, err := e.Etcd(ctx)
+	if err != nil {
+		return err
+	}
+	m, there, err := listed(ctx, e, c, s.ID)
+	if err != nil || !there {
+		return err
+	}
+	if st, err := c.Status(ctx); err == nil && st.Leader == m.ID {
+		if own, err := e.EtcdOn(ctx, s.ID); err == nil {
+			if err := own.MoveLeader(ctx, st.ID); err != nil {
+				e.Say("%s: the leader could not hand over (%v); the others elect one", s.ID, err)
+			}
+		}
+	}
+	return c.Remove(ctx, m.ID)
+}
+
+// Do implements Action.
+func (s SetAside) Do(ctx context.Context, e Env) error {
+	kept, err := sh(ctx, e, "set-aside", `systemctl stop etcd.service
+k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)/var/lib/etcd; mkdir -p -m 700 "$k"
+[ -e /var/lib/etcd/member ] && mv /var/lib/etcd/member "$k/"
+rm -f `+etcd.BegunPath+`; echo "$k"`)
+	if err == nil {
+		e.Say("%s: the old etcd data is kept at %s", s.ID, kept)
+	}
+	return err
 }

@@ -1,8 +1,12 @@
 package step
 
 import (
+	"context"
 	"errors"
+	"slices"
 
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -73,6 +77,10 @@ func (s DeleteNode) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s DeleteNode) Interim(*model.Cluster) {}
 
+// workloads are the addons that run as pods: their step is done when they are
+// available, for which a node must be there.
+var workloads = []string{"coredns", "metrics-server"}
+
 // Addon applies one group of cluster objects through the API server of a host.
 type Addon struct {
 	on
@@ -93,10 +101,9 @@ func (s Addon) Need(c model.Cluster) error {
 	if h := c.Hosts[s.ID]; !h.Runs(model.APIServer) || !h.Ready.Is(true) {
 		return errors.New("no API server answers")
 	}
-	if s.Name == "rbac" || s.Name == "cluster" {
+	if !slices.Contains(workloads, s.Name) {
 		return nil
 	}
-	// Workloads: their step is done when they are available.
 	for _, h := range c.Hosts {
 		if h.Node.Settled.Is(true) {
 			return nil
@@ -110,3 +117,52 @@ func (s Addon) Effect(c *model.Cluster) { c.Addons[s.Name] = s.Digest }
 
 // Interim implements plan.Step.
 func (s Addon) Interim(*model.Cluster) {}
+
+// Do implements Action.
+func (s Settle) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	c, err := e.API(ctx)
+	if err != nil {
+		return err
+	}
+	if h.Node.PodCIDR != "" {
+		if err := c.SetPodCIDR(ctx, h.Node.Name, h.Node.PodCIDR); err != nil {
+			return err
+		}
+	}
+	if h.Node.ControlPlane {
+		if err := c.LabelControlPlane(ctx, h.Node.Name); err != nil {
+			return err
+		}
+	}
+	// The token has done its work.
+	_, err = sh(ctx, e, "", `[ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && rm -f "$1" || true`, kube.BootstrapPath)
+	return err
+}
+
+// Do implements Action.
+func (s DeleteNode) Do(ctx context.Context, e Env) error {
+	c, err := e.API(ctx)
+	if err != nil {
+		return err
+	}
+	return c.DeleteNode(ctx, string(s.ID))
+}
+
+// Do implements Action.
+func (s Addon) Do(ctx context.Context, e Env) error {
+	c, err := e.API(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Name != goal.ClusterAddon {
+		return c.ApplyAddon(ctx, e.Goal.Base, s.Name)
+	}
+	if err := c.PutCluster(ctx, e.Goal.Applied()); err != nil {
+		return err
+	}
+	return c.NoteAddon(ctx, s.Name, s.Digest.Or(""))
+}

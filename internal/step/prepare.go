@@ -1,8 +1,18 @@
 package step
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
 
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/lb"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -102,3 +112,116 @@ func (s Images) Effect(c *model.Cluster) {
 
 // Interim implements plan.Step.
 func (s Images) Interim(*model.Cluster) {}
+
+// Do implements Action.
+func (s Packages) Do(ctx context.Context, e Env) error {
+	lacks := strings.Fields(e.Have.Hosts[s.ID].Packages.Or(""))
+	var debian, redhat []string
+	for _, n := range append(slices.Clone(goal.Needs), goal.StreamModule) {
+		if slices.Contains(lacks, n.Command) {
+			debian, redhat = append(debian, n.Debian), append(redhat, n.RedHat)
+		}
+	}
+	const script = `if command -v apt-get >/dev/null; then
+	apt-get install -q -y --no-install-recommends $1 || { apt-get update -q && apt-get install -q -y --no-install-recommends $1; }
+elif command -v dnf >/dev/null; then dnf install -y $2
+else echo "neither apt-get nor dnf is there; install by hand: $1" >&2; exit 1; fi
+case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || true ;; esac`
+	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "))
+	return err
+}
+
+// Do implements Action.
+func (s System) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	old, err := e.Host.ReadFile(ctx, goal.HostsPath)
+	if err != nil {
+		return err
+	}
+	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath, Content: []byte(lb.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
+	if err := write(ctx, e, files); err != nil {
+		return err
+	}
+	// A module that is built in, or loaded by the machine around a container,
+	// cannot be loaded here: what counts is whether its settings are there.
+	_, err = sh(ctx, e, "", `for m in $1; do modprobe -q "$m" 2>/dev/null || true; done; sysctl -q -p /etc/sysctl.d/90-quorate.conf`, strings.Join(h.System.Modules, " "))
+	return err
+}
+
+// Where programs lie on a host by their digest: brought by quorate, or found
+// there already (a bundle on the disk, a lab's shared folder).
+const (
+	storeDir = "/var/lib/quorate/store"
+	seedDir  = "/usr/share/quorate/store"
+)
+
+// place returns where an artefact lies on the host, sending it if need be.
+func place(ctx context.Context, e Env, files []artifact.File) (map[string]string, error) {
+	script := `for p in "$@"; do for d in ` + seedDir + ` ` + storeDir + `; do [ -s "$d/$p" ] && { echo "$p $d"; break; }; done; done; true`
+	args := make([]string, len(files))
+	for i, f := range files {
+		args[i] = path.Join("sha256", f.SHA256, f.Name)
+	}
+	out, err := sh(ctx, e, "", script, args...)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]string{}
+	for _, l := range strings.Split(out, "\n") {
+		if p, dir, ok := strings.Cut(l, " "); ok {
+			at[p] = path.Join(dir, p)
+		}
+	}
+	where := map[string]string{}
+	for i, f := range files {
+		p, there := at[args[i]]
+		if !there {
+			p = path.Join(storeDir, args[i])
+			sent, err := e.Host.Upload(ctx, f.Blob, p)
+			if err != nil {
+				return nil, fmt.Errorf("send %s: %w", f.Name, err)
+			}
+			e.Say("%s: sent %s (%d MiB on the wire)", e.Host.Name(), f.Name, sent>>20)
+		}
+		where[f.Name] = p
+	}
+	return where, nil
+}
+
+// Do implements Action.
+func (s Binaries) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	var files []artifact.File
+	paths := slices.Sorted(maps.Keys(h.Programs))
+	for _, at := range paths {
+		files = append(files, h.Programs[at])
+	}
+	where, err := place(ctx, e, files)
+	if err != nil {
+		return err
+	}
+	var args []string
+	for _, at := range paths {
+		args = append(args, at, where[h.Programs[at].Name])
+	}
+	// A link is renamed over the old one: at no moment is there no program.
+	_, err = sh(ctx, e, "", `while [ $# -gt 0 ]; do mkdir -p "${1%/*}"; ln -sfn "$2" "$1.new"; mv -fT "$1.new" "$1"; shift 2; done`, args...)
+	return err
+}
+
+// Do implements Action.
+func (s Images) Do(ctx context.Context, e Env) error {
+	f := e.Goal.Artifacts.Images
+	where, err := place(ctx, e, []artifact.File{f})
+	if err != nil {
+		return err
+	}
+	_, err = sh(ctx, e, "images", `/opt/quorate/bin/ctr -n k8s.io images import --local "$1" >/dev/null`, where[f.Name])
+	return err
+}

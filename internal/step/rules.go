@@ -85,6 +85,8 @@ func member(have model.Host, at on, c model.Cluster) []plan.Step {
 		return []plan.Step{RemoveMember{at, "its data is gone; an empty member must not vote as the one it was"}}
 	case m == model.NoMember && data:
 		return []plan.Step{SetAside{at}}
+	case m == model.NoMember && !have.Etcd.Begun.Is(true):
+		return []plan.Step{Tell{at}}
 	case m == model.NoMember:
 		return []plan.Step{AddLearner{at}}
 	case m == model.Learner:

@@ -155,7 +155,7 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 			return fmt.Errorf("the etcd member of %s has no vote yet", id)
 		}
 		if running && !model.InSet(h.Asks.Or(""), id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
-			return fmt.Errorf("the etcd member of %s is not a healthy voter yet", id)
+			return notYet(c, id, fmt.Sprintf("the etcd member of %s is not a healthy voter yet", id))
 		}
 	}
 	return nil
@@ -164,13 +164,17 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 // doorReady: who already has a working front door gets a new backend only once
 // that answers.
 func (s Run) doorReady(c model.Cluster, h model.Host) error {
-	if !h.Runs(model.FrontDoor) || len(c.Serving()) == 0 {
+	serving := c.Serving()
+	if !h.Runs(model.FrontDoor) || len(serving) == 0 {
 		return nil
+	}
+	if !slices.ContainsFunc(serving, func(id model.HostID) bool { return model.InSet(s.Want.Backends.Or(""), id) }) {
+		return fmt.Errorf("none of the API servers that it shall lead to answers (%s)", s.Want.Backends.Or(""))
 	}
 	for _, id := range model.SetOf(s.Want.Backends.Or("")) {
 		b := c.Hosts[id]
 		if !model.InSet(h.Backends.Or(""), id) && !(b.Up() && b.Ready.Is(true)) {
-			return fmt.Errorf("the API server of %s does not answer yet", id)
+			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
 		for _, e := range model.SetOf(b.Asks.Or("")) {
 			if !c.Hosts[e].Roles.Has(model.EtcdHost) {
@@ -241,7 +245,7 @@ func (s Run) Interim(c *model.Cluster) {
 			h.Units[v].Running = model.Is("")
 			switch v {
 			case model.Etcd:
-				h.Etcd.Healthy, h.Etcd.Data, h.Etcd.Begun = model.Is(false), model.Is(true), model.Is(true)
+				h.Etcd.Healthy, h.Etcd.Data = model.Is(false), model.Is(true)
 			case model.APIServer:
 				h.Ready = model.Is(false)
 			}

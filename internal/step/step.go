@@ -30,7 +30,7 @@ type on struct {
 // reach is the need of everything that touches a host.
 func (o on) reach(c model.Cluster) error {
 	if c.Conflict != "" {
-		return errors.New(c.Conflict)
+		return firm(c.Conflict)
 	}
 	h := c.Hosts[o.ID]
 	if !h.Up() {
@@ -38,12 +38,24 @@ func (o on) reach(c model.Cluster) error {
 	}
 	what, known := h.Obstacle.Get()
 	if !known {
-		return fmt.Errorf("could not see whether %s is free to use: %s", o.ID, h.Obstacle.Why())
+		return firm(fmt.Sprintf("could not see whether %s is free to use: %s", o.ID, h.Obstacle.Why()))
 	}
 	if what != "" {
-		return errors.New(what)
+		return firm(what)
 	}
 	return nil
+}
+
+// firm is a need that a person must meet.
+func firm(what string) error { return plan.ErrFirm{Err: errors.New(what)} }
+
+// notYet says that something of another host is not there yet, and that it
+// waits for that host when that does not answer.
+func notYet(c model.Cluster, id model.HostID, what string) error {
+	if h := c.Hosts[id]; !h.Up() {
+		return fmt.Errorf("%s: %w", what, plan.ErrUnreached{Host: id, Why: h.Reached.Why()})
+	}
+	return errors.New(what)
 }
 
 // prepared is the need of everything that runs on a host.

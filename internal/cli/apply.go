@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/plan"
+)
+
+func planCommand() *cobra.Command {
+	var t target
+	var output string
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what apply would do, in which order, and what a loss in the middle of it would mean",
+		Long:  "Plan observes the hosts and changes nothing. It ends with 0 when there is nothing to do, with 2 when there is, with 3 when it cannot be done.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := t.open(cmd.Context(), cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			p, _, err := s.engine.Plan(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(p); err != nil {
+					return err
+				}
+			} else {
+				fmt.Fprint(cmd.OutOrStdout(), p.Text())
+			}
+			switch {
+			case len(p.Blocked) > 0:
+				return engine.Blocked{Plan: p}
+			case !p.Empty():
+				return errChanges
+			}
+			return nil
+		},
+	}
+	t.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json")
+	return cmd
+}
+
+func applyCommand() *cobra.Command {
+	var t target
+	var yes, outage bool
+	var output string
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Bring the cluster to what the file says",
+		Long: `Apply shows the plan, asks, and does it. It can be stopped or killed at any
+moment: the next apply observes and goes on.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			begun := time.Now()
+			s, err := t.open(cmd.Context(), cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			events := printer(cmd, output)
+			s.engine.Events = events
+			p, _, err := s.engine.Plan(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(p.Blocked) > 0 {
+				return engine.Blocked{Plan: p}
+			}
+			if output != "json" {
+				fmt.Fprint(cmd.OutOrStdout(), p.Text())
+			}
+			if p.Empty() {
+				return nil
+			}
+			if worst(p) == plan.Outage && !outage {
+				return fmt.Errorf("%w: the plan has an outage; if that is meant, say --accept-outage", errRefused)
+			}
+			if !yes && len(p.Stages) > 0 {
+				ok, err := ask(cmd, "Shall this be done?")
+				if err != nil {
+					return err
+				}
+				if !ok {
+					return errRefused
+				}
+			}
+			if err := s.engine.Apply(cmd.Context(), p); err != nil {
+				return err
+			}
+			if output != "json" {
+				fmt.Fprintf(cmd.OutOrStdout(), "done in %s\n", time.Since(begun).Round(100*time.Millisecond))
+			}
+			return nil
+		},
+	}
+	t.flags(cmd)
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree to steps during which nothing serves")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json (one event a line)")
+	return cmd
+}
+
+func worst(p plan.Plan) plan.Risk {
+	r := plan.Safe
+	for _, st := range p.Stages {
+		r = max(r, st.Risk)
+	}
+	return r
+}
+
+// printer shows events as they come: JSON lines on stdout, or text on stderr.
+func printer(cmd *cobra.Command, output string) func(engine.Event) {
+	if output == "json" {
+		enc := json.NewEncoder(cmd.OutOrStdout())
+		return func(ev engine.Event) { _ = enc.Encode(ev) } // a reader that went away does not stop the work
+	}
+	begun := time.Now()
+	return func(ev engine.Event) {
+		line := ""
+		switch ev.Kind {
+		case engine.StageRun:
+			line = fmt.Sprintf("stage %d of %d %s", ev.Stage, ev.Of, ev.Text)
+		case engine.StepDone:
+			line = fmt.Sprintf("  %-6s %s (%s)", ev.Step.Host, ev.Step.Title, ev.Took.Round(10*time.Millisecond))
+		case engine.StepFail:
+			line = fmt.Sprintf("  %-6s FAILED %s: %s", ev.Step.Host, ev.Step.Title, ev.Err)
+		case engine.Note:
+			line = "  " + ev.Text
+		default:
+			return
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%6.1fs %s\n", time.Since(begun).Seconds(), line)
+	}
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/artifact"
+)
+
+// artifactsCommand is `quorate artifacts`: what clusters are made of, on this
+// machine.
+func artifactsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "artifacts",
+		Short: "Build or download the programs and images of a cluster ahead of time",
+		Args:  cobra.NoArgs,
+	}
+	cmd.AddCommand(artifactsBuild(), artifactsList(), artifactsVerify())
+	return cmd
+}
+
+func artifactsBuild() *cobra.Command {
+	var kubernetes, source, arch string
+	var test bool
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Bring everything the systemd flavour needs into the store",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := artifact.OpenStore("")
+			if err != nil {
+				return err
+			}
+			v, err := artifact.Resolve(kubernetes, nil)
+			if err != nil {
+				return err
+			}
+			src, err := artifact.NewSource(source, store, nil)
+			if err != nil {
+				return err
+			}
+			progress := artifactProgress(cmd.ErrOrStderr())
+			files, err := src.Fetch(cmd.Context(), v, arch, artifact.SystemdNames(), progress)
+			if err != nil {
+				return err
+			}
+			images := artifact.SystemdImages()
+			if test {
+				images = append(images, "quorate-test")
+			}
+			set, err := src.Images(cmd.Context(), v, arch, "systemd", images, progress)
+			if err != nil {
+				return err
+			}
+			for _, f := range append(files, set) {
+				fmt.Fprintln(cmd.OutOrStdout(), f.Path)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&kubernetes, "kubernetes-version", artifact.DefaultKubernetes, "version of Kubernetes; the others follow from it")
+	cmd.Flags().StringVar(&source, "source", "modules", "where from: modules | upstream")
+	cmd.Flags().StringVar(&arch, "arch", runtime.GOARCH, "processor of the hosts: amd64 | arm64")
+	cmd.Flags().BoolVar(&test, "test-image", false, "also pack "+artifact.TestImage+", a small web server for tests")
+	return cmd
+}
+
+func artifactsList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List what the store holds",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := artifact.OpenStore("")
+			if err != nil {
+				return err
+			}
+			all, err := store.List()
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "COMPONENT\tVERSION\tARCH\tSOURCE\tNAME\tSIZE\tSHA256")
+			for _, l := range all {
+				size := fmt.Sprintf("%.1f MiB", float64(l.Size)/(1<<20))
+				if !l.Present {
+					size = "missing"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.12s\n", l.Component, l.Version, l.Arch, l.Source, l.Name, size, l.SHA256)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func artifactsVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Read everything in the store and compare it with its digest",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := artifact.OpenStore("")
+			if err != nil {
+				return err
+			}
+			checked, bad, err := store.Verify(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, d := range bad {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", d.Path, d.Why)
+			}
+			if len(bad) > 0 {
+				return errors.New("the store is damaged; remove the files named above and run: quorate artifacts build")
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d files, all as their digests say\n", checked)
+			return nil
+		},
+	}
+}
+
+// artifactProgress writes a line whenever something begins or ends, and at
+// most one in two seconds while it lasts.
+func artifactProgress(w io.Writer) func(artifact.Event) {
+	var last time.Time
+	var before artifact.Event
+	return func(e artifact.Event) {
+		same := e.What == before.What && e.Component == before.Component
+		if same && time.Since(last) < 2*time.Second {
+			return
+		}
+		last, before = time.Now(), e
+		count := ""
+		switch {
+		case e.What == "download" && e.M > 0:
+			count = fmt.Sprintf(" %d/%d MiB", e.N>>20, e.M>>20)
+		case e.M > 1:
+			count = fmt.Sprintf(" %d/%d", e.N, e.M)
+		case e.M == 0 && e.N > 0:
+			count = fmt.Sprintf(" %d", e.N)
+		}
+		fmt.Fprintf(w, "%6.1fs  %s: %s%s  %s\n", e.Elapsed.Seconds(), e.Component, e.What, count, e.Text)
+	}
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/spec"
+)
+
+// initCommand writes a starter cluster file.
+func initCommand() *cobra.Command {
+	var name, output string
+	var controlPlanes, workers []string
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write a starter cluster file",
+		Example: `  quorate init
+  quorate init --name prod --control-plane 10.0.0.11,10.0.0.12,10.0.0.13 --worker 10.0.0.21`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			data := spec.Init(name, starterHosts(controlPlanes, workers)...)
+			_, warnings, err := spec.Parse(output, data)
+			if err != nil {
+				return fmt.Errorf("nothing was written, the file would not be valid:\n%w", err)
+			}
+			if err := writeNew(output, data); err != nil {
+				return err
+			}
+			for _, w := range warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: edit it, then run: quorate plan -f %s\n", output, output)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "prod", "the cluster's name")
+	f.StringVarP(&output, "output", "o", "cluster.yaml", "the file to write")
+	f.StringSliceVar(&controlPlanes, "control-plane", nil, "addresses of control planes")
+	f.StringSliceVar(&workers, "worker", nil, "addresses of workers")
+	return cmd
+}
+
+// schemaCommand prints the cluster file's JSON Schema.
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the cluster file, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			schema, err := spec.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(schema)
+			return err
+		},
+	}
+}
+
+// starterHosts names hosts cp1, cp2, … and w1, w2, … in the order given.
+func starterHosts(controlPlanes, workers []string) []spec.Host {
+	var hosts []spec.Host
+	add := func(prefix, role string, addresses []string) {
+		for i, a := range addresses {
+			hosts = append(hosts, spec.Host{Name: fmt.Sprintf("%s%d", prefix, i+1), Address: strings.TrimSpace(a), Roles: []string{role}})
+		}
+	}
+	add("cp", spec.RoleControlPlane, controlPlanes)
+	add("w", spec.RoleWorker, workers)
+	return hosts
+}
+
+// writeNew writes a file that must not be there yet.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("write %s: it is already there and was left as it is; next: choose another file with --output, or move %s away", path, filepath.Base(path))
+	}
+	if err != nil {
+		return fmt.Errorf("write cluster file: %w", err)
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		os.Remove(path) // half a file would only be in the way
+		return fmt.Errorf("write cluster file: %w", err)
+	}
+	return nil
+}

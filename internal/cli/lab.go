@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/lab"
+)
+
+// labSeed is the artefact store that lab hosts see read-only.
+var labSeed = func() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "quorate", "store")
+}
+
+func labCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Test hosts on this machine: containers with systemd and SSH on a bridge of their own",
+		Long: `Test hosts on this machine: containers with systemd and SSH on a bridge of their
+own, and a cluster file that names them. Needs root, systemd-nspawn and debootstrap.
+
+A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
+	}
+	var in string
+	cmd.PersistentFlags().StringVar(&in, "lab", "", "the lab that HOST is in")
+	cmd.AddCommand(labUp(), labList(), labDown(), labSSH(&in), labExec(&in), labClean(),
+		labPower("power-on HOST", "Boot a host and wait until it can be logged in to", &in, (*lab.Lab).PowerOn),
+		labPower("cut HOST", "Drop all packets of a host", &in, (*lab.Lab).Cut),
+		labPower("mend HOST", "End a cut", &in, (*lab.Lab).Mend),
+	)
+	var hard bool
+	off := labPower("power-off HOST", "Stop a host", &in, func(l *lab.Lab, ctx context.Context, host string) error {
+		return l.PowerOff(ctx, host, hard)
+	})
+	off.Flags().BoolVar(&hard, "hard", false, "like a pulled plug")
+	cmd.AddCommand(off)
+	return cmd
+}
+
+func labUp() *cobra.Command {
+	var o lab.Options
+	cmd := &cobra.Command{
+		Use:   "up NAME",
+		Short: "Make hosts, and NAME.yaml with NAME.key for them",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Name, o.Seed = args[0], labSeed()
+			o.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
+			if o.Seed != "" {
+				if err := os.MkdirAll(o.Seed, 0o755); err != nil {
+					return fmt.Errorf("make the artefact store: %w", err)
+				}
+			}
+			l, err := lab.Up(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), l.File)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.ControlPlanes, "control-planes", 3, "how many control planes")
+	f.IntVar(&o.Workers, "workers", 0, "how many workers")
+	f.IntVar(&o.Etcd, "etcd", 0, "how many hosts for etcd alone")
+	f.IntVar(&o.LoadBalancers, "load-balancers", 0, "how many bare hosts for balancers")
+	f.StringVar(&o.Dir, "dir", "", "where the cluster file and its key go (default: here)")
+	return cmd
+}
+
+func labList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "Show all labs and their hosts",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			labs, err := lab.List()
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			defer w.Flush()
+			fmt.Fprintln(w, "HOST\tADDRESS\tROLE\tSTATE")
+			for _, l := range labs {
+				all, err := l.Status(cmd.Context())
+				if err != nil {
+					fmt.Fprintf(w, "%s\t%s\t\t%s or broken; quorate lab clean\n", l.Name, l.Prefix(), l.Phase)
+					continue
+				}
+				for _, s := range all {
+					fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\n", l.Name, s.Host.Name, s.Host.Address, s.Host.Role, labState(s))
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func labState(s lab.Status) string {
+	state := "off"
+	if s.Running {
+		state = "running"
+	}
+	if s.Cut {
+		state += ", cut off"
+	}
+	return state
+}
+
+func labDown() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "down NAME... | --all",
+		Short: "Remove labs with all they added to this machine",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if all == (len(names) > 0) {
+				return errors.New("name the labs to remove, or say --all")
+			}
+			if all {
+				labs, err := lab.List()
+				if err != nil {
+					return err
+				}
+				for _, l := range labs {
+					names = append(names, l.Name)
+				}
+			}
+			for _, name := range names {
+				if err := lab.Down(cmd.Context(), name); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "remove every lab")
+	return cmd
+}
+
+func labClean() *cobra.Command {
+	return &cobra.Command{
+		Use:   "clean",
+		Short: "Remove what killed commands and reboots left of labs",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			removed, err := lab.Clean(cmd.Context())
+			for _, what := range removed {
+				fmt.Fprintln(cmd.OutOrStdout(), "removed "+what)
+			}
+			return err
+		},
+	}
+}
+
+func labSSH(in *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ssh HOST [-- COMMAND...]",
+		Short: "Log in to a host over SSH",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			l, host, err := labHost(*in, args[0])
+			if err != nil {
+				return err
+			}
+			return l.SSH(host, args[1:]...)
+		},
+	}
+}
+
+func labExec(in *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "exec HOST -- COMMAND...",
+		Short: "Run a command on a host, also on one that is cut off",
+		Args:  cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, host, err := labHost(*in, args[0])
+			if err != nil {
+				return err
+			}
+			return l.Exec(cmd.Context(), host, args[1:], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+}
+
+// labPower is a command that does one thing to one host.
+func labPower(use, short string, in *string, do func(*lab.Lab, context.Context, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, host, err := labHost(*in, args[0])
+			if err != nil {
+				return err
+			}
+			return do(l, cmd.Context(), host)
+		},
+	}
+}
+
+// labHost finds the lab of NAME/cp1, or of cp1 when it is clear which.
+func labHost(in, arg string) (*lab.Lab, string, error) {
+	name, host, ok := strings.Cut(arg, "/")
+	if !ok {
+		name, host = in, arg
+	}
+	if name == "" {
+		labs, err := lab.List()
+		if err != nil {
+			return nil, "", err
+		}
+		if len(labs) != 1 {
+			return nil, "", fmt.Errorf("host %s: there are %d labs; say which: NAME/%s or --lab NAME", host, len(labs), host)
+		}
+		name = labs[0].Name
+	}
+	l, err := lab.Open(name)
+	return l, host, err
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// target is which cluster a command is about, and how its hosts are reached.
+type target struct {
+	file      string
+	acceptNew bool
+}
+
+func (t *target) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file")
+	cmd.Flags().BoolVar(&t.acceptNew, "accept-new", false, "ask about unknown SSH host keys, and record those agreed to")
+}
+
+// session is a cluster file with everything that working on it takes.
+type session struct {
+	file   *spec.Cluster
+	arts   goal.Artifacts
+	hosts  map[model.HostID]host.Host
+	engine *engine.Engine
+}
+
+func (s *session) close() {
+	for _, h := range s.hosts {
+		_ = h.Close() // nothing is written at the end
+	}
+}
+
+// open reads the file, has its artefacts ready and prepares the connections.
+func (t *target) open(ctx context.Context, cmd *cobra.Command) (*session, error) {
+	file, warnings, err := spec.Load(t.file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+	}
+	s := &session{file: file, hosts: map[model.HostID]host.Host{}}
+	if s.arts, err = artifacts(ctx, cmd, file); err != nil {
+		return nil, err
+	}
+	for _, h := range file.Spec.Hosts {
+		s.hosts[model.HostID(h.Name)] = host.New(t.config(cmd, file, h))
+	}
+	s.engine = engine.New(file, s.arts, s.hosts)
+	return s, nil
+}
+
+func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) host.Config {
+	ssh := file.HostSSH(h)
+	c := host.Config{Name: h.Name, Address: h.Address, Port: ssh.Port, User: ssh.User, KeyFile: ssh.KeyFile, PasswordFile: ssh.PasswordFile,
+		KnownHostsFile: ssh.KnownHostsFile, Jump: ssh.Jump, SudoPasswordFile: ssh.SudoPasswordFile}
+	if t.acceptNew {
+		c.Confirm = func(name, fingerprint string) (bool, error) {
+			return ask(cmd, fmt.Sprintf("%s shows the unknown host key %s. Is it the right one?", name, fingerprint))
+		}
+	}
+	return c
+}
+
+// artifacts brings what the file's versions need into the store.
+func artifacts(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
+	a := goal.Artifacts{}
+	store, err := artifact.OpenStore("")
+	if err != nil {
+		return a, err
+	}
+	of := file.Spec.Artifacts
+	if a.Versions, err = artifact.Resolve(file.Spec.Kubernetes.Version, of.Versions); err != nil {
+		return a, usageError{err}
+	}
+	src, err := artifact.NewSource(of.Source, store, of.BaseURLs)
+	if err != nil {
+		return a, usageError{err}
+	}
+	progress := artifactProgress(cmd.ErrOrStderr())
+	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, artifact.SystemdNames(), progress); err != nil {
+		return a, err
+	}
+	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(), progress); err != nil {
+		return a, err
+	}
+	if cni := file.Spec.Network.CNI; cni != "bridge" && cni != "none" {
+		if a.Manifest, err = os.ReadFile(cni); err != nil {
+			return a, usageError{fmt.Errorf("spec.network.cni: %w", err)}
+		}
+	}
+	return a, nil
+}
+
+// ask puts a question that only "yes" agrees to.
+func ask(cmd *cobra.Command, question string) (bool, error) {
+	fmt.Fprint(cmd.ErrOrStderr(), question+" [yes/no] ")
+	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if err != nil && line == "" {
+		return false, fmt.Errorf("no answer: %w; with --yes nothing is asked", err)
+	}
+	return strings.TrimSpace(line) == "yes", nil
+}

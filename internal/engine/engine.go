@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/step"
+)
+
+// Engine works on one cluster.
+type Engine struct {
+	Events func(Event) // called one at a time
+
+	observer observe.Observer
+	run      string
+	mu       sync.Mutex
+}
+
+// New makes an engine for the cluster of a file, whose hosts are reached by
+// the given connections.
+func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Host) *Engine {
+	return &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, run: rand.Text()[:8]}
+}
+
+// Run is the name of this run in events.
+func (e *Engine) Run() string { return e.run }
+
+// Look observes all hosts.
+func (e *Engine) Look(ctx context.Context) (*observe.Observation, error) {
+	start := time.Now()
+	ob, err := e.observer.Look(ctx)
+	if err == nil {
+		e.tell(Event{Kind: Looking, Took: time.Since(start), Text: fmt.Sprintf("observed %d hosts", len(ob.Facts))})
+	}
+	return ob, err
+}
+
+// Plan observes, and plans the way to the file.
+func (e *Engine) Plan(ctx context.Context) (plan.Plan, *observe.Observation, error) {
+	ob, err := e.Look(ctx)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	return plan.Make(ob.Have, ob.Goal.Want, step.Rules()), ob, nil
+}
+
+// Blocked is a plan that must not be started, or not go on.
+type Blocked struct{ Plan plan.Plan }
+
+func (b Blocked) Error() string {
+	var lines []string
+	for _, r := range b.Plan.Blocked {
+		if l := "  " + r.Error(); !slices.Contains(lines, l) {
+			lines = append(lines, l)
+		}
+	}
+	return "blocked: nothing can be done as things are\n" + strings.Join(lines, "\n")
+}
+
+// Deferred says that all is done but what waits for hosts that do not answer.
+type Deferred struct{ Steps []plan.Refused }
+
+func (d Deferred) Error() string {
+	hosts := map[model.HostID]string{}
+	var names []string
+	for _, r := range d.Steps {
+		if _, seen := hosts[r.Step.Host]; !seen {
+			hosts[r.Step.Host] = r.Err.Error()
+			names = append(names, "  "+r.Err.Error())
+		}
+	}
+	return fmt.Sprintf("the cluster serves, but %d steps wait for hosts that do not answer:\n%s", len(d.Steps), strings.Join(names, "\n"))
+}
+
+// NotApproved is a step that became riskier than what was agreed to.
+type NotApproved struct {
+	Stage plan.Stage
+	Step  plan.About
+}
+
+func (n NotApproved) Error() string {
+	return fmt.Sprintf("%s: %s was not agreed to: %s\nnothing of it was begun; look at `quorate plan`, then apply again", n.Step.Host, n.Step.Title, strings.Join(n.Stage.Says, "; "))
+}
+
+// Apply goes on until nothing is left to do. Every step is taken from a fresh
+// plan on a fresh observation; approved is what a person has seen and agreed
+// to, and no step riskier or more final than in it is taken.
+func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
+	agreed := consent(approved)
+	fails := failures{}
+	for round := 1; ; round++ {
+		p, ob, err := e.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		if len(p.Blocked) > 0 {
+			return Blocked{p}
+		}
+		if len(p.Stages) == 0 {
+			if len(p.Deferred) > 0 {
+				return Deferred{p.Deferred}
+			}
+			e.tell(Event{Kind: Finished, Text: "nothing is left to do"})
+			return nil
+		}
+		stage := p.Stages[0]
+		for _, s := range stage.Steps {
+			if !agreed.covers(s.About(), stage.Risk) {
+				return NotApproved{stage, s.About()}
+			}
+		}
+		e.tell(Event{Kind: StageRun, Stage: round, Of: round - 1 + len(p.Stages), Text: strings.Join(stage.Says, "; ")})
+		if err := e.stage(ctx, ob, stage, fails); err != nil {
+			return err
+		}
+	}
+}
+
+// agreement is what of a plan goes beyond the safe and the undoable.
+type agreement map[string]plan.Risk
+
+func consent(p plan.Plan) agreement {
+	a := agreement{}
+	for _, st := range p.Stages {
+		for _, s := range st.Steps {
+			key := s.About().Key()
+			if r, ok := a[key]; !ok || st.Risk > r {
+				a[key] = st.Risk
+			}
+		}
+	}
+	return a
+}
+
+func (a agreement) covers(s plan.About, r plan.Risk) bool {
+	was, known := a[s.Key()]
+	if r == plan.Safe && !s.Final {
+		return true
+	}
+	return known && was >= r
+}
+
+// failures counts what failed, by step: what fails three times ends the run.
+type failures map[string]int
+
+const maxFailures = 3
+
+// Failed is a step that failed too often.
+type Failed struct {
+	Step plan.About
+	Err  error
+}
+
+func (f Failed) Error() string { return fmt.Sprintf("%s: %s: %v", f.Step.Host, f.Step.Title, f.Err) }
+func (f Failed) Unwrap() error { return f.Err }
+
+func (f failures) note(results []result) error {
+	for _, r := range results {
+		if r.err == nil {
+			continue
+		}
+		key := r.about.Key()
+		f[key]++
+		if f[key] >= maxFailures || errors.Is(r.err, context.Canceled) {
+			return Failed{r.about, r.err}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+// Package engine brings a cluster to its file: observe, plan, do the first
+// stage, observe until its effects are there, and again. It is the only place
+// that waits. It does not print, and knows nothing of what steps really do.
+package engine
+
+import (
+	"time"
+
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Kinds of events.
+const (
+	Looking  = "looking"  // observing hosts
+	Planned  = "planned"  // a plan was made
+	StageRun = "stage"    // a stage begins
+	StepRun  = "step"     // a step begins
+	StepDone = "done"     // a step's effect was seen
+	StepFail = "failed"   // a step failed; it is tried again, or the run ends
+	Note     = "note"     // something to know, such as where an old file is kept
+	Finished = "finished" // nothing is left to do
+)
+
+// Event is something that happened. It feeds the progress view, the JSON lines
+// and the journal alike.
+type Event struct {
+	At    time.Time     `json:"at"`
+	Run   string        `json:"run,omitempty"`
+	Kind  string        `json:"kind"`
+	Stage int           `json:"stage,omitempty"` // counted from 1
+	Of    int           `json:"of,omitempty"`    // stages that the plan has now
+	Step  *plan.About   `json:"step,omitempty"`
+	Took  time.Duration `json:"took,omitempty"` // nanoseconds
+	Text  string        `json:"text,omitempty"`
+	Err   string        `json:"error,omitempty"`
+}
+
+func (e *Engine) tell(ev Event) {
+	ev.At, ev.Run = time.Now().UTC(), e.run
+	if e.Events != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.Events(ev)
+	}
+}

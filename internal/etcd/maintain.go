@@ -1,0 +1,142 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+// Status is how one member is doing, by its own account.
+type Status struct {
+	ID          uint64
+	ClusterID   uint64
+	Version     string
+	Leader      uint64 // 0 when it knows none: no quorum
+	Learner     bool
+	Term        uint64
+	Index       uint64 // last entry it has
+	Applied     uint64 // last entry it has applied
+	DBSize      int64
+	DBSizeInUse int64
+	Errors      []string // alarms, and "no leader"
+}
+
+// IsLeader says whether the member asked is the leader.
+func (s Status) IsLeader() bool { return s.Leader != 0 && s.Leader == s.ID }
+
+// Status asks the member how it is doing. It needs no quorum.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	err = c.call(ctx, "read etcd status", func(ctx context.Context) error {
+		r, err := c.etcd.Status(ctx, "https://"+c.endpoint)
+		if err != nil {
+			return err
+		}
+		s = Status{
+			ID: r.Header.MemberId, ClusterID: r.Header.ClusterId, Version: r.Version,
+			Leader: r.Leader, Learner: r.IsLearner, Term: r.RaftTerm, Index: r.RaftIndex, Applied: r.RaftAppliedIndex,
+			DBSize: r.DbSize, DBSizeInUse: r.DbSizeInUse, Errors: r.Errors,
+		}
+		return nil
+	})
+	return s, err
+}
+
+// Health is nil when the member answers a read that a quorum agreed to, as
+// `etcdctl endpoint health` asks it. A learner answers no such read.
+func (c *Client) Health(ctx context.Context) error {
+	return c.call(ctx, "check etcd's health", func(ctx context.Context) error {
+		_, err := c.etcd.Get(ctx, "health")
+		if errors.Is(err, rpctypes.ErrPermissionDenied) {
+			return nil // a quorum decided that, too
+		}
+		return err
+	})
+}
+
+// Alarm is a state of emergency that a member has raised.
+type Alarm struct {
+	Member uint64
+	Kind   string // NOSPACE | CORRUPT
+}
+
+// Alarms are the alarms raised, of all members; it needs a quorum.
+func (c *Client) Alarms(ctx context.Context) (out []Alarm, err error) {
+	err = c.call(ctx, "list alarms", func(ctx context.Context) error {
+		r, err := c.etcd.AlarmList(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range r.Alarms {
+			out = append(out, Alarm{Member: a.MemberID, Kind: a.Alarm.String()})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Defragment gives the space of deleted entries back to the disk. The member
+// answers nothing meanwhile, for about a second per 100 MB; so it has no
+// deadline but the context's, and never two members at once.
+func (c *Client) Defragment(ctx context.Context) error {
+	_, err := c.etcd.Defragment(ctx, "https://"+c.endpoint)
+	return c.explain("defragment", err)
+}
+
+// Snapshot writes the member's database to w and returns its size. etcd puts a
+// SHA-256 of it at the end, which is checked on the way; what an error leaves
+// in w is no snapshot. It has no deadline but the context's.
+func (c *Client) Snapshot(ctx context.Context, w io.Writer) (int64, error) {
+	n, err := c.snapshot(ctx, w)
+	return n, c.explain("take a snapshot", err)
+}
+
+func (c *Client) snapshot(ctx context.Context, w io.Writer) (int64, error) {
+	r, err := c.etcd.SnapshotWithVersion(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Snapshot.Close()
+	var check trailingSum
+	n, err := io.Copy(io.MultiWriter(w, &check), r.Snapshot)
+	if err != nil {
+		return n, err
+	}
+	if n%512 != sha256.Size { // the database is whole pages, the sum comes after
+		return n, fmt.Errorf("the snapshot was cut short after %d bytes: take it again", n)
+	}
+	return n, check.err()
+}
+
+// trailingSum hashes all but the last 32 bytes written, and compares those.
+type trailingSum struct {
+	body []byte // written, not yet known to be before the trailer
+	hash interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+}
+
+func (t *trailingSum) Write(p []byte) (int, error) {
+	if t.hash == nil {
+		t.hash = sha256.New()
+	}
+	t.body = append(t.body, p...)
+	if cut := len(t.body) - sha256.Size; cut > 0 {
+		t.hash.Write(t.body[:cut])
+		t.body = slices.Clone(t.body[cut:])
+	}
+	return len(p), nil
+}
+
+func (t *trailingSum) err() error {
+	if t.hash == nil || !bytes.Equal(t.hash.Sum(nil), t.body) {
+		return errors.New("the snapshot does not match its own checksum: take it again")
+	}
+	return nil
+}

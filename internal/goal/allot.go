@@ -1,0 +1,55 @@
+package goal
+
+import (
+	"fmt"
+	"net/netip"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// allot makes the nodes of the file, each with its share of the pod network:
+// the one it has, or the first that is free. So the share is known before the
+// node is, and its network before its first pod.
+func allot(file *spec.Cluster, seen map[model.HostID]Seen) ([]unit.Node, error) {
+	taken := map[string]model.HostID{}
+	for id, s := range seen {
+		if s.PodCIDR == "" {
+			continue
+		}
+		if other, double := taken[s.PodCIDR]; double {
+			return nil, fmt.Errorf("%s and %s both hold the pod network %s; drain one, remove /etc/cni/net.d/10-quorate.conflist there, and apply again", other, id, s.PodCIDR)
+		}
+		taken[s.PodCIDR] = id
+	}
+	etcd := map[string]bool{}
+	for _, h := range file.EtcdHosts() {
+		etcd[h.Name] = true
+	}
+	next := 0
+	var nodes []unit.Node
+	for _, h := range file.Spec.Hosts {
+		n := unit.Node{Name: h.Name, Address: h.InternalAddress, ControlPlane: h.Has(spec.RoleControlPlane),
+			Worker: h.Has(spec.RoleWorker), Etcd: etcd[h.Name]}
+		if n.Address == "" {
+			n.Address = h.Address
+		}
+		if file.Spec.Network.CNI == "bridge" && (n.ControlPlane || n.Worker) {
+			n.PodCIDR = seen[model.HostID(h.Name)].PodCIDR
+			for n.PodCIDR == "" {
+				var p netip.Prefix
+				var err error
+				if p, err = file.PodCIDRs(next); err != nil {
+					return nil, fmt.Errorf("pod network of %s: %w", h.Name, err)
+				}
+				next++
+				if _, used := taken[p.String()]; !used {
+					n.PodCIDR = p.String()
+				}
+			}
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}

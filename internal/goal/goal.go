@@ -1,0 +1,209 @@
+// Package goal turns the cluster file, with what was seen of the hosts, into
+// what each host must hold: rendered services, certificates, programs, system
+// settings; and that into the goal of a plan, as a model.Cluster. It is pure:
+// it reaches no host and decides no order.
+package goal
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// Seen is what of a host's nature its goal depends on.
+type Seen struct {
+	CgroupV1   bool
+	ResolvConf string
+	PodCIDR    string // its share of the pod network, when it has one already
+}
+
+// Artifacts are the programs and images of the cluster's versions.
+type Artifacts struct {
+	Versions artifact.Versions
+	Programs []artifact.File
+	Images   artifact.File // one OCI layout with all images
+	Manifest []byte        // the user's own pod network, if any
+}
+
+// Host is what one host must hold.
+type Host struct {
+	Node     unit.Node
+	Context  kube.Context
+	Services [model.NumServices]*unit.Service // nil: not on this host
+	Certs    []pki.Cert
+	System   System
+	Programs map[string]artifact.File // by path of the link on the host
+	Images   []string
+}
+
+// Goal is what the whole cluster shall be.
+type Goal struct {
+	File      *spec.Cluster
+	Artifacts Artifacts
+	Hosts     map[model.HostID]*Host
+	Base      kube.Context // the cluster, for what belongs to no host
+	Want      model.Cluster
+}
+
+// Build makes the goal. Hosts that were not seen get the nature of a common
+// host: what is wrong in it shows once they are seen.
+func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]Seen) (*Goal, error) {
+	g := &Goal{File: file, Artifacts: arts, Hosts: map[model.HostID]*Host{}, Want: model.New(file.Metadata.Name)}
+	nodes, err := allot(file, seen)
+	if err != nil {
+		return nil, err
+	}
+	base, err := g.context(nodes)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		h, err := g.host(base, n, seen[model.HostID(n.Name)])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n.Name, err)
+		}
+		g.Hosts[model.HostID(n.Name)] = h
+		g.Want.Put(model.HostID(n.Name), g.want(h, base))
+	}
+	digests, err := kube.Digests(base)
+	if err != nil {
+		return nil, err
+	}
+	digests[ClusterAddon] = Sum(g.Applied())[:16]
+	for name, d := range digests {
+		g.Want.Addons[name] = model.Is(d)
+	}
+	g.Base = base
+	g.Want.Minted = model.Is(true)
+	return g, nil
+}
+
+// ClusterAddon is the applied file, kept in the cluster so that any machine
+// can go on from it.
+const ClusterAddon = "cluster"
+
+// Applied is the file as it is kept in the cluster: without what concerns only
+// the machine it was applied from.
+func (g *Goal) Applied() []byte {
+	text, err := spec.Marshal(spec.Redacted(g.File))
+	if err != nil {
+		panic("a cluster file that was parsed cannot be written: " + err.Error())
+	}
+	return text
+}
+
+func (g *Goal) context(nodes []unit.Node) (kube.Context, error) {
+	v := g.Artifacts.Versions
+	ctx := kube.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, CNIManifest: g.Artifacts.Manifest}
+	for _, n := range nodes {
+		if n.ControlPlane || n.Worker {
+			ctx.Nodes = append(ctx.Nodes, n)
+		}
+		if n.ControlPlane {
+			ctx.APIServers = append(ctx.APIServers, n)
+		}
+		if n.Etcd {
+			ctx.EtcdMembers = append(ctx.EtcdMembers, n)
+		}
+	}
+	for name, to := range map[string]*string{"pause": &ctx.ImagePause, "coredns": &ctx.ImageCoreDNS, "metrics-server": &ctx.ImageMetricsServer} {
+		ref, err := artifact.ImageRef(v, name)
+		if err != nil {
+			return ctx, err
+		}
+		*to = ref
+	}
+	return ctx, nil
+}
+
+func (g *Goal) host(base kube.Context, n unit.Node, seen Seen) (*Host, error) {
+	ctx := base
+	ctx.Self, ctx.CgroupV1, ctx.ResolvConf = n, seen.CgroupV1, seen.ResolvConf
+	h := &Host{Node: n, Context: ctx, Programs: g.programs(n), Images: g.ImageNames(ctx)}
+	var err error
+	if h.System, err = system(ctx); err != nil {
+		return nil, err
+	}
+	h.Certs, err = pki.Leaves(n, pki.Context{ControlPlanes: ctx.APIServers, Endpoint: g.File.Spec.ControlPlaneEndpoint,
+		CertSANs: g.File.Spec.CertSANs, ServiceCIDR: g.File.Spec.Network.ServiceCIDR, DNSDomain: g.File.Spec.Network.DNSDomain,
+		Algorithm: g.File.Spec.PKI.KeyAlgorithm, Days: g.File.Spec.PKI.CertificateDays})
+	if err != nil {
+		return nil, err
+	}
+	add := func(v model.Service, here bool, render kube.Renderer) {
+		if !here || err != nil {
+			return
+		}
+		var s unit.Service
+		if s, err = render(ctx); err == nil {
+			h.Services[v] = &s
+		} else {
+			err = fmt.Errorf("render %s: %w", v, err)
+		}
+	}
+	node := n.ControlPlane || n.Worker
+	add(model.Containerd, node, kube.Containerd)
+	add(model.Etcd, n.Etcd, g.etcd)
+	add(model.APIServer, n.ControlPlane, kube.APIServer)
+	add(model.ControllerManager, n.ControlPlane, kube.ControllerManager)
+	add(model.Scheduler, n.ControlPlane, kube.Scheduler)
+	add(model.FrontDoor, node, frontDoor)
+	add(model.PodNetwork, node && g.Bridged(), kube.PodNetwork)
+	add(model.Kubelet, node, kube.Kubelet)
+	add(model.KubeProxy, node, kube.KubeProxy)
+	return h, err
+}
+
+// Bridged says whether quorate itself makes the pod network.
+func (g *Goal) Bridged() bool { return g.File.Spec.Network.CNI == "bridge" }
+
+// etcd always says "existing": only the step of a cluster's birth overrides
+// that, in a file that does not outlive a reboot, so that a member that lost
+// its data never comes up as a new, empty cluster.
+func (g *Goal) etcd(ctx kube.Context) (unit.Service, error) {
+	return etcd.Service(etcd.Config{Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.EtcdMembers, State: etcd.Existing,
+		ExtraArgs: g.File.Spec.Components["etcd"].ExtraArgs}), nil
+}
+
+// ImageNames are the references of the images that a node must hold.
+func (g *Goal) ImageNames(ctx kube.Context) []string {
+	if !ctx.Self.ControlPlane && !ctx.Self.Worker {
+		return nil
+	}
+	out := []string{ctx.ImagePause, ctx.ImageCoreDNS}
+	if g.File.Spec.Addons.MetricsServer {
+		out = append(out, ctx.ImageMetricsServer)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Paths are all files that the services of a host may have, by service: what
+// an observation must look at.
+func (g *Goal) Paths(id model.HostID) map[model.Service][]string {
+	out := map[model.Service][]string{}
+	h, ok := g.Hosts[id]
+	if !ok {
+		return out
+	}
+	for v, s := range h.Services {
+		if s == nil {
+			continue
+		}
+		for _, f := range s.Rendered() {
+			out[model.Service(v)] = append(out[model.Service(v)], f.Path)
+		}
+	}
+	return out
+}
+
+// IDs are the hosts of the goal, sorted.
+func (g *Goal) IDs() []model.HostID { return slices.Sorted(maps.Keys(g.Hosts)) }

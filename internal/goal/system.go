@@ -1,0 +1,137 @@
+package goal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/lb"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// Arch is the processor the artefacts are for.
+const Arch = "amd64"
+
+// MarkerPath names the cluster to which quorate has given a host.
+const MarkerPath = "/etc/quorate/cluster"
+
+// HostsPath holds a block of quorate's; its digest stands under this name.
+const HostsPath = "/etc/hosts"
+
+// System is what quorate sets on a host beside the services.
+type System struct {
+	Files      []host.File
+	Modules    []string
+	Sysctls    map[string]string
+	HostsBlock string
+}
+
+func system(ctx kube.Context) (System, error) {
+	s := System{
+		Modules:    []string{"br_netfilter", "overlay"},
+		Sysctls:    map[string]string{"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"},
+		HostsBlock: lb.HostsBlock(doorContext(ctx)),
+	}
+	var sysctls []string
+	for _, k := range slices.Sorted(maps.Keys(s.Sysctls)) {
+		sysctls = append(sysctls, k+" = "+s.Sysctls[k])
+	}
+	const head = "# Written by quorate; changes are overwritten.\n"
+	text := func(p string, lines []string) host.File {
+		return host.File{Path: p, Content: []byte(head + strings.Join(lines, "\n") + "\n"), Mode: 0o644}
+	}
+	s.Files = []host.File{
+		{Path: MarkerPath, Content: []byte(ctx.Cluster + "\n"), Mode: 0o644},
+		text("/etc/modules-load.d/quorate.conf", s.Modules),
+		text("/etc/sysctl.d/90-quorate.conf", sysctls),
+		text("/etc/crictl.yaml", []string{"runtime-endpoint: unix:///run/containerd/containerd.sock", "image-endpoint: unix:///run/containerd/containerd.sock"}),
+	}
+	return s, nil
+}
+
+func doorContext(ctx kube.Context) lb.Context {
+	return lb.Context{Cluster: ctx.Cluster, Endpoint: ctx.Spec.ControlPlaneEndpoint, Self: ctx.Self, Nodes: ctx.Nodes, APIServers: ctx.APIServers}
+}
+
+func frontDoor(ctx kube.Context) (unit.Service, error) { return lb.FrontDoor(doorContext(ctx)) }
+
+// Sums are the digests of all that System writes, by path.
+func (s System) Sums() map[string]string {
+	out := map[string]string{HostsPath: Sum([]byte(s.HostsBlock))}
+	for _, f := range s.Files {
+		out[f.Path] = Sum(f.Content)
+	}
+	return out
+}
+
+// Digest is the fact by which a host's settings are compared.
+func (s System) Digest() string { return unit.DiskDigest(s.Sums()) }
+
+// Sum is a SHA-256 in hex.
+func Sum(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+var cniPlugins = []string{"bridge", "loopback", "host-local", "portmap", "firewall", "ptp"}
+
+var everywhere = []string{"kubectl", "crictl", "kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"}
+
+// programs are the links that a host must have, by path.
+func (g *Goal) programs(n unit.Node) map[string]artifact.File {
+	names := map[string]string{}
+	put := func(dir string, programs ...string) {
+		for _, p := range programs {
+			names[p] = path.Join(dir, p)
+		}
+	}
+	if n.ControlPlane || n.Worker {
+		put(kube.BinDir, everywhere...)
+		put(kube.CNIBinDir, cniPlugins...)
+	}
+	if n.Etcd {
+		put(kube.BinDir, "etcd", "etcdctl", "etcdutl")
+	}
+	if n.ControlPlane {
+		put(kube.BinDir, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
+	}
+	out := map[string]artifact.File{}
+	for _, f := range g.Artifacts.Programs {
+		if at, ok := names[f.Name]; ok {
+			out[at] = f
+		}
+	}
+	return out
+}
+
+// ProgramsDigest is the fact by which a host's programs are compared.
+func (h *Host) ProgramsDigest() string {
+	m := map[string]string{}
+	for at, f := range h.Programs {
+		m[at] = f.SHA256
+	}
+	return unit.DiskDigest(m)
+}
+
+// Need is something the distribution's packages must bring: the file by which
+// it is seen, and the package of each family that has it.
+type Need struct {
+	Command, Debian, RedHat string
+}
+
+// Needs are the packages every node needs.
+var Needs = []Need{
+	{"curl", "curl", "curl"}, {"nginx", "nginx-light", "nginx"}, {"conntrack", "conntrack", "conntrack-tools"},
+	{"nft", "nftables", "nftables"}, {"ip", "iproute2", "iproute"}, {"iptables", "iptables", "iptables-nft"},
+	{"socat", "socat", "socat"}, {"ethtool", "ethtool", "ethtool"}, {"modprobe", "kmod", "kmod"}, {"tar", "tar", "tar"},
+	{"ss", "iproute2", "iproute"},
+}
+
+// StreamModule is the nginx module of the front door: a package of its own.
+var StreamModule = Need{"/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream", "nginx-mod-stream"}

@@ -1,0 +1,65 @@
+package goal
+
+import (
+	"strings"
+
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// want is a host's goal as the planner sees it.
+func (g *Goal) want(h *Host, ctx kube.Context) model.Host {
+	m := model.Host{
+		Address: h.Node.Address, PodCIDR: h.Node.PodCIDR,
+		Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
+		System:   model.Is(h.System.Digest()),
+		Binaries: model.Is(h.ProgramsDigest()),
+		Images:   model.Is(strings.Join(h.Images, ",")),
+		Keys:     model.Is(model.PublicKeys),
+		Certs:    model.Is(CertsDigest(h.Certs)),
+	}
+	if h.Node.Worker {
+		m.Roles |= model.Worker
+	}
+	if h.Node.ControlPlane {
+		m.Roles |= model.ControlPlane
+		m.Keys = model.Is(model.SharedKeys)
+		m.Asks, m.Ready = model.Is(set(ctx.EtcdMembers)), model.Is(true)
+	}
+	if h.Node.Etcd {
+		m.Roles |= model.EtcdHost
+		m.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
+	}
+	if m.Roles.Node() {
+		m.Backends = model.Is(set(ctx.APIServers))
+		m.Node = model.NodeState{Registered: model.Is(true), Settled: model.Is(true)}
+		if g.Bridged() {
+			m.Node.Ready = model.Is(true)
+		}
+	}
+	for v, s := range h.Services {
+		if s != nil {
+			m.Units[v] = model.Unit{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp())}
+		}
+	}
+	return m
+}
+
+func set(nodes []unit.Node) string {
+	ids := make([]model.HostID, len(nodes))
+	for i, n := range nodes {
+		ids[i] = model.HostID(n.Name)
+	}
+	return model.Set(ids...)
+}
+
+// CertsDigest is the fact by which a host's certificates are compared.
+func CertsDigest(certs []pki.Cert) string {
+	m := map[string]string{}
+	for _, c := range certs {
+		m[c.Path] = c.Spec()
+	}
+	return unit.DiskDigest(m)
+}

@@ -1,0 +1,138 @@
+package host
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says how one host is reached. Zero values mean what ssh(1) means by
+// leaving them out.
+type Config struct {
+	Name             string // in the cluster file; default Address
+	Address          string // host name or IP, without port
+	Port             int    // default 22
+	User             string // default root; others become root by sudo
+	KeyFile          string // default: the agent, then ~/.ssh/id_*
+	PasswordFile     string
+	KnownHostsFile   string // default ~/.ssh/known_hosts
+	Jump             string // [user@]host[:port]
+	SudoPasswordFile string // default: sudo must need none
+
+	// Confirm is asked about a host key that known_hosts does not have; yes
+	// records it. Nil refuses. It is called for one host at a time.
+	Confirm func(host, fingerprint string) (bool, error)
+
+	ConnectTimeout time.Duration // default 15s, handshake included
+	KeepAlive      time.Duration // default 3s; three of them in silence break the connection
+
+	test testConfig
+}
+
+// testConfig moves what a test cannot have in its usual place.
+type testConfig struct {
+	noSudo   bool   // the login user is good enough
+	useSudo  bool   // even root uses it
+	root     string // before KeptDir and runDir
+	owner    string // of uploads
+	path     string // PATH on the host
+	sessions int    // at once on one connection
+}
+
+// KeptDir is where replaced files go, in a folder per write named for its time
+// in UTC, below it the file's own path.
+const KeptDir = "/var/lib/quorate/kept"
+
+// runDir holds locks and what units read and print.
+const runDir = "/run/quorate"
+
+// hostPath is the PATH of every command, the same for root and for sudo.
+const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// maxSessions leaves some of sshd's default MaxSessions (10) to others.
+const maxSessions = 8
+
+func (c Config) withDefaults() Config {
+	if c.Name == "" {
+		c.Name = c.Address
+	}
+	if c.Port == 0 {
+		c.Port = 22
+	}
+	if c.User == "" {
+		c.User = "root"
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 15 * time.Second
+	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = 3 * time.Second
+	}
+	if c.test.path == "" {
+		c.test.path = hostPath
+	}
+	if c.test.sessions == 0 {
+		c.test.sessions = maxSessions
+	}
+	return c
+}
+
+func (c Config) addr() string { return net.JoinHostPort(c.Address, strconv.Itoa(c.Port)) }
+
+// sudo tells whether commands need it.
+func (c Config) sudo() bool { return (c.User != "root" || c.test.useSudo) && !c.test.noSudo }
+
+// jump is the way to the jump host: the same keys, its own user and port.
+func (c Config) jump() (Config, error) {
+	j := Config{
+		Name: c.Name + " (jump host)", User: c.User, KeyFile: c.KeyFile, PasswordFile: c.PasswordFile,
+		KnownHostsFile: c.KnownHostsFile, Confirm: c.Confirm,
+		ConnectTimeout: c.ConnectTimeout, KeepAlive: c.KeepAlive,
+	}
+	rest := c.Jump
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		j.User, rest = rest[:i], rest[i+1:]
+	}
+	j.Address = strings.Trim(rest, "[]")
+	if h, p, err := net.SplitHostPort(rest); err == nil {
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			return j, fmt.Errorf("%s: ssh.jump %q: port is not a number: write it as user@host:port", c.Name, c.Jump)
+		}
+		j.Address, j.Port = h, n
+	}
+	if j.Address == "" {
+		return j, fmt.Errorf("%s: ssh.jump %q names no host: write it as user@host:port", c.Name, c.Jump)
+	}
+	return j.withDefaults(), nil
+}
+
+// expand replaces a leading "~/" by the home directory.
+func expand(p string) (string, error) {
+	rest, ok := strings.CutPrefix(p, "~/")
+	if !ok {
+		return p, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, rest), nil
+}
+
+// readSecret reads a password file, without its last line break.
+func readSecret(file string) (string, error) {
+	p, err := expand(file)
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(p)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}

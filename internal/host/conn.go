@@ -1,0 +1,246 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// conn is one SSH connection, with a limit on its sessions. It ends for good
+// when it breaks; sshHost makes the next.
+type conn struct {
+	client *ssh.Client
+	wire   *wire
+	slots  chan struct{} // one token a running session
+	dead   chan struct{} // closed when the connection has ended
+	// noForward is set once sshd has refused to forward.
+	noForward atomic.Bool
+}
+
+// connect dials and logs in, through the jump host when there is one.
+func connect(ctx context.Context, c Config) (*conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	timer := time.AfterFunc(c.ConnectTimeout, cancel)
+	defer timer.Stop()
+
+	methods, agent, err := credentials(c)
+	if err != nil {
+		return nil, err
+	}
+	defer agent.Close()
+	keys, err := newHostKeys(c, func() { timer.Stop() }, func() { timer.Reset(c.ConnectTimeout) })
+	if err != nil {
+		return nil, err
+	}
+	algos, err := keys.algorithms(c.addr())
+	if err != nil {
+		return nil, err
+	}
+	raw, err := dialWire(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{Conn: raw}
+	w.heard.Store(time.Now().UnixNano())
+	stop := context.AfterFunc(ctx, func() { w.Close() })
+	sc, chans, reqs, err := ssh.NewClientConn(w, c.addr(), &ssh.ClientConfig{
+		User: c.User, Auth: methods, HostKeyCallback: keys.check, HostKeyAlgorithms: algos,
+	})
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		w.Close()
+		return nil, explain(ctx, c, err)
+	}
+	n := &conn{
+		client: ssh.NewClient(sc, chans, reqs), wire: w,
+		slots: make(chan struct{}, c.test.sessions), dead: make(chan struct{}),
+	}
+	go func() {
+		n.client.Wait()
+		w.Close()
+		close(n.dead)
+	}()
+	go n.keepAlive(c.KeepAlive)
+	return n, nil
+}
+
+// dialWire opens the TCP connection, ours or the jump host's.
+func dialWire(ctx context.Context, c Config) (net.Conn, error) {
+	if c.Jump == "" {
+		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.addr())
+		if err != nil {
+			return nil, fmt.Errorf("%s: connect to %s: %w: check that it is up, and ssh.address and ssh.port (%w)",
+				c.Name, c.addr(), firstErr(err, ctx), ErrUnreachable)
+		}
+		return raw, nil
+	}
+	jc, err := c.jump()
+	if err != nil {
+		return nil, err
+	}
+	j, err := connect(ctx, jc)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := j.client.DialContext(ctx, "tcp", c.addr())
+	if err != nil {
+		j.close()
+		return nil, fmt.Errorf("%s: connect to %s from jump host %s: %w: try it there with nc -z %s %d (%w)",
+			c.Name, c.addr(), c.Jump, firstErr(err, ctx), c.Address, c.Port, ErrUnreachable)
+	}
+	return jumped{raw, j}, nil
+}
+
+// jumped ends the connection to the jump host with the one through it.
+type jumped struct {
+	net.Conn
+	via *conn
+}
+
+func (j jumped) Close() error {
+	err := j.Conn.Close()
+	j.via.close()
+	return err
+}
+
+func firstErr(err error, ctx context.Context) error {
+	if ctx.Err() != nil {
+		return errors.New("no answer in time")
+	}
+	return err
+}
+
+// explain turns a failed handshake into what to do about it.
+func explain(ctx context.Context, c Config, err error) error {
+	switch {
+	case errors.Is(err, errHostKey):
+		return fmt.Errorf("%s: %w", c.Name, err)
+	case strings.Contains(err.Error(), "unable to authenticate"):
+		return fmt.Errorf("%s: %s refused user %s: %w: try ssh -p %d %s@%s, then set ssh.user and ssh.keyFile to what works",
+			c.Name, c.addr(), c.User, err, c.Port, c.User, c.Address)
+	case ctx.Err() != nil:
+		err = errors.New("no answer in time")
+	}
+	return fmt.Errorf("%s: ssh handshake with %s: %w: is it an SSH server? (%w)", c.Name, c.addr(), err, ErrUnreachable)
+}
+
+func (c *conn) alive() bool {
+	select {
+	case <-c.dead:
+		return false
+	default:
+		return true
+	}
+}
+
+// close breaks the connection; what runs over it fails.
+func (c *conn) close() {
+	c.wire.Close()
+	c.client.Close()
+}
+
+// wire remembers when something was last heard. A busy peer that answers no
+// keep-alive behind a full queue still sends window updates, so it counts as
+// alive.
+type wire struct {
+	net.Conn
+	heard atomic.Int64
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if n > 0 {
+		w.heard.Store(time.Now().UnixNano())
+	}
+	return n, err
+}
+
+// keepAlive asks in every interval and closes the connection after three
+// without a byte from the peer.
+func (c *conn) keepAlive(every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var asking atomic.Bool
+	for {
+		select {
+		case <-c.dead:
+			return
+		case <-tick.C:
+		}
+		if time.Since(time.Unix(0, c.wire.heard.Load())) > 3*every {
+			c.wire.Close()
+			return
+		}
+		if asking.CompareAndSwap(false, true) {
+			go func() {
+				c.client.SendRequest("keepalive@openssh.com", true, nil)
+				asking.Store(false)
+			}()
+		}
+	}
+}
+
+// session opens one, when there is room for it.
+func (c *conn) session(ctx context.Context) (*ssh.Session, error) {
+	select {
+	case c.slots <- struct{}{}:
+	case <-c.dead:
+		return nil, errors.New("connection ended")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for {
+		s, err := await(ctx, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+		var refused *ssh.OpenChannelError
+		if err == nil {
+			return s, nil
+		}
+		// sshd may allow fewer sessions than we do: wait for one of ours to end.
+		if !errors.As(err, &refused) || len(c.slots) <= 1 {
+			c.release()
+			return nil, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			c.release()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *conn) release() { <-c.slots }
+
+// await runs f but waits for it no longer than ctx; a late result is discarded.
+func await[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	ch := make(chan result, 1)
+	go func() {
+		v, err := f()
+		ch <- result{v, err}
+	}()
+	select {
+	case r := <-ch:
+		return r.v, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-ch; r.err == nil {
+				discard(r.v)
+			}
+		}()
+		var zero T
+		return zero, ctx.Err()
+	}
+}

@@ -1,0 +1,68 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+// ErrUnreachable is in every error that means "could not ask": no connection
+// could be made, or it broke before the answer was complete.
+var ErrUnreachable = errors.New("host unreachable")
+
+// Error is one short line; Stderr has the rest.
+func (e *ExitError) Error() string {
+	s := fmt.Sprintf("%s: %s: exit status %d", e.Host, label(e.Args, false), e.Code)
+	if l := lastLine(e.Stderr); l != "" {
+		s += ": " + l
+	}
+	return s
+}
+
+// label names a command in an error: short, and without its arguments when
+// they are secret.
+func label(args []string, secret bool) string {
+	if len(args) == 0 {
+		return "(no command)"
+	}
+	if secret {
+		return path.Base(args[0])
+	}
+	s := path.Base(args[0])
+	if len(args) > 1 {
+		s += " " + strings.Join(strings.Fields(strings.Join(args[1:], " ")), " ")
+	}
+	return clip(s, 80)
+}
+
+// lastLine is the last line that says something.
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return clip(strings.TrimSpace(lines[len(lines)-1]), 300)
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// cutShort is the error of a call that its context ended. What ran may go on
+// for a moment, so nothing is claimed about it.
+func cutShort(ctx context.Context, host, what string, began time.Time) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %s: timed out after %s: %w", host, what,
+			time.Since(began).Round(100*time.Millisecond), ctx.Err())
+	}
+	return fmt.Errorf("%s: %s: %w", host, what, ctx.Err())
+}
+
+// lost is the error of a call whose connection broke.
+func lost(host, what string, cause error) error {
+	return fmt.Errorf("%s: %s: connection lost before the answer (%v); whether it was done is unknown, run it again: %w",
+		host, what, cause, ErrUnreachable)
+}

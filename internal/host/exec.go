@@ -1,0 +1,197 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// call is one process on the host.
+type call struct {
+	argv   []string
+	what   string // in errors
+	secret bool
+	stdin  io.Reader
+	stdout *buffer // nil: a new one
+}
+
+// exec runs a process as root and waits for its end. A process that outlives
+// its deadline is killed on the host too, by timeout(1).
+func (h *sshHost) exec(ctx context.Context, c call) (Result, error) {
+	began := time.Now()
+	if err := ctx.Err(); err != nil {
+		return Result{}, cutShort(ctx, h.cfg.Name, c.what, began)
+	}
+	argv := c.argv
+	if end, ok := ctx.Deadline(); ok {
+		secs := int(time.Until(end).Seconds()) + 3
+		argv = append([]string{"timeout", "-k", "5", strconv.Itoa(secs)}, argv...)
+	}
+	stdout, stderr := c.stdout, &buffer{}
+	if stdout == nil {
+		stdout = &buffer{}
+	}
+	p, err := h.start(ctx, c.what, argv, stdout, stderr)
+	if err != nil {
+		return Result{}, err
+	}
+	go p.feed(c.stdin)
+	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, p.wait() }, func(struct{}) {})
+	if ctx.Err() != nil && err != nil && !isExit(err) {
+		go p.kill()
+		return Result{stdout.Bytes(), stderr.Bytes()}, cutShort(ctx, h.cfg.Name, c.what, began)
+	}
+	res := Result{stdout.Bytes(), stderr.Bytes()}
+	if bad := p.inputErr.Load(); bad != nil {
+		return res, fmt.Errorf("%s: %s: read its input: %w", h.cfg.Name, c.what, bad.error)
+	}
+	var exit *ssh.ExitError
+	switch {
+	case err == nil:
+		return res, nil
+	case errors.As(err, &exit):
+		e := &ExitError{Host: h.cfg.Name, Args: c.argv, Code: exit.ExitStatus(), Stderr: string(res.Stderr)}
+		if e.Code == 0 {
+			e.Code = 128 // ended by a signal without a number
+		}
+		if c.secret {
+			e.Args, e.Stderr = c.argv[:1], ""
+		}
+		return res, e
+	}
+	return res, lost(h.cfg.Name, c.what, err)
+}
+
+func isExit(err error) bool {
+	var exit *ssh.ExitError
+	return errors.As(err, &exit)
+}
+
+// script runs shell text of any length: it travels on stdin, before the input,
+// so nothing of it shows in the host's process list.
+func (h *sshHost) script(ctx context.Context, what, text string, stdin io.Reader, stdout *buffer) (Result, error) {
+	if stdin == nil {
+		stdin = strings.NewReader("")
+	}
+	res, err := h.exec(ctx, call{
+		argv:   []string{"sh", "-c", `eval "$(head -c ` + strconv.Itoa(len(text)) + `)"`},
+		what:   what,
+		stdin:  io.MultiReader(strings.NewReader(text), stdin),
+		stdout: stdout,
+	})
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		exit.Args = strings.Fields(what)
+	}
+	return res, err
+}
+
+// process is a started session.
+type process struct {
+	sess  *ssh.Session
+	conn  *conn
+	stdin io.WriteCloser
+	first string
+	once  sync.Once
+
+	inputErr atomic.Pointer[readError]
+}
+
+func (h *sshHost) start(ctx context.Context, what string, argv []string, stdout, stderr io.Writer) (*process, error) {
+	command, first, err := h.asRoot(argv)
+	if err != nil {
+		return nil, err
+	}
+	sess, c, err := h.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{sess: sess, conn: c, first: first}
+	sess.Stdout, sess.Stderr = stdout, stderr
+	if p.stdin, err = sess.StdinPipe(); err == nil {
+		_, err = await(ctx, func() (struct{}, error) { return struct{}{}, sess.Start(command) }, func(struct{}) {})
+	}
+	if err != nil {
+		go p.kill()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%s: start %s: %w", h.cfg.Name, what, ctx.Err())
+		}
+		return nil, lost(h.cfg.Name, what, err)
+	}
+	return p, nil
+}
+
+// feed writes the input and closes it. Only a reader that fails is an error
+// (known before the process sees the end of its input): a process need not
+// read all.
+func (p *process) feed(in io.Reader) {
+	defer p.stdin.Close()
+	if _, err := io.WriteString(p.stdin, p.first); err != nil || in == nil {
+		return
+	}
+	_, err := io.Copy(p.stdin, readErrors{in})
+	var bad readError
+	if errors.As(err, &bad) {
+		p.inputErr.Store(&bad)
+	}
+}
+
+// wait waits for the end and for all output.
+func (p *process) wait() error {
+	err := p.sess.Wait()
+	p.done()
+	return err
+}
+
+// kill ends the session. sshd passes the signal on to most users' processes,
+// and closes the pipes of all.
+func (p *process) kill() {
+	p.once.Do(func() {
+		p.sess.Signal(ssh.SIGTERM)
+		p.conn.release()
+	})
+	p.sess.Close()
+}
+
+func (p *process) done() { p.once.Do(p.conn.release) }
+
+// readErrors marks the errors of a reader, to tell them from the writer's.
+type readErrors struct{ io.Reader }
+
+type readError struct{ error }
+
+func (r readErrors) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		err = readError{err}
+	}
+	return n, err
+}
+
+// buffer collects output while others may look at it.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// Bytes is a copy of what there is so far.
+func (b *buffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.b.Bytes())
+}

@@ -1,0 +1,135 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+//go:embed upload.sh
+var uploadScript string
+
+// Upload streams a large file: one round trip to look what is there, one to
+// send the rest. A broken upload leaves <path>.partial, which the next goes on
+// with if it is truly a prefix. Two uploads to one path at a time spoil each
+// other, and say so.
+func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, error) {
+	what := "upload " + path
+	fail := func(err error) (int64, error) { return 0, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err) }
+	if err := checkPath(path); err != nil {
+		return fail(err)
+	}
+	f, err := os.Open(from.Path)
+	if err != nil {
+		return fail(err)
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || st.Size() != from.Size {
+		return fail(fmt.Errorf("%s has not the size it had (%d bytes): fetch it again (%v)", from.Path, from.Size, err))
+	}
+	mode, owner := fmt.Sprintf("%04o", File{Mode: from.Mode}.mode()), quote(h.uploadOwner())
+	res, err := h.script(ctx, what, uploadScript+fmt.Sprintf("look %s %d %s %s %s\n",
+		quote(path), from.Size, quote(from.SHA256), mode, owner), nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	answer := strings.Fields(string(res.Stdout))
+	if len(answer) == 1 && answer[0] == "done" {
+		return 0, nil
+	}
+	if len(answer) == 0 {
+		return fail(errors.New("the host did not say what is there"))
+	}
+	start, err := resumeAt(f, from.Size, answer[1:])
+	if err != nil {
+		return fail(err)
+	}
+	fresh := "yes"
+	if start > 0 {
+		fresh = "no"
+	}
+	packed := pack(f, answer[0])
+	defer packed.Close()
+	sent := &counter{Reader: packed}
+	_, err = h.script(ctx, what, uploadScript+fmt.Sprintf("take %s %s %s %s %s %s\n",
+		quote(path), fresh, quote(from.SHA256), mode, owner, answer[0]), sent, nil)
+	var exit *ExitError
+	switch {
+	case errors.As(err, &exit) && strings.Contains(exit.Stderr, "another digest"):
+		return sent.n.Load(), fmt.Errorf("%w: is %s still what its digest says? run it again", exit, from.Path)
+	case errors.As(err, &exit):
+		return sent.n.Load(), fmt.Errorf("%w%s", exit, hint(exit.Stderr))
+	}
+	return sent.n.Load(), err
+}
+
+func (h *sshHost) uploadOwner() string {
+	if h.cfg.test.owner != "" {
+		return h.cfg.test.owner
+	}
+	return "root:root"
+}
+
+// resumeAt leaves f where the host's partial file ends: size and digest of
+// the partial are trusted only when f begins the same.
+func resumeAt(f *os.File, size int64, partial []string) (int64, error) {
+	if len(partial) != 2 {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(partial[0], 10, 64)
+	if err != nil || n > size {
+		return 0, nil
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(sum, f, n); err != nil {
+		return 0, err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) == partial[1] {
+		return n, nil
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return 0, err
+}
+
+// pack compresses as it is read.
+func pack(r io.Reader, with string) io.ReadCloser {
+	out, in := io.Pipe()
+	go func() {
+		var w io.WriteCloser
+		var err error
+		if with == "zstd" {
+			w, err = zstd.NewWriter(in, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+		} else {
+			w, err = gzip.NewWriterLevel(in, gzip.BestSpeed)
+		}
+		if err == nil {
+			_, err = io.Copy(plainWriter{w}, r)
+			err = errors.Join(err, w.Close())
+		}
+		in.CloseWithError(err)
+	}()
+	return out
+}
+
+// counter counts what is read.
+type counter struct {
+	io.Reader
+	n atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}

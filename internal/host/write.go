@@ -1,0 +1,139 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+//go:embed write.sh
+var writeScript string
+
+// WriteFile replaces one file atomically.
+func (h *sshHost) WriteFile(ctx context.Context, f File) (string, error) {
+	kept, err := h.WriteFiles(ctx, []File{f})
+	if err != nil {
+		return "", err
+	}
+	return kept[0], nil
+}
+
+// WriteFiles replaces files in one round trip: write.sh, the calls of its
+// functions, then the contents one after the other.
+func (h *sshHost) WriteFiles(ctx context.Context, files []File) ([]string, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	what := "write " + files[0].Path
+	if n := len(files); n > 1 {
+		what += fmt.Sprintf(" and %d more", n-1)
+	}
+	if err := checkFiles(files); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err)
+	}
+	h.writes.Lock()
+	defer h.writes.Unlock()
+	contents := make([]io.Reader, len(files))
+	for i, f := range files {
+		contents[i] = bytes.NewReader(f.Content)
+	}
+	res, err := h.script(ctx, what, writeCalls(files, h.cfg.test.root), io.MultiReader(contents...), nil)
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("%w%s", exit, hint(exit.Stderr))
+	}
+	if err != nil {
+		return nil, err
+	}
+	kept := strings.Split(strings.TrimSuffix(string(res.Stdout), "\n"), "\n")
+	if len(kept) != len(files) {
+		return nil, fmt.Errorf("%s: %s: the host answered for %d files, not %d", h.cfg.Name, what, len(kept), len(files))
+	}
+	return kept, nil
+}
+
+// hint says what to do, when stderr shows what is wrong before its last line.
+func hint(stderr string) string {
+	if strings.Contains(stderr, "No space left on device") {
+		return " (the disk is full, nothing was changed: see df -h, make room, run it again)"
+	}
+	return ""
+}
+
+// writeCalls is the whole shell text for some files.
+func writeCalls(files []File, root string) string {
+	var b strings.Builder
+	b.WriteString(writeScript)
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+	}
+	all := quoteAll(paths)
+	fmt.Fprintf(&b, "all() { \"$@\" %s; }\ntrap finish EXIT\nlock %s\n", all, quote(root+runDir))
+	for _, f := range files {
+		parents := "022"
+		if f.Secret {
+			parents = "077"
+		}
+		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.mode(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content), quote(f.Path))
+	}
+	for _, p := range paths {
+		fmt.Fprintf(&b, "keep %s %s\n", quote(root+KeptDir), quote(p))
+	}
+	b.WriteString("all flush\n")
+	for _, f := range files {
+		fmt.Fprintf(&b, "place %04o %s %s\n", f.mode(), quote(f.owner()), quote(f.Path))
+	}
+	b.WriteString("all settle\n")
+	return b.String()
+}
+
+func (f File) mode() uint32 {
+	if f.Mode == 0 {
+		return 0o644
+	}
+	return f.Mode
+}
+
+func (f File) owner() string {
+	if f.Owner == "" {
+		return "root:root"
+	}
+	return f.Owner
+}
+
+var ownerForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*:[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
+func checkFiles(files []File) error {
+	seen := map[string]bool{}
+	for _, f := range files {
+		switch {
+		case checkPath(f.Path) != nil:
+			return checkPath(f.Path)
+		case seen[f.Path]:
+			return fmt.Errorf("%s is given twice", f.Path)
+		case f.Mode&^0o7777 != 0:
+			return fmt.Errorf("%s: mode %o has more than permission bits", f.Path, f.Mode)
+		case !ownerForm.MatchString(f.owner()):
+			return fmt.Errorf("%s: owner %q is not user:group", f.Path, f.Owner)
+		}
+		seen[f.Path] = true
+	}
+	return nil
+}
+
+// checkPath wants what names one file for sure, and fits on a line.
+func checkPath(p string) error {
+	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsFunc(p, unicode.IsControl) {
+		return fmt.Errorf("%q is not a clean absolute path", p)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+# Replaces files: `stage` each (content on stdin, in order), `keep` each,
+# `flush`, `place` each. Nothing is changed before the first `place`.
+#
+# A file is staged beside its target, as .quorate-<name>: only there is the
+# rename sure to be atomic (the same mount) and the security label right.
+# kubelet ignores names with a leading dot in its manifests folder, and so do
+# the conf.d and unit folders we write to.
+set -u
+umask 077
+K= placed=0
+
+die() {
+	[ -z "${1-}" ] || echo "$1" >&2
+	exit 1
+}
+
+# tmp_of path: sets dir and tmp.
+tmp_of() {
+	dir=${1%/*}
+	tmp=$dir/.quorate-${1##*/}
+	dir=${dir:-/}
+}
+
+# finish: trap at the end, whatever came.
+finish() {
+	all rm_tmp
+	[ -z "$K" ] || [ $placed -gt 0 ] || rm -rf -- "$K"
+}
+
+rm_tmp() {
+	for f; do
+		tmp_of "$f"
+		rm -f -- "$tmp"
+	done
+}
+
+# lock rundir: one writer a host at a time, where flock is installed.
+lock() {
+	command -v flock >/dev/null || return 0
+	mkdir -p -- "$1" && exec 9>"$1/write.lock" || die "$1: cannot be written"
+	flock -w 30 9 || die "another operator has been writing files for 30 s: see who holds $1/write.lock"
+}
+
+# stage mode owner parent-umask size sha256 path
+stage() {
+	tmp_of "$6"
+	[ ! -d "$6" ] || die "$6: is a directory"
+	rm -f -- "$tmp"
+	if [ -e "$6" ]; then
+		old=$(sha256sum <"$6") || die "$6: the old file cannot be read"
+		if [ "${old%% *}" = "$5" ]; then
+			head -c "$4" >/dev/null
+			return
+		fi
+	fi
+	(umask "$3" && mkdir -p -- "$dir") || die "$dir: folder cannot be made"
+	set -C
+	head -c "$4" >"$tmp" || die "$6: new content cannot be written"
+	set +C
+	new=$(sha256sum <"$tmp") && [ "${new%% *}" = "$5" ] || die "$6: what arrived is not what was sent"
+	chown -- "$2" "$tmp" && chmod -- "$1" "$tmp" || die "$6: owner $2, mode $1 cannot be set"
+}
+
+# keep kept-root path: prints where the old file was kept, or an empty line.
+keep() {
+	tmp_of "$2"
+	if [ ! -e "$tmp" ] || [ ! -e "$2" ]; then
+		echo
+		return
+	fi
+	[ -n "$K" ] || keep_dir "$1"
+	mkdir -p -- "$K${2%/*}" && cp -p -- "$2" "$K$2" || die "$2: the old file cannot be kept in $K"
+	echo "$K$2"
+}
+
+# keep_dir kept-root: sets K to a new folder named for the time.
+keep_dir() {
+	mkdir -p -- "$1" || die "$1: folder cannot be made"
+	at=$1/$(date -u +%Y%m%dT%H%M%SZ) n=1 K=$1/none
+	new=$at
+	while ! mkdir -- "$new" 2>/dev/null; do
+		[ -e "$new" ] || die "$new: folder cannot be made"
+		n=$((n + 1)) new=$at-$n
+	done
+	K=$new
+}
+
+# flush path...: what was staged and kept is on disk before anything is placed.
+flush() {
+	n=$#
+	while [ $n -gt 0 ]; do
+		tmp_of "$1"
+		[ ! -e "$tmp" ] || set -- "$@" "$tmp"
+		if [ -n "$K" ] && [ -e "$K$1" ]; then set -- "$@" "$K$1"; fi
+		shift
+		n=$((n - 1))
+	done
+	[ $# -eq 0 ] || sync -- "$@" 2>/dev/null || sync
+}
+
+# place mode owner path
+place() {
+	tmp_of "$3"
+	if [ ! -e "$tmp" ]; then
+		chown -- "$2" "$3" && chmod -- "$1" "$3" || die "$3: owner $2, mode $1 cannot be set"
+	elif mv -f -- "$tmp" "$3"; then
+		placed=$((placed + 1))
+	else
+		die "$3: cannot be replaced ($placed files before it were; their old content is in ${K:-no place: there was none})"
+	fi
+}
+
+# settle path...: the renames are on disk too.
+settle() {
+	n=$#
+	while [ $n -gt 0 ]; do
+		tmp_of "$1"
+		set -- "$@" "$dir"
+		shift
+		n=$((n - 1))
+	done
+	[ $placed -eq 0 ] || sync -- "$@" 2>/dev/null || sync
+}

@@ -1,0 +1,98 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+)
+
+// APIView is what an API server says of the cluster.
+type APIView struct {
+	Err     error // why nobody says anything
+	Through model.HostID
+	Nodes   map[model.HostID]kube.NodeStatus
+	Addons  map[string]string
+}
+
+func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
+	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kube.NodeStatus{}}
+	if shared == nil {
+		return v
+	}
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	for _, id := range ob.IDs() {
+		if f := ob.Facts[id]; f.Err != nil || !f.Readyz {
+			continue
+		}
+		c, err := o.dials.api(ctx, o.Hosts[id], shared)
+		if err == nil {
+			err = v.read(ctx, c, ob)
+		}
+		if err == nil {
+			v.Err, v.Through = nil, id
+			return v
+		}
+		v.Err = fmt.Errorf("ask the API server of %s: %w", id, err)
+	}
+	return v
+}
+
+func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) error {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	addons, err := c.AddonDigests(ctx)
+	if err != nil {
+		return err
+	}
+	// A workload's objects may be there while its pods are not.
+	for name, of := range map[string]string{kube.AddonCoreDNS: "coredns", kube.AddonMetricsServer: "metrics-server"} {
+		if _, wanted := ob.Goal.Want.Addons[name]; wanted && addons[name] != "" && ob.Goal.Bridged() {
+			if ready, want, err := c.Deployment(ctx, "kube-system", of); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			} else if err != nil || ready < want {
+				addons[name] += "!"
+			}
+		}
+	}
+	v.Addons = addons
+	for _, n := range nodes {
+		id := model.HostID(n.Name)
+		v.Nodes[id] = n
+		if _, known := ob.Facts[id]; !known {
+			ob.Facts[id] = Facts{Err: errors.New("it is a node that the file does not name")}
+		}
+	}
+	return nil
+}
+
+// node is a host as the API knows it.
+func (v APIView) node(g *goal.Goal, id model.HostID, minted model.Known[bool]) model.NodeState {
+	no := model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false)}
+	if v.Err != nil {
+		if minted.Is(false) {
+			return no
+		}
+		u := model.Unknown[bool](v.Err.Error())
+		return model.NodeState{Registered: u, Ready: u, Settled: u}
+	}
+	n, there := v.Nodes[id]
+	if !there {
+		return no
+	}
+	h := hostOf(g, id)
+	settled := (h.Node.PodCIDR == "" || n.PodCIDR == h.Node.PodCIDR)
+	if _, labelled := n.Labels[kube.ControlPlaneLabel]; h.Node.ControlPlane && !labelled {
+		settled = false
+	}
+	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Settled: model.Is(settled)}
+}

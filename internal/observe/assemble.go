@@ -1,0 +1,225 @@
+package observe
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// assemble joins what was seen to a cluster. It is pure.
+func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
+	c := model.New(g.Want.Name)
+	keys := readKeys(o.Facts)
+	o.Shared, c.Conflict = keys.shared, keys.conflict
+	if c.Conflict == "" {
+		c.Conflict = o.Etcd.conflict
+	}
+	c.Minted = keys.minted(g)
+	for id, f := range o.Facts {
+		h := model.Host{}
+		if w, wanted := g.Want.Hosts[id]; wanted {
+			h.Roles, h.Address, h.PodCIDR = w.Roles, w.Address, w.PodCIDR
+		}
+		if f.Err != nil {
+			h = unreached(h, f.Err.Error())
+		} else {
+			seen(&h, g, o, id, f, keys, now)
+		}
+		h.Etcd.Member = o.Etcd.member(id, f)
+		h.Node = o.API.node(g, id, c.Minted)
+		c.Put(id, h)
+	}
+	for name := range g.Want.Addons {
+		switch {
+		case o.API.Err == nil && o.API.Addons != nil:
+			c.Addons[name] = model.Is(o.API.Addons[name])
+		case c.Minted.Is(false):
+			c.Addons[name] = model.Is("")
+		default:
+			c.Addons[name] = model.Unknown[string]("no API server answers")
+		}
+	}
+	return c
+}
+
+func unreached(h model.Host, why string) model.Host {
+	h.Reached = model.Unknown[bool](why)
+	h.Keys = model.Unknown[model.Keys](why)
+	h.Obstacle = model.Unknown[string](why)
+	h.Etcd.Healthy = model.Is(false) // what does not answer us may answer others; down is the worse case
+	h.Ready = model.Is(false)
+	return h
+}
+
+func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts, keys keyring, now time.Time) {
+	want := hostOf(g, id)
+	h.Reached = model.Is(true)
+	h.Obstacle = model.Is(obstacle(g, o, id, f))
+	h.Packages = model.Is(strings.Join(f.Lacks, " "))
+	h.System = system(want, f)
+	h.Binaries = programs(want, f)
+	h.Images = model.Is(strings.Join(slices.DeleteFunc(slices.Clone(want.Images), func(i string) bool { return !slices.Contains(f.Images, i) }), ","))
+	h.Keys = model.Is(keys.state(id, f))
+	h.Certs = certs(want, keys, f, now)
+	h.Etcd.Data, h.Etcd.Begun = model.Is(f.Data), model.Is(f.Data || f.Begun)
+	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
+	h.Ready = model.Is(f.Readyz)
+	for _, v := range model.Services() {
+		h.Units[v] = service(want.Services[v], v, f)
+	}
+	h.Asks, h.Backends = model.Is(""), model.Is("")
+	if h.Runs(model.APIServer) {
+		h.Asks = model.Is(o.named(g, f.Asks))
+	}
+	if h.Runs(model.FrontDoor) {
+		h.Backends = model.Is(o.named(g, f.Backends))
+	}
+	h.Gone = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
+}
+
+// service compares what lies on the disk and what runs with what is wanted.
+func service(want *unit.Service, v model.Service, f Facts) model.Unit {
+	u := f.Units[v.String()]
+	out := model.Unit{Disk: model.Is(""), Running: model.Is("")}
+	if want != nil {
+		sums, any := map[string]string{}, false
+		for _, file := range want.Rendered() {
+			sums[file.Path] = f.Sums[file.Path]
+			any = any || sums[file.Path] != ""
+		}
+		if any {
+			disk := unit.DiskDigest(sums)
+			if u.File != "enabled" {
+				disk += "-" + u.File
+			}
+			out.Disk = model.Is(disk)
+		}
+	} else if u.Load == "loaded" || u.Load == "masked" {
+		out.Disk = model.Is("present")
+	}
+	if f.Up(v) {
+		stamp := f.Stamps[v.String()]
+		if stamp == "" {
+			stamp = "not ours"
+		}
+		out.Running = model.Is(stamp)
+	}
+	return out
+}
+
+func system(want *goal.Host, f Facts) model.Known[string] {
+	sums := map[string]string{}
+	any := false
+	for path := range want.System.Sums() {
+		sums[path] = f.Sums[path]
+		if path == goal.HostsPath {
+			sums[path] = f.HostsSum
+		} else if sums[path] != "" {
+			any = true
+		}
+	}
+	if !any {
+		return model.Is("")
+	}
+	digest := unit.DiskDigest(sums)
+	for k, v := range want.System.Sysctls {
+		if f.Sysctls[k] != v {
+			return model.Is(digest + "!").Because(fmt.Sprintf("%s is %q", k, f.Sysctls[k]))
+		}
+	}
+	return model.Is(digest)
+}
+
+func programs(want *goal.Host, f Facts) model.Known[string] {
+	sums, any := map[string]string{}, false
+	for at := range want.Programs {
+		sums[at] = digestOf(f.Links[at])
+		any = any || sums[at] != ""
+	}
+	if !any {
+		return model.Is("")
+	}
+	return model.Is(unit.DiskDigest(sums))
+}
+
+var inStore = regexp.MustCompile(`/store/sha256/([0-9a-f]{64})/`)
+
+// digestOf is the digest of a program by where its link leads: the store's
+// folders are named for what they hold.
+func digestOf(target string) string {
+	if m := inStore.FindStringSubmatch(target); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[string] {
+	if len(want.Certs) == 0 {
+		return model.Is("")
+	}
+	var wrong []string
+	found := 0
+	for _, c := range want.Certs {
+		pem, ok := f.Files[c.Path]
+		if !ok {
+			wrong = append(wrong, c.Name+" is missing")
+			continue
+		}
+		found++
+		have, err := pki.Inspect(pem, nil, keys.ca(c.Issuer, f))
+		if err != nil {
+			wrong = append(wrong, c.Name+": "+err.Error())
+		} else if why := pki.Explain(have, c, now); why != "" {
+			wrong = append(wrong, c.Name+": "+why)
+		}
+	}
+	digest := goal.CertsDigest(want.Certs)
+	switch {
+	case found == 0:
+		return model.Is("")
+	case len(wrong) > 0:
+		return model.Is(digest + "!").Because(strings.Join(wrong, "; "))
+	}
+	return model.Is(digest)
+}
+
+// named turns addresses, as configurations hold them, into hosts.
+func (o *Observation) named(g *goal.Goal, addresses []string) string {
+	var ids []model.HostID
+	for _, a := range addresses {
+		ids = append(ids, o.at(g, a))
+	}
+	slices.Sort(ids)
+	return model.Set(slices.Compact(ids)...)
+}
+
+// at is the host with an internal address; an address nobody has is a host of
+// that name, which nothing is known of.
+func (o *Observation) at(g *goal.Goal, address string) model.HostID {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		address = u.Host
+	}
+	if h, _, err := net.SplitHostPort(address); err == nil {
+		address = h
+	}
+	for id, h := range g.Hosts {
+		if h.Node.Address == address {
+			return id
+		}
+	}
+	for id, f := range o.Facts {
+		if slices.Contains(f.Addresses, address) {
+			return id
+		}
+	}
+	return model.HostID(address)
+}

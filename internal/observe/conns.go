@@ -1,0 +1,73 @@
+package observe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/pki"
+)
+
+// conns keeps one client a host and kind, so that looking again costs no new
+// handshake. Certificates for them are made in memory and live a day.
+type conns struct {
+	mu   sync.Mutex
+	of   string // the identity of the keys they were made with
+	etcs map[string]*etcd.Client
+	apis map[string]*kube.Client
+}
+
+func (c *conns) begin(shared *pki.Shared) {
+	if id := shared.Identity(); c.of != id {
+		c.of, c.etcs, c.apis = id, map[string]*etcd.Client{}, map[string]*kube.Client{}
+	}
+}
+
+func (c *conns) etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*etcd.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begin(shared)
+	if e, ok := c.etcs[h.Name()]; ok {
+		return e, nil
+	}
+	tls, err := pki.EtcdTLS(*shared, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	e, err := etcd.Connect(ctx, h, tls, "127.0.0.1:"+etcd.ClientPort)
+	if err == nil {
+		c.etcs[h.Name()] = e
+	}
+	return e, err
+}
+
+func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kube.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begin(shared)
+	if k, ok := c.apis[h.Name()]; ok {
+		return k, nil
+	}
+	cert, key, err := pki.AdminClient(*shared, "quorate", 24*time.Hour, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	k, err := kube.Connect(h, "127.0.0.1:"+kube.APIServerPort, "", kube.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key})
+	if err == nil {
+		c.apis[h.Name()] = k
+	}
+	return k, err
+}
+
+// Etcd is a client of the member on a host.
+func (o *Observer) Etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*etcd.Client, error) {
+	return o.dials.etcd(ctx, h, shared)
+}
+
+// API is a client of the API server on a host.
+func (o *Observer) API(ctx context.Context, h host.Host, shared *pki.Shared) (*kube.Client, error) {
+	return o.dials.api(ctx, h, shared)
+}

@@ -1,0 +1,194 @@
+// Package observe looks at hosts and says what is there: one read-only script a
+// host, then what only etcd and the API can tell, and a pure assembly of both
+// into a model.Cluster. It changes nothing and judges nothing.
+package observe
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+// Unit is what systemd says of a service.
+type Unit struct {
+	Load, Active, Sub, File string // LoadState, ActiveState, SubState, UnitFileState
+	PID, Restarts           int
+	Result                  string
+}
+
+// Listener is a process that listens on a TCP port.
+type Listener struct {
+	Port    string
+	Process string
+	PID     int
+}
+
+// Facts are what the probe saw on one host. Err is why there are none.
+type Facts struct {
+	Err        error
+	Took       time.Duration
+	Offset     time.Duration // its clock against ours
+	OS, Arch   string
+	Kernel     string
+	CPUs       int
+	MemoryKiB  int
+	Hostname   string
+	MachineID  string
+	Swap       bool
+	CgroupV1   bool
+	ResolvConf string
+	Marker     string   // the cluster it belongs to
+	Foreign    []string // what others have put there
+	Addresses  []string
+	Data       bool // etcd has a data folder
+	Begun      bool // an etcd has been ready here once
+	Kubelet    bool // the kubelet has its client certificate
+	Sums       map[string]string
+	HostsSum   string
+	Links      map[string]string // target by path
+	Units      map[string]Unit
+	Jobs       []string          // commands of quorate that are still running there
+	Stamps     map[string]string // by service: what the running process has read
+	EtcdHealth bool              // a read that a quorum agreed to
+	EtcdLocal  bool              // it serves what it has
+	Readyz     bool
+	Asks       []string // etcd servers of the running API server
+	Backends   []string // API servers behind its front door
+	Lacks      []string // needed commands that are not there
+	Sysctls    map[string]string
+	Images     []string
+	Listeners  []Listener
+	Conflist   string
+	Routes     string
+	Files      map[string][]byte // certificates and keys
+}
+
+// parse reads the probe's output. Output without its end is an error: half an
+// observation is none.
+func parse(out []byte) (Facts, error) {
+	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Units: map[string]Unit{}, Stamps: map[string]string{},
+		Sysctls: map[string]string{}, Files: map[string][]byte{}}
+	frames := map[string]string{}
+	if !bytes.HasPrefix(out, []byte("@@ ")) {
+		out = append([]byte("@@ junk\n"), out...)
+	}
+	for _, part := range strings.Split("\n"+string(out), "\n@@ ")[1:] {
+		name, body, _ := strings.Cut(part, "\n")
+		if path, ok := strings.CutPrefix(name, "file "); ok {
+			f.Files[path] = []byte(strings.TrimSuffix(body, "\n") + "\n")
+		} else {
+			frames[name] = strings.TrimSuffix(body, "\n")
+		}
+	}
+	if _, whole := frames["end"]; !whole {
+		return f, fmt.Errorf("the answer was cut short after %d bytes", len(out))
+	}
+	line := func(name string) string { s, _, _ := strings.Cut(frames[name], "\n"); return strings.TrimSpace(s) }
+	f.OS = osName(frames["os"])
+	f.Arch, f.Kernel, f.Hostname, f.MachineID = line("arch"), line("kernel"), line("hostname"), line("machine-id")
+	f.CPUs, _ = strconv.Atoi(line("cpus"))
+	f.MemoryKiB, _ = strconv.Atoi(line("memory"))
+	f.Swap = line("swap") != ""
+	f.CgroupV1 = line("cgroup") == "v1"
+	f.ResolvConf, f.Marker = line("resolv"), line("marker")
+	f.Begun, f.Data, f.Kubelet = line("begun") == "yes", line("data") == "yes", line("bootstrapped") == "yes"
+	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
+	f.HostsSum = line("hosts")
+	f.Readyz = line("readyz") == "ok"
+	f.Asks, f.Backends = lines(frames["asks"]), lines(frames["backends"])
+	f.Images = lines(frames["images"])
+	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
+	for _, l := range lines(frames["sums"]) {
+		if sum, path, ok := strings.Cut(l, "  "); ok {
+			f.Sums[path] = sum
+		}
+	}
+	pairs(frames["links"], " ", f.Links)
+	pairs(frames["sysctls"], "=", f.Sysctls)
+	stamps := map[string]string{}
+	pairs(frames["stamps"], " ", stamps)
+	for u, s := range stamps {
+		f.Stamps[strings.TrimSuffix(u, ".service")] = s
+	}
+	for _, l := range lines(frames["jobs"]) {
+		f.Jobs = append(f.Jobs, strings.Fields(l)[0])
+	}
+	etcd := map[string]string{}
+	pairs(frames["etcd"], " ", etcd)
+	f.EtcdHealth = strings.Contains(etcd["health"], `"health":"true"`)
+	f.EtcdLocal = strings.Contains(etcd["local"], `"health":"true"`)
+	f.units(frames["units"])
+	f.listeners(frames["ports"])
+	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
+		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
+	}
+	return f, nil
+}
+
+func (f *Facts) units(text string) {
+	for _, block := range strings.Split(text, "\n\n") {
+		m := map[string]string{}
+		pairs(block, "=", m)
+		pid, _ := strconv.Atoi(m["MainPID"])
+		restarts, _ := strconv.Atoi(m["NRestarts"])
+		if id := strings.TrimSuffix(m["Id"], ".service"); id != "" {
+			f.Units[id] = Unit{Load: m["LoadState"], Active: m["ActiveState"], Sub: m["SubState"], File: m["UnitFileState"],
+				PID: pid, Restarts: restarts, Result: m["Result"]}
+		}
+	}
+}
+
+// listeners reads lines of ss -Hltnp.
+func (f *Facts) listeners(text string) {
+	for _, l := range lines(text) {
+		w := strings.Fields(l)
+		if len(w) < 4 {
+			continue
+		}
+		local := w[3]
+		who := Listener{Port: local[strings.LastIndex(local, ":")+1:]}
+		if _, users, ok := strings.Cut(l, `users:(("`); ok {
+			who.Process, _, _ = strings.Cut(users, `"`)
+			if _, rest, ok := strings.Cut(users, "pid="); ok {
+				digits, _, _ := strings.Cut(rest, ",")
+				who.PID, _ = strconv.Atoi(digits)
+			}
+		}
+		f.Listeners = append(f.Listeners, who)
+	}
+}
+
+// Up says whether a service runs, by systemd: a member of etcd that waits for
+// its peers counts, for it is what they wait for.
+func (f Facts) Up(v model.Service) bool {
+	u := f.Units[v.String()]
+	return u.Active == "active" || u.Active == "reloading" || v == model.Etcd && u.Active == "activating" && u.Sub == "start"
+}
+
+func lines(s string) []string {
+	var out []string
+	for _, l := range strings.Split(s, "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func pairs(s, sep string, into map[string]string) {
+	for _, l := range lines(s) {
+		if k, v, ok := strings.Cut(l, sep); ok {
+			into[k] = strings.TrimSpace(v)
+		}
+	}
+}
+
+func osName(release string) string {
+	m := map[string]string{}
+	pairs(release, "=", m)
+	return strings.Trim(m["PRETTY_NAME"], `"`)
+}

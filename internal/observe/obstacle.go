@@ -1,0 +1,76 @@
+package observe
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+)
+
+// maxOffset is how far a host's clock may be off: certificates are dated back
+// by five minutes, and leases and logs need better than that.
+const maxOffset = 30 * time.Second
+
+var ports = map[model.Service][]string{
+	model.Etcd: {"2379", "2380", "2381"}, model.APIServer: {"6443"}, model.ControllerManager: {"10257"}, model.Scheduler: {"10259"},
+	model.FrontDoor: {"8081"}, model.Kubelet: {"10250", "10248"}, model.KubeProxy: {"10256", "10249"},
+}
+
+// obstacle is what forbids quorate to touch a host, with what to do about it;
+// "" is nothing.
+func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
+	h, wanted := g.Hosts[id]
+	if f.Marker != "" && f.Marker != g.Want.Name {
+		return fmt.Sprintf("it belongs to the cluster %q; run `quorate reset` with that cluster's file first", f.Marker)
+	}
+	if !wanted {
+		return ""
+	}
+	if len(f.Foreign) > 0 {
+		return fmt.Sprintf("it carries what quorate did not make: %s; take that off first, or choose another host", strings.Join(f.Foreign, ", "))
+	}
+	if f.Marker == "" && f.Data {
+		return "it has etcd data in /var/lib/etcd that quorate did not make; move that away first, or choose another host"
+	}
+	if got := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[f.Arch]; got != goal.Arch {
+		return fmt.Sprintf("its processor is %s; the artefacts are for %s", f.Arch, goal.Arch)
+	}
+	if off := f.Offset.Abs(); off > maxOffset {
+		return fmt.Sprintf("its clock is %s off from this machine's; set it right (chrony, systemd-timesyncd), then apply again", f.Offset.Round(time.Second))
+	}
+	if a, err := netip.ParseAddr(h.Node.Address); err == nil && !slices.Contains(f.Addresses, a.String()) {
+		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, strings.Join(f.Addresses, ", "))
+	}
+	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !(set && fail == false) {
+		return "swap is on, with which a kubelet does not start; run `swapoff -a` and take it out of /etc/fstab, or set kubeletConfiguration.failSwapOn: false"
+	}
+	for _, other := range o.IDs() {
+		if of := o.Facts[other]; other < id && of.Err == nil && of.MachineID != "" && of.MachineID == f.MachineID {
+			return fmt.Sprintf("it has the machine-id of %s; give it its own (rm /etc/machine-id; systemd-machine-id-setup)", other)
+		}
+	}
+	return taken(g, h, f)
+}
+
+// taken finds a process of somebody else on a port that is needed.
+func taken(g *goal.Goal, h *goal.Host, f Facts) string {
+	for _, v := range model.Services() {
+		if h.Services[v] == nil || f.Up(v) || f.Units[v.String()].Active == "activating" || f.Units[v.String()].Active == "deactivating" {
+			continue
+		}
+		want := slices.Clone(ports[v])
+		if v == model.FrontDoor {
+			want = append(want, fmt.Sprint(g.File.EndpointPort()))
+		}
+		for _, l := range f.Listeners {
+			if slices.Contains(want, l.Port) {
+				return fmt.Sprintf("port %s, which %s needs, is taken by %s (process %d); stop that first", l.Port, v, l.Process, l.PID)
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,81 @@
+package observe
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+)
+
+//go:embed probe.sh
+var script string
+
+// probeTimeout bounds one look at one host; a host that takes longer is not
+// known, which counts as down.
+const probeTimeout = 20 * time.Second
+
+// Probe looks at one host, in one round trip.
+func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Facts {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	start := time.Now()
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(preamble(g, id) + script), Secret: true})
+	if err != nil {
+		return Facts{Err: err, Took: time.Since(start)}
+	}
+	f, err := parse(res.Stdout)
+	f.Took = time.Since(start)
+	if err != nil {
+		return Facts{Err: fmt.Errorf("%s: read the probe: %w", h.Name(), err), Took: f.Took}
+	}
+	return f
+}
+
+// preamble sets the variables of the script. All values are paths and names of
+// quorate's own making, without blanks or quotes.
+func preamble(g *goal.Goal, id model.HostID) string {
+	paths := map[string]bool{}
+	for _, list := range g.Paths(id) {
+		for _, p := range list {
+			paths[p] = true
+		}
+	}
+	for p := range hostOf(g, id).System.Sums() {
+		paths[p] = true
+	}
+	var pems, units, sysctls, needs []string
+	for _, c := range hostOf(g, id).Certs {
+		pems = append(pems, c.Path)
+	}
+	for _, v := range model.Services() {
+		units = append(units, v.String()+".service")
+	}
+	for k := range hostOf(g, id).System.Sysctls {
+		sysctls = append(sysctls, k)
+	}
+	for _, n := range append(slices.Clone(goal.Needs), goal.StreamModule) {
+		needs = append(needs, n.Command)
+	}
+	var b strings.Builder
+	for k, v := range map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(),
+		"UNITS": units, "SYSCTLS": sysctls, "NEEDS": needs} {
+		fmt.Fprintf(&b, "%s='%s'\n", k, strings.Join(v, " "))
+	}
+	return b.String()
+}
+
+// hostOf is the goal of a host, or an empty one for a host that leaves.
+func hostOf(g *goal.Goal, id model.HostID) *goal.Host {
+	if h, ok := g.Hosts[id]; ok {
+		return h
+	}
+	return &goal.Host{}
+}

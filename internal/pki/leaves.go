@@ -1,0 +1,167 @@
+package pki
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"quorate.dev/quorate/internal/unit"
+)
+
+// Names of the leaf certificates: what unit.Service.Certs holds.
+const (
+	APIServer               = "apiserver"
+	APIServerEtcdClient     = "apiserver-etcd-client"
+	APIServerKubeletClient  = "apiserver-kubelet-client"
+	FrontProxyClient        = "front-proxy-client"
+	ControllerManagerClient = "controller-manager-client"
+	ControllerManagerServer = "controller-manager-server"
+	SchedulerClient         = "scheduler-client"
+	SchedulerServer         = "scheduler-server"
+	KubeletServer           = "kubelet-server"
+	KubeProxyClient         = "kube-proxy-client"
+	EtcdServer              = "etcd-server"
+	EtcdPeer                = "etcd-peer"
+	EtcdHealthcheckClient   = "etcd-healthcheck-client"
+)
+
+// Users that RBAC rules must name.
+const (
+	// KubeletClientUser is the API server towards the kubelets. It has no
+	// group: bind ClusterRole system:kubelet-api-admin to it, or logs and exec
+	// fail.
+	KubeletClientUser = "kube-apiserver-kubelet-client"
+	// FrontProxyUser is what --requestheader-allowed-names must hold.
+	FrontProxyUser = "front-proxy-client"
+)
+
+// CertPath is where the certificate of a name lies, and KeyPath its key. The
+// names kubeadm also has lie at kubeadm's paths.
+func CertPath(name string) string { return base(name) + ".crt" }
+
+// KeyPath is where the key of a name lies.
+func KeyPath(name string) string { return base(name) + ".key" }
+
+func base(name string) string {
+	if rest, ok := strings.CutPrefix(name, "etcd-"); ok {
+		return Dir + "/etcd/" + rest
+	}
+	return Dir + "/" + name
+}
+
+// Context is what the certificates of one node need to know of the cluster.
+type Context struct {
+	ControlPlanes []unit.Node // all of them
+	Endpoint      string      // spec.controlPlaneEndpoint, host:port
+	CertSANs      []string    // more names and addresses for the API servers
+	ServiceCIDR   string      // one, or two with a comma between
+	DNSDomain     string      // default cluster.local
+	Algorithm     string      // default ECDSA-P256
+	Days          int         // default 365
+}
+
+// Leaves are the certificates a node must have, by its roles: a control plane,
+// any host with a kubelet, an etcd member.
+func Leaves(n unit.Node, cl Context) ([]Cert, error) {
+	var out []Cert
+	add := func(c Cert) {
+		c.Path, c.KeyPath = CertPath(c.Name), KeyPath(c.Name)
+		c.Algorithm, c.Days = cl.Algorithm, cl.Days
+		if c.Algorithm == "" {
+			c.Algorithm = DefaultAlgorithm
+		}
+		out = append(out, c)
+	}
+	client := func(name string, ca CA, user string, groups ...string) {
+		add(Cert{Name: name, Issuer: ca, CommonName: user, Organizations: groups, Client: true})
+	}
+	// A server at an address of the node, and on loopback.
+	server := func(name string, ca CA, cn string, alsoClient bool) {
+		add(Cert{Name: name, Issuer: ca, CommonName: cn, Server: true, Client: alsoClient,
+			DNS: []string{"localhost", n.Name}, IPs: []string{"127.0.0.1", n.Address}})
+	}
+
+	if n.ControlPlane {
+		api, err := apiServer(n, cl)
+		if err != nil {
+			return nil, fmt.Errorf("certificate of the API server on %s: %w", n.Name, err)
+		}
+		add(api)
+		client(APIServerEtcdClient, EtcdCA, "kube-apiserver-etcd-client")
+		client(APIServerKubeletClient, KubernetesCA, KubeletClientUser)
+		client(FrontProxyClient, FrontProxyCA, FrontProxyUser)
+		client(ControllerManagerClient, KubernetesCA, "system:kube-controller-manager")
+		client(SchedulerClient, KubernetesCA, "system:kube-scheduler")
+		server(ControllerManagerServer, KubernetesCA, "kube-controller-manager", false)
+		server(SchedulerServer, KubernetesCA, "kube-scheduler", false)
+	}
+	if n.ControlPlane || n.Worker {
+		// Serving only: the same subject on a client certificate would be the
+		// node itself, and that one comes from TLS bootstrap.
+		add(Cert{Name: KubeletServer, Issuer: KubernetesCA, CommonName: "system:node:" + n.Name,
+			Organizations: []string{"system:nodes"}, Server: true, DNS: []string{n.Name}, IPs: []string{n.Address}})
+		client(KubeProxyClient, KubernetesCA, "system:kube-proxy")
+	}
+	if n.Etcd {
+		// A client too: etcd's own gRPC gateway dials the server with the
+		// server's certificate (etcd issue 9785).
+		server(EtcdServer, EtcdCA, n.Name, true)
+		// Peers are checked by address on both ends (etcd: transport security
+		// guide, "notes for TLS authentication").
+		server(EtcdPeer, EtcdCA, n.Name, true)
+		client(EtcdHealthcheckClient, EtcdCA, "kube-etcd-healthcheck-client")
+	}
+	return out, nil
+}
+
+// apiServer is the serving certificate of one API server. It names every
+// control plane, so that a client which was given one server's address keeps
+// its trust when the balancer, a name or a replaced host leads it to another.
+func apiServer(n unit.Node, cl Context) (Cert, error) {
+	domain := cl.DNSDomain
+	if domain == "" {
+		domain = "cluster.local"
+	}
+	c := Cert{Name: APIServer, Issuer: KubernetesCA, CommonName: "kube-apiserver", Server: true,
+		DNS: []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + domain, "localhost"},
+		IPs: []string{"127.0.0.1"}}
+	sans := append([]string{n.Name, n.Address, hostOf(cl.Endpoint)}, cl.CertSANs...)
+	for _, cp := range cl.ControlPlanes {
+		sans = append(sans, cp.Name, cp.Address)
+	}
+	for _, cidr := range strings.Split(cl.ServiceCIDR, ",") {
+		ip, err := firstAddress(cidr)
+		if err != nil {
+			return Cert{}, err
+		}
+		sans = append(sans, ip)
+	}
+	for _, san := range sans {
+		switch {
+		case san == "":
+		case net.ParseIP(san) != nil:
+			c.IPs = append(c.IPs, san)
+		default:
+			c.DNS = append(c.DNS, san)
+		}
+	}
+	return c, nil
+}
+
+// hostOf is the host of host:port, or the whole when there is no port.
+func hostOf(endpoint string) string {
+	if h, _, err := net.SplitHostPort(endpoint); err == nil {
+		return h
+	}
+	return strings.Trim(endpoint, "[]")
+}
+
+// firstAddress is the service address of the API: the first of the range.
+func firstAddress(cidr string) (string, error) {
+	p, err := netip.ParsePrefix(strings.TrimSpace(cidr))
+	if err != nil {
+		return "", fmt.Errorf("service range %q is no CIDR: correct spec.network.serviceCIDR", cidr)
+	}
+	return p.Masked().Addr().Next().String(), nil
+}

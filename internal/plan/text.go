@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+const (
+	fewHosts = 8  // as many hosts are named in a line; of more, the rest is counted
+	wide     = 32 // host columns are aligned up to this width
+)
+
+// Text is the plan for people: stages in order, steps that many hosts share in
+// one line, what each stage risks, what stops the plan or waits, and a summary
+// as the last line.
+func (p Plan) Text() string {
+	if p.Empty() {
+		return "nothing to do\n"
+	}
+	var b strings.Builder
+	for i, st := range p.Stages {
+		fmt.Fprintf(&b, "Stage %d\n", i+1)
+		st.write(&b)
+	}
+	section(&b, "Blocked: nothing is started until this is solved", p.Blocked)
+	section(&b, "Deferred: this waits, the rest goes on; bring the host back and apply again, or take it out of the file", p.Deferred)
+	b.WriteString(p.Summary() + "\n")
+	return b.String()
+}
+
+// Summary is the plan in one line.
+func (p Plan) Summary() string {
+	if p.Empty() {
+		return "nothing to do"
+	}
+	s := fmt.Sprintf("%s, %s, risk: %s", count(len(p.Stages), "stage"), count(p.steps(), "step"), p.Risk())
+	if n := len(p.Blocked); n > 0 {
+		s += fmt.Sprintf("; blocked: %s cannot be taken", count(n, "step"))
+	}
+	if n := len(p.Deferred); n > 0 {
+		s += fmt.Sprintf("; deferred: %s", count(n, "step"))
+	}
+	return s
+}
+
+// Risk is the greatest of the stages'.
+func (p Plan) Risk() (most Risk) {
+	for _, st := range p.Stages {
+		most = max(most, st.Risk)
+	}
+	return most
+}
+
+func (p Plan) steps() (n int) {
+	for _, st := range p.Stages {
+		n += len(st.Steps)
+	}
+	return n
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// line is what some hosts have in common.
+type line struct {
+	hosts []model.HostID
+	text  string
+}
+
+// fold joins what is the same on several hosts, in the order of its first
+// appearance.
+func fold(lines []line) (out []line) {
+	at := map[string]int{}
+	for _, l := range lines {
+		i, seen := at[l.text]
+		if !seen {
+			at[l.text] = len(out)
+			out = append(out, line{slices.Clone(l.hosts), l.text})
+			continue
+		}
+		out[i].hosts = append(out[i].hosts, l.hosts...)
+	}
+	for i := range out {
+		slices.Sort(out[i].hosts)
+		out[i].hosts = slices.Compact(out[i].hosts)
+	}
+	return out
+}
+
+func (l line) who() string {
+	hosts, rest := l.hosts, ""
+	if n := len(hosts); n > fewHosts {
+		hosts, rest = hosts[:fewHosts-2], fmt.Sprintf(" and %d more", n-fewHosts+2)
+	}
+	return strings.ReplaceAll(names(hosts), ",", "") + rest
+}
+
+func (st Stage) write(b *strings.Builder) {
+	var lines []line
+	for _, s := range st.Steps {
+		a := s.About()
+		text := a.Title
+		if a.Why != "" {
+			text += " (" + a.Why + ")"
+		}
+		if a.Final {
+			text += " (cannot be undone)"
+		}
+		lines = append(lines, line{[]model.HostID{a.Host}, text})
+	}
+	writeLines(b, fold(lines))
+	for _, say := range st.Says {
+		fmt.Fprintf(b, "  %s\n", say)
+	}
+}
+
+func writeLines(b *strings.Builder, lines []line) {
+	width := 0
+	for _, l := range lines {
+		if n := utf8.RuneCountInString(l.who()); n <= wide {
+			width = max(width, n)
+		}
+	}
+	for _, l := range lines {
+		fmt.Fprintf(b, "  %-*s  %s\n", width, l.who(), l.text)
+	}
+}
+
+// section writes refused steps: one line for each reason, then what waits for
+// it.
+func section(b *strings.Builder, title string, refused []Refused) {
+	if len(refused) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "%s\n", title)
+	type cause struct {
+		host   model.HostID
+		reason string
+	}
+	var order []cause
+	titles := map[cause][]string{}
+	for _, r := range refused {
+		c := cause{r.Step.Host, r.Err.Error()}
+		var u ErrUnreached
+		if errors.As(r.Err, &u) {
+			c = cause{u.Host, u.Error()}
+		}
+		if titles[c] == nil {
+			order = append(order, c)
+		}
+		what := r.Step.Title
+		if c.host != r.Step.Host {
+			what = string(r.Step.Host) + ": " + what
+		}
+		titles[c] = append(titles[c], what)
+	}
+	for _, c := range order {
+		fmt.Fprintf(b, "  %s: %s\n", c.host, c.reason)
+		fmt.Fprintf(b, "      waits for it: %s\n", strings.Join(titles[c], "; "))
+	}
+}

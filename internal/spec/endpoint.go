@@ -1,0 +1,80 @@
+package spec
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// usedPorts are the ports that the cluster itself listens on.
+var usedPorts = map[int]string{
+	2379:  "etcd",
+	2380:  "etcd",
+	2381:  "etcd",
+	6443:  "kube-apiserver",
+	8081:  "the load balancer's status page",
+	10248: "the kubelet",
+	10249: "kube-proxy",
+	10250: "the kubelet",
+	10256: "kube-proxy",
+	10257: "kube-controller-manager",
+	10259: "kube-scheduler",
+}
+
+// judgeEndpoint checks controlPlaneEndpoint and the certificates' other names.
+func judgeEndpoint(r *report, c *Cluster) {
+	const path, example = "spec.controlPlaneEndpoint", "name:port such as api.prod.internal:8443"
+	s := c.Spec.ControlPlaneEndpoint
+	host, port, err := net.SplitHostPort(s)
+	switch {
+	case s == "":
+		r.bad(path, example, "missing")
+	case err != nil && (strings.Contains(err.Error(), "missing port") || !strings.Contains(s, ":")):
+		r.bad(path, example, "%s has no port", shown(s))
+	case err != nil:
+		r.bad(path, example, "%s is not name:port", shown(s))
+	default:
+		judgeEndpointHost(r, c, path, host)
+		judgeEndpointPort(r, c, path, port)
+	}
+	for i, san := range c.Spec.CertSANs {
+		name := strings.TrimPrefix(san, "*.")
+		if _, err := netip.ParseAddr(san); err != nil && (looksLikeIP(san) || !isSubdomain(name)) {
+			r.bad(item("spec.certSANs", i), "a DNS name or an IP address, without a port", "%s is neither", shown(san))
+		}
+	}
+}
+
+func judgeEndpointHost(r *report, c *Cluster, path, host string) {
+	_, err := netip.ParseAddr(host)
+	nginx := c.Spec.LoadBalancer.Kind == "nginx"
+	_, isHost := c.Host(host)
+	switch {
+	case host == "" || err != nil && (looksLikeIP(host) || !isSubdomain(host)):
+		r.bad(path, "a DNS name, lower-case", "%s is not a name", shown(host))
+	case !nginx:
+	case err == nil:
+		r.bad(path, "a name: with loadBalancer nginx it leads to 127.0.0.1 on each host", "%s is an address", host)
+	case host == "localhost" || isHost:
+		r.bad(path, "a name of its own: with loadBalancer nginx it leads to 127.0.0.1 on each host", "%s already names a machine", host)
+	}
+}
+
+func judgeEndpointPort(r *report, c *Cluster, path, port string) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		r.bad(path, "1 to 65535, such as 8443", "%s is not a port", shown(port))
+		return
+	}
+	if c.Spec.LoadBalancer.Kind != "nginx" {
+		return
+	}
+	if user, used := usedPorts[int(n)]; used {
+		r.bad(path, "another port, such as 8443", "port %d is %s's on the same host", n, user)
+	}
+	low, high, ok := portRange(c.Spec.Network.NodePortRange)
+	if ok && low <= int(n) && int(n) <= high {
+		r.bad(path, "another port, such as 8443", "port %d lies in nodePortRange %s", n, c.Spec.Network.NodePortRange)
+	}
+}

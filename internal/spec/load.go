@@ -1,0 +1,125 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Load reads the file at path, applies the defaults and judges it, the files it
+// names included. The error is an *Invalid that names every mistake at once, or
+// says why the file could not be read.
+func Load(path string) (*Cluster, []Warning, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("read cluster file: %w; write one with: quorate init --output %s", err, path)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read cluster file: %w", err)
+	}
+	return read(path, data, checkFiles)
+}
+
+// Parse is Load for a file already read: name is what messages call it, and
+// where relative paths in it start. It does not look at the files it names.
+func Parse(name string, data []byte) (*Cluster, []Warning, error) {
+	return read(name, data, func(*report, *Cluster) {})
+}
+
+func read(name string, data []byte, also func(*report, *Cluster)) (*Cluster, []Warning, error) {
+	r := newReport(name)
+	top, err := oneDocument(r, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &Cluster{}
+	d := &decoder{report: r, root: reflect.TypeFor[Cluster]()}
+	d.mark("", top)
+	d.value(top, reflect.ValueOf(c).Elem(), "")
+	c = Default(c, filepath.Dir(name))
+	judge(r, c)
+	also(r, c)
+	if err := r.err(); err != nil {
+		return nil, r.warnings, err
+	}
+	inFileOrder(r.warnings)
+	return c, r.warnings, nil
+}
+
+// oneDocument is the top node of a file that holds one YAML document.
+func oneDocument(r *report, data []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	err := dec.Decode(&doc)
+	if err == io.EOF || err == nil && (len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null") {
+		r.misread(Issue{Problem: "the file is empty", Next: "write one with: quorate init"})
+		return nil, r.err()
+	}
+	if err != nil {
+		r.misread(syntaxIssue(err))
+		return nil, r.err()
+	}
+	if err := dec.Decode(&more); err != io.EOF {
+		r.misread(Issue{Line: more.Line, Column: more.Column, Problem: "a second document follows", Expected: "one cluster per file"})
+		return nil, r.err()
+	}
+	return doc.Content[0], nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// syntaxIssue takes the line out of the YAML parser's own words.
+func syntaxIssue(err error) Issue {
+	text := strings.ReplaceAll(err.Error(), "\n", " ")
+	i := Issue{Problem: "not YAML: " + yamlLine.ReplaceAllString(text, "")}
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		i.Line, _ = strconv.Atoi(m[1])
+	}
+	return i
+}
+
+// checkFiles looks whether the files that the cluster file names can be read.
+func checkFiles(r *report, c *Cluster) {
+	sshFiles := func(path string, s SSH) {
+		readable(r, path+".keyFile", s.KeyFile, "a private key")
+		readable(r, path+".passwordFile", s.PasswordFile, "a file that holds the password")
+		readable(r, path+".sudoPasswordFile", s.SudoPasswordFile, "a file that holds the password")
+	}
+	sshFiles("spec.ssh", c.Spec.SSH)
+	for i, h := range c.Spec.Hosts {
+		if h.SSH != nil {
+			sshFiles(item("spec.hosts", i)+".ssh", *h.SSH)
+		}
+	}
+	if c.Spec.Network.cniIsFile() {
+		readable(r, "spec.network.cni", c.Spec.Network.CNI, "the path of a manifest")
+	}
+}
+
+func readable(r *report, path, file, expected string) {
+	if file == "" {
+		return
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		var why *os.PathError
+		if errors.As(err, &why) {
+			err = why.Err
+		}
+		r.bad(path, expected, "%s cannot be read: %v", shown(file), err)
+		return
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		r.bad(path, expected, "%s is not a file", shown(file))
+	}
+}

@@ -1,0 +1,169 @@
+package step_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+// changes are the plans whose every point is cut short.
+var changes = []struct {
+	name       string
+	cps, to    string
+	workers, w string
+}{
+	{"create", "", "cp1 cp2 cp3", "", "w1 w2"},
+	{"create 1", "", "cp1", "", "w1"},
+	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", ""},
+	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2"},
+	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1"},
+	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1"},
+	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1"},
+	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1"},
+	{"move 1", "cp1", "cp2", "w1", "w1"},
+	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1"},
+}
+
+func start(cps, workers string, w model.Cluster) model.Cluster {
+	if cps == "" {
+		return fresh(w, nothing())
+	}
+	return fresh(w, made(cps, workers))
+}
+
+// halves are the states that a stage can be left in: no step, all steps, each
+// step alone, half done and done, and each one half done after all others.
+func halves(before, want model.Cluster, st plan.Stage) []model.Cluster {
+	out := []model.Cluster{before}
+	state := func(half func(i int) (interim, effect bool)) {
+		c := before.Clone()
+		for i, s := range st.Steps {
+			if interim, effect := half(i); effect {
+				s.Effect(&c)
+			} else if interim {
+				s.Interim(&c)
+			}
+		}
+		out = append(out, atBirth(before, c, want))
+	}
+	state(func(int) (bool, bool) { return true, false })
+	state(func(int) (bool, bool) { return false, true })
+	for n := range st.Steps {
+		state(func(i int) (bool, bool) { return i == n, false })
+		state(func(i int) (bool, bool) { return false, i == n })
+		state(func(i int) (bool, bool) { return i == n, i != n })
+	}
+	return out
+}
+
+// TestCrashAndDeath cuts every plan short at every point, with every host's
+// death and without one: going on is never an outage, never founds a second
+// cluster, and ends where the file wants it once the host is back.
+func TestCrashAndDeath(t *testing.T) {
+	begin, worlds := time.Now(), 0
+	blocked := map[string]int{}
+	for _, ch := range changes {
+		t.Run(ch.name, func(t *testing.T) {
+			w := want(ch.to, ch.w)
+			p := plan.Make(start(ch.cps, ch.workers, w), w, step.Rules())
+			if len(p.Blocked)+len(p.Deferred) > 0 || !satisfied(p.Last(), w) {
+				t.Fatal(p.Text())
+			}
+			before := p.Have
+			for i, st := range p.Stages {
+				for k, truth := range halves(before, w, st) {
+					for _, dead := range append(truth.IDs(), "") {
+						worlds++
+						w := world{truth: truth, want: w, dead: dead, allowed: p.Risk()}
+						if err := w.goOn(blocked); err != nil {
+							t.Fatalf("stage %d, half %d, dead %q: %v", i+1, k, dead, err)
+						}
+					}
+				}
+				before = st.After
+			}
+		})
+	}
+	t.Logf("%d worlds in %v", worlds, time.Since(begin))
+	for why, n := range blocked {
+		t.Logf("blocked %5d: %s", n, why)
+	}
+}
+
+type world struct {
+	truth, want model.Cluster
+	dead        model.HostID
+	allowed     plan.Risk
+}
+
+func (w world) goOn(blocked map[string]int) error {
+	later := w.truth
+	if w.dead != "" {
+		seen := observed(w.truth, w.dead)
+		p, err := w.replan(seen)
+		if err != nil {
+			return fmt.Errorf("with it dead: %w", err)
+		}
+		health := seen.Health()
+		for _, r := range p.Blocked {
+			if health.Etcd && health.API {
+				return fmt.Errorf("blocked though the cluster serves:\n%s", p.Text())
+			}
+			blocked[strings.ReplaceAll(r.Err.Error(), string(w.dead), "X")]++
+		}
+		if len(p.Blocked) == 0 {
+			later = back(w.truth, p.Last(), w.dead)
+		}
+	}
+	p, err := w.replan(observed(later))
+	if err != nil {
+		return fmt.Errorf("once back: %w", err)
+	}
+	if last := p.Last(); !satisfied(last, w.want) || !plan.Make(last, w.want, step.Rules()).Empty() {
+		return fmt.Errorf("once back, not what is wanted (%s):\n%s", missing(last, w.want), p.Text())
+	}
+	return nil
+}
+
+// replan plans, and checks what no plan may do.
+func (w world) replan(seen model.Cluster) (plan.Plan, error) {
+	p := plan.Make(seen, w.want, step.Rules())
+	if w.allowed < plan.Outage && p.Risk() == plan.Outage {
+		return p, fmt.Errorf("an outage:\n%s", p.Text())
+	}
+	if err := sane(p, w.truth); err != nil {
+		return p, fmt.Errorf("%w:\n%s", err, p.Text())
+	}
+	return p, nil
+}
+
+// sane checks what holds for every plan from every state: no circle, no
+// second set of keys, no second etcd cluster.
+func sane(p plan.Plan, truth model.Cluster) error {
+	for _, r := range p.Blocked {
+		if strings.Contains(r.Error(), "circle") {
+			return r
+		}
+	}
+	before := p.Have
+	for _, st := range p.Stages {
+		for _, s := range st.Steps {
+			a := s.About()
+			h := before.Hosts[a.Host]
+			joins := h.Etcd.Data.Is(true) || h.Etcd.Member.Is(model.Learner) || h.Etcd.Member.Is(model.Unstarted)
+			if a.Kind == "run-etcd" && truth.Born() && !joins {
+				return fmt.Errorf("%s founds a second etcd", a.Host)
+			}
+			if a.Kind == "mint" && truth.Minted.Is(true) {
+				return fmt.Errorf("%s makes a second set of keys", a.Host)
+			}
+		}
+		before = st.After
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package step_test
+
+import (
+	"slices"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+const (
+	noAnswer = "no route to host"
+	noQuorum = "etcd has no quorum"
+	noAPI    = "no API server answers"
+)
+
+// observed is what an honest observation says of a true state while the named
+// hosts are dead: of those only what others can tell, and what only a quorum or
+// an API server can tell only when there is one.
+func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
+	c := truth.Clone()
+	for _, id := range dead {
+		c.Edit(id, func(h *model.Host) {
+			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Reached: model.Unknown[bool](noAnswer),
+				Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
+				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Settled: h.Node.Settled}}
+		})
+	}
+	quorum, born := c.Quorum(""), truth.Born()
+	for _, id := range c.IDs() {
+		c.Edit(id, func(h *model.Host) {
+			if !quorum {
+				h.Etcd.Healthy = model.Is(false)
+			}
+			if !quorum && (born || h.Roles.Has(model.EtcdHost) && !h.Up()) {
+				h.Etcd.Member = model.Unknown[model.Member](noQuorum)
+			}
+			for s := range h.Units {
+				// What an interrupted step leaves is some digest, not an unknown one.
+				if u := &h.Units[s]; h.Up() && !u.Disk.Known() && u.Disk.Why() != "" {
+					u.Disk = model.Is("half")
+				}
+			}
+		})
+	}
+	serving := c.Serving()
+	keys, unseen := false, false
+	for _, id := range c.IDs() {
+		c.Edit(id, func(h *model.Host) {
+			if h.Ready.Is(true) {
+				h.Ready = model.Is(slices.Contains(serving, id))
+			}
+			if len(serving) == 0 && born {
+				h.Node = model.NodeState{Registered: model.Unknown[bool](noAPI)}
+			}
+			k := h.Keys.Or(model.NoKeys)
+			keys = keys || k == model.SharedKeys || k == model.PublicKeys
+			unseen = unseen || !h.Keys.Known() && h.Roles.Has(model.ControlPlane)
+		})
+	}
+	if len(serving) == 0 && born {
+		for name := range c.Addons {
+			c.Addons[name] = model.Unknown[string](noAPI)
+		}
+	}
+	switch {
+	case keys:
+		c.Minted = model.Is(true)
+	case unseen:
+		c.Minted = model.Unknown[bool]("not every control plane was seen")
+	default:
+		c.Minted = model.Is(false)
+	}
+	return c
+}
+
+// back is the truth once a dead host answers again, after others have done
+// later while it was away.
+func back(truth, later model.Cluster, dead model.HostID) model.Cluster {
+	c := later.Clone()
+	for id, h := range truth.Hosts {
+		if id != dead {
+			continue
+		}
+		l := later.Hosts[id]
+		if m, known := l.Etcd.Member.Get(); known && m != h.Etcd.Member.Or(m) {
+			h.Etcd.Member = l.Etcd.Member
+			if m == model.NoMember {
+				h.Etcd.Healthy = model.Is(false)
+			}
+		}
+		if l.Node.Registered.Known() {
+			h.Node.Registered = l.Node.Registered
+			if l.Node.Registered.Is(false) {
+				h.Node = l.Node
+			}
+		}
+		c.Put(id, h)
+	}
+	// What nobody could tell meanwhile is what it was.
+	for id, h := range c.Hosts {
+		t := truth.Hosts[id]
+		if !h.Etcd.Member.Known() {
+			h.Etcd.Member = t.Etcd.Member
+		}
+		if !h.Node.Registered.Known() {
+			h.Node = t.Node
+		}
+		if !h.Etcd.Healthy.Is(true) && h.Runs(model.Etcd) && h.Up() {
+			h.Etcd.Healthy = t.Etcd.Healthy
+		}
+		if !h.Ready.Is(true) && h.Runs(model.APIServer) && h.Up() {
+			h.Ready = t.Ready
+		}
+		c.Put(id, h)
+	}
+	for name, v := range c.Addons {
+		if !v.Known() {
+			c.Addons[name] = truth.Addons[name]
+		}
+	}
+	if !c.Minted.Known() {
+		c.Minted = truth.Minted
+	}
+	return c
+}
+
+// atBirth repairs a half of a stage in which etcd is born: who was to start
+// together with those that did is on their list, and none has quorum alone.
+func atBirth(before, c, want model.Cluster) model.Cluster {
+	if before.Born() {
+		return c
+	}
+	started, total := 0, 0
+	for _, id := range want.Critical() {
+		if want.Hosts[id].Roles.Has(model.EtcdHost) {
+			total++
+			if c.Hosts[id].Etcd.Healthy.Is(true) {
+				started++
+			}
+		}
+	}
+	if started == 0 {
+		return c
+	}
+	for _, id := range want.Critical() {
+		c.Edit(id, func(h *model.Host) {
+			if h.Etcd.Healthy.Is(true) && started <= total/2 {
+				h.Etcd.Healthy, h.Etcd.Begun, h.Etcd.Member = model.Is(false), model.Is(false), model.Is(model.NoMember)
+			}
+			if h.Etcd.Member.Is(model.NoMember) {
+				h.Etcd.Member = model.Is(model.Unstarted)
+			}
+		})
+	}
+	return c
+}

@@ -1,0 +1,59 @@
+package step_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+// satisfied says whether a state is what the file wants, without asking the
+// rules.
+func satisfied(c, want model.Cluster) bool { return missing(c, want) == "" }
+
+// missing lists what a state lacks of the goal.
+func missing(c, want model.Cluster) string {
+	var out []string
+	for _, id := range want.IDs() {
+		h, w := c.Hosts[id], want.Hosts[id]
+		differs := func(what string, same bool) {
+			if !same {
+				out = append(out, fmt.Sprintf("%s: %s", id, what))
+			}
+		}
+		differs("packages", h.Packages.Is(""))
+		differs("system", model.Same(h.System, w.System))
+		differs("binaries", model.Same(h.Binaries, w.Binaries))
+		differs("images", model.Same(h.Images, w.Images))
+		differs("keys", model.Same(h.Keys, w.Keys))
+		differs("certs", model.Same(h.Certs, w.Certs))
+		for _, s := range model.Services() {
+			if w.Units[s].Disk.Or("") == "" {
+				differs(s.String()+" should not run", !h.Runs(s))
+			} else {
+				differs(s.String(), model.Same(h.Units[s].Disk, w.Units[s].Disk) && model.Same(h.Units[s].Running, w.Units[s].Running))
+			}
+		}
+		differs("etcd", w.Etcd == model.EtcdState{} && !h.Etcd.Member.Not(model.NoMember) || h.Etcd == w.Etcd)
+		if w.Roles.Has(model.ControlPlane) {
+			differs("API server", h.Ready.Is(true) && model.Same(h.Asks, w.Asks))
+		}
+		if w.Roles.Node() {
+			differs("front door", model.Same(h.Backends, w.Backends))
+			differs("node", h.Node == w.Node)
+		}
+	}
+	for _, id := range c.IDs() {
+		if _, wanted := want.Hosts[id]; !wanted && !c.Hosts[id].Gone.Is(true) {
+			out = append(out, string(id)+": not gone")
+		}
+	}
+	for name, digest := range want.Addons {
+		if !model.Same(c.Addons[name], digest) {
+			out = append(out, "addon "+name)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,179 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// stageDir is where files are checked before they take effect.
+const stageDir = "/run/quorate/stage"
+
+// Do implements Action: the files are checked where they do no harm, then put
+// in place, and each service is started, restarted or reloaded as its change
+// demands. Nothing is waited for.
+func (s Run) Do(ctx context.Context, e Env) error {
+	h, err := s.goal(e)
+	if err != nil {
+		return err
+	}
+	var services []*unit.Service
+	for _, v := range s.Set {
+		if h.Services[v] == nil {
+			return fmt.Errorf("%s runs no %s by the file", s.ID, v)
+		}
+		services = append(services, h.Services[v])
+	}
+	if err := s.verify(ctx, e, services); err != nil {
+		return err
+	}
+	files, err := s.once(ctx, e, h)
+	if err != nil {
+		return err
+	}
+	for _, svc := range services {
+		files = append(files, svc.Rendered()...)
+	}
+	if err := write(ctx, e, files); err != nil {
+		return err
+	}
+	var script strings.Builder
+	script.WriteString("systemctl daemon-reload\n")
+	for i, v := range s.Set {
+		name := v.String() + ".service"
+		fmt.Fprintf(&script, "systemctl unmask -q %[1]s; systemctl enable -q %[1]s\n", name)
+		u := e.Have.Hosts[s.ID].Units[v]
+		switch {
+		case model.Same(u.Running, s.Want.Units[v].Running):
+		case services[i].Reload && u.Running.Not(""):
+			fmt.Fprintf(&script, "systemctl reload %[1]s\n", name)
+		default:
+			fmt.Fprintf(&script, "systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl restart --no-block %[1]s\n", name)
+		}
+	}
+	_, err = sh(ctx, e, "", script.String())
+	return err
+}
+
+// verify lets the real programs judge the files in a folder of their own.
+func (s Run) verify(ctx context.Context, e Env, services []*unit.Service) error {
+	var staged []host.File
+	var checks [][]string
+	dir := path.Join(stageDir, services[0].Name)
+	for _, svc := range services {
+		for _, f := range svc.Rendered() {
+			f.Path = dir + f.Path
+			staged = append(staged, f)
+		}
+		checks = append(checks, svc.Verify...)
+	}
+	if len(checks) == 0 {
+		return nil
+	}
+	if _, err := sh(ctx, e, "", `rm -rf "$1"`, dir); err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteFiles(ctx, staged); err != nil {
+		return err
+	}
+	for _, argv := range join(checks) {
+		for i := range argv {
+			argv[i] = strings.ReplaceAll(argv[i], "{}", dir)
+		}
+		if _, err := e.Host.Run(ctx, host.Cmd{Args: argv}); err != nil {
+			return fmt.Errorf("the rendered files do not pass their check, so that nothing was changed: %w", err)
+		}
+	}
+	_, err := sh(ctx, e, "", `rm -rf "$1"`, dir)
+	return err
+}
+
+// join makes one call of the checks of many units: the program takes longer to
+// start than to judge.
+func join(checks [][]string) [][]string {
+	var out [][]string
+	for _, c := range checks {
+		i := slices.IndexFunc(out, func(o []string) bool {
+			return len(o) > 2 && len(c) > 2 && slices.Equal(o[:2], c[:2]) && strings.HasSuffix(o[0], "systemd-analyze")
+		})
+		if i >= 0 {
+			out[i] = append(out[i], c[2:]...)
+		} else {
+			out = append(out, slices.Clone(c))
+		}
+	}
+	return out
+}
+
+// once are the files that a service needs at its first start only.
+func (s Run) once(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
+	switch {
+	case slices.Contains(s.Set, model.Etcd):
+		return s.birthFile(ctx, e, h)
+	case slices.Contains(s.Set, model.Kubelet) && !e.Joined:
+		c, err := e.API(ctx)
+		if err != nil {
+			return nil, err
+		}
+		token, err := c.BootstrapToken(ctx, 15*time.Minute)
+		if err != nil {
+			return nil, err
+		}
+		f, err := kube.BootstrapKubeconfig(h.Context, token)
+		return []host.File{f}, err
+	}
+	return nil, nil
+}
+
+// birthFile tells a member without data how to come to life: with the others
+// of a new cluster, or into the living one as its list has it now. It lies
+// where a reboot takes it away.
+func (s Run) birthFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
+	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
+		return nil, nil
+	}
+	if !e.Have.Born() {
+		return []host.File{etcd.BirthFile(etcd.New, e.Goal.Base.EtcdMembers)}, nil
+	}
+	c, err := e.Etcd(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var members []unit.Node
+	for _, m := range list {
+		name := m.Name
+		if slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) {
+			name = h.Node.Name
+		}
+		for _, u := range m.PeerURLs {
+			members = append(members, unit.Node{Name: name, Address: etcd.HostOf(u)})
+		}
+	}
+	return []host.File{etcd.BirthFile(etcd.Existing, members)}, nil
+}
+
+// Diagnose collects what the host itself says of services that do not come up.
+func (s Run) Diagnose(ctx context.Context, e Env) string {
+	var b strings.Builder
+	for _, v := range s.Set {
+		out, err := sh(ctx, e, "", `systemctl is-active "$1" || true; journalctl -u "$1" -n 12 --no-pager -o cat 2>/dev/null || true`, v.String())
+		if err == nil {
+			fmt.Fprintf(&b, "%s on %s: %s\n", v, s.ID, out)
+		}
+	}
+	return b.String()
+}

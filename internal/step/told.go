@@ -1,0 +1,34 @@
+package step
+
+import (
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Tell leaves a mark on a host that joins a living etcd, before it gets the
+// cluster's keys. With keys and without the mark it could be taken for a
+// founder while the older members do not answer, and found a second, empty
+// etcd beside theirs.
+type Tell struct{ on }
+
+// About implements plan.Step.
+func (s Tell) About() plan.About {
+	return plan.About{Kind: "tell", Host: s.ID, Title: "mark as joining", Why: "it must never found an etcd of its own"}
+}
+
+// Need implements plan.Step.
+func (s Tell) Need(c model.Cluster) error { return s.reach(c) }
+
+// Effect implements plan.Step.
+func (s Tell) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Etcd.Begun = model.Is(true) })
+}
+
+// Interim implements plan.Step: the mark is there or not.
+func (s Tell) Interim(*model.Cluster) {}
+
+// untold says that a host does not know yet that it joins a living etcd.
+func (o on) untold(c model.Cluster) bool {
+	e := c.Hosts[o.ID].Etcd
+	return o.Want.Roles.Has(model.EtcdHost) && c.Born() && !e.Begun.Is(true) && !e.Data.Is(true) && e.Member.Or(model.NoMember) == model.NoMember
+}
