@@ -109,3 +109,14 @@ func TestModulesBuildFails(t *testing.T) {
 		t.Errorf("List = %v, %v; want nothing", all, err)
 	}
 }
+
+func TestCgoSaysWhatToInstall(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("CC", "")
+	if err := cgoReady(t.Context(), runtime.GOARCH); err == nil || !strings.Contains(err.Error(), "apt-get install gcc pkg-config libseccomp-dev") {
+		t.Errorf("without a compiler: %v", err)
+	}
+	if err := cgoReady(t.Context(), "s390x"); err == nil || !strings.Contains(err.Error(), "set CC and PKG_CONFIG_PATH") {
+		t.Errorf("for another processor: %v", err)
+	}
+}

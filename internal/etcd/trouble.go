@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -69,5 +70,19 @@ type firstRead struct {
 func (f *firstRead) Read(b []byte) (int, error) {
 	n, err := f.Conn.Read(b)
 	f.once.Do(func() { f.trouble.note(err) })
+	return n, err
+}
+
+// Write: when it fails before anything was read, the server may have said why.
+func (f *firstRead) Write(b []byte) (int, error) {
+	n, err := f.Conn.Write(b)
+	if err != nil {
+		f.once.Do(func() {
+			f.SetReadDeadline(time.Now().Add(time.Second))
+			if _, why := f.Conn.Read(make([]byte, 1)); why != nil {
+				f.trouble.note(why)
+			}
+		})
+	}
 	return n, err
 }

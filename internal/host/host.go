@@ -2,8 +2,9 @@
 // from its side. Connect and New give a Host over SSH; package hosttest has one
 // in memory for tests.
 //
-// It needs a POSIX shell, coreutils and, for commands with a Unit, systemd on
-// the host; nothing is installed there. It knows nothing of Kubernetes, plans
+// It needs a POSIX shell, coreutils and gzip on the host and, for commands with
+// a Unit, systemd; zstd makes uploads faster, and socat dials where sshd
+// forwards nothing. Nothing is installed there. It knows nothing of Kubernetes, plans
 // or steps, retries no command, locks no host against other operators and
 // prints nothing.
 package host

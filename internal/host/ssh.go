@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -31,11 +30,11 @@ type sshHost struct {
 	end    context.CancelFunc
 	lock   chan struct{} // one token guards cur, so that waiting obeys a context
 	cur    *conn
-	writes sync.Mutex // one WriteFiles at a time
+	writes chan struct{} // one WriteFiles at a time
 }
 
 func newSSH(c Config) *sshHost {
-	h := &sshHost{cfg: c.withDefaults(), lock: make(chan struct{}, 1)}
+	h := &sshHost{cfg: c.withDefaults(), lock: make(chan struct{}, 1), writes: make(chan struct{}, 1)}
 	h.life, h.end = context.WithCancel(context.Background())
 	return h
 }

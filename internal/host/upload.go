@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -108,14 +109,15 @@ func pack(r io.Reader, with string) io.ReadCloser {
 	go func() {
 		var w io.WriteCloser
 		var err error
+		whole := bufio.NewWriterSize(in, 256<<10) // gzip writes crumbs, each would be a packet
 		if with == "zstd" {
-			w, err = zstd.NewWriter(in, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+			w, err = zstd.NewWriter(whole, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 		} else {
-			w, err = gzip.NewWriterLevel(in, gzip.BestSpeed)
+			w, err = gzip.NewWriterLevel(whole, gzip.BestSpeed)
 		}
 		if err == nil {
 			_, err = io.Copy(plainWriter{w}, r)
-			err = errors.Join(err, w.Close())
+			err = errors.Join(err, w.Close(), whole.Flush())
 		}
 		in.CloseWithError(err)
 	}()

@@ -62,7 +62,6 @@ func tryUpload(t *testing.T, h *sshHost) {
 			t.Errorf("left over: %q", left)
 		}
 	}
-	var full int64
 	t.Run("new", func(t *testing.T) { upload(t, 1000, b.Size*9/10) })
 	t.Run("there already", func(t *testing.T) { upload(t, 0, 0) })
 	t.Run("there with another mode", func(t *testing.T) { os.Chmod(to, 0o600); upload(t, 0, 0) })
@@ -103,7 +102,6 @@ func tryUpload(t *testing.T, h *sshHost) {
 		_, err := h.Upload(t.Context(), bad, to)
 		mentions(t, err, "cp1: upload", b.Path, "fetch it again")
 	})
-	_ = full
 }
 
 func TestUploadBrokenOffAndResumed(t *testing.T) {

@@ -39,8 +39,12 @@ func (h *sshHost) WriteFiles(ctx context.Context, files []File) ([]string, error
 	if err := checkFiles(files); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err)
 	}
-	h.writes.Lock()
-	defer h.writes.Unlock()
+	select {
+	case h.writes <- struct{}{}:
+		defer func() { <-h.writes }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, ctx.Err())
+	}
 	contents := make([]io.Reader, len(files))
 	for i, f := range files {
 		contents[i] = bytes.NewReader(f.Content)

@@ -33,36 +33,14 @@ func (c *Client) AddonDigests(ctx context.Context) (map[string]string, error) {
 	return m, err
 }
 
-// ApplyAddons brings all addons of the Context into the cluster by server-side
-// apply and notes their digests; an addon that is no longer wanted is removed.
-// Cut short, it is done again from the start: the digests come last.
-func (c *Client) ApplyAddons(ctx context.Context, of Context) error {
-	addons, err := Addons(of, c.ca)
-	if err != nil {
-		return err
+// RemoveMetricsServer takes away the one addon that can be given up, then its
+// digest: cut short, it is done again.
+func (c *Client) RemoveMetricsServer(ctx context.Context, of Context) error {
+	if err := c.Delete(ctx, metricsServer(of)); err != nil {
+		return fmt.Errorf("addon %s: %w", AddonMetricsServer, err)
 	}
-	digests, err := Digests(of)
-	if err != nil {
-		return err
-	}
-	have, err := c.AddonDigests(ctx)
-	if err != nil {
-		return err
-	}
-	if have[AddonMetricsServer] != "" && digests[AddonMetricsServer] == "" {
-		if err := c.Delete(ctx, metricsServer(of)); err != nil {
-			return err
-		}
-	}
-	for _, a := range addons {
-		if have[a.Name] == digests[a.Name] {
-			continue
-		}
-		if err := c.Apply(ctx, a.Objects); err != nil {
-			return fmt.Errorf("addon %s: %w", a.Name, err)
-		}
-	}
-	return c.putConfigMap(ctx, addonsPath, "quorate-addons", digests)
+	// A null takes the key away, whoever wrote it.
+	return c.mergeInto(ctx, addonsPath, map[string]any{"data": map[string]any{AddonMetricsServer: nil}})
 }
 
 // Cluster is the applied file as the cluster keeps it; fs.ErrNotExist when

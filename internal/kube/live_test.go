@@ -61,8 +61,10 @@ func TestLive(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := c.ApplyAddons(ctx, l.ctx); err != nil {
-				t.Fatal(err)
+			for name := range want {
+				if err := c.ApplyAddon(ctx, l.ctx, name); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
 				t.Fatalf("after: %v, %v; want %v", have, err, want)
@@ -74,13 +76,17 @@ func TestLive(t *testing.T) {
 		if _, _, err := c.Deployment(ctx, "kube-system", "none"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("an absent Deployment: %v", err)
 		}
-		less := l.ctx
-		less.Spec.Addons.MetricsServer = false
-		if err := c.ApplyAddons(ctx, less); err != nil {
-			t.Fatal(err)
+		for range 2 {
+			if err := c.RemoveMetricsServer(ctx, l.ctx); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if _, _, err := c.Deployment(ctx, "kube-system", "metrics-server"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("metrics-server no longer wanted: %v", err)
+		}
+		delete(want, AddonMetricsServer)
+		if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
+			t.Errorf("without metrics-server: %v, %v; want %v", have, err, want)
 		}
 	})
 	t.Run("file", func(t *testing.T) {

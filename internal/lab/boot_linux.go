@@ -77,6 +77,15 @@ func (l *Lab) mount(h Host) error {
 	return nil
 }
 
+// rebootLoop starts the container anew when its init asked for a reboot: then
+// systemd-nspawn ends with status 133. What the last life left in its control
+// groups would delay the kubelet, and its link the container.
+const rebootLoop = `link=$1 group=$2; shift 2
+while "$@"; [ $? = 133 ]; do
+	find /sys/fs/cgroup/*/"$group" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
+	ip link del "$link" 2>/dev/null
+done`
+
 // boot starts a host's container; it lives on when this program ends.
 func (l *Lab) boot(ctx context.Context, h Host) error {
 	if err := l.sweep(ctx, h); err != nil {
@@ -94,15 +103,14 @@ func (l *Lab) boot(ctx context.Context, h Host) error {
 		return err
 	}
 	defer console.Close()
-	argv := append(prefix, l.nspawn(h)...)
-	cmd := exec.Command(argv[0], argv[1:]...)
+	argv := append([]string{"-c", rebootLoop, "quorate-lab", linkName(l.Subnet, h.Name), cgroupName(l.Subnet, h.Name)}, prefix...)
+	cmd := exec.Command("sh", append(argv, l.nspawn(h)...)...)
 	cmd.Env = append(os.Environ(), nspawnEnv()...)
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start container: %w", err)
 	}
-	// The pid stays the same when the prefix becomes systemd-nspawn.
 	p, err := findProcess(cmd.Process.Pid)
 	go cmd.Wait() // reaps it if we are still here when it ends
 	if err != nil {

@@ -104,11 +104,9 @@ func removeUnowned(ctx context.Context) (removed []string, err error) {
 			done("nftables table "+t.Family+" "+t.Name, err)
 		}
 	}
-	for n := range 255 {
-		if !subnets[n] && hasUnreachable(n) {
-			_, err := run(ctx, nil, "ip", "route", "del", "unreachable", subnetPrefix(n).String(), "metric", unreachableMetric)
-			done("route to "+subnetPrefix(n).String(), err)
-		}
+	for _, n := range orphanRoutes(subnets) {
+		_, err := run(ctx, nil, "ip", "route", "del", "unreachable", subnetPrefix(n).String(), "metric", unreachableMetric)
+		done("route to "+subnetPrefix(n).String(), err)
 	}
 	machines, _ := filepath.Glob("/run/systemd/nspawn/*/q*-*")
 	for _, dir := range machines {
@@ -133,7 +131,7 @@ func anyTrace(ctx context.Context) bool {
 	none := map[int]bool{}
 	tables, err := labTables(ctx)
 	mounts, _ := mountsBelow(stateRoot)
-	return err != nil || len(tables)+len(mounts)+len(orphanLinks(none))+len(orphanCgroups(none)) > 0
+	return err != nil || len(tables)+len(mounts)+len(orphanLinks(none))+len(orphanCgroups(none))+len(orphanRoutes(none)) > 0
 }
 
 func orphanLinks(subnets map[int]bool) (links []string) {
@@ -166,18 +164,21 @@ func subnetIn(form matcher, name string) (int, bool) {
 	return n, err == nil
 }
 
-// hasUnreachable says whether the safety route of a subnet is there.
-func hasUnreachable(subnet int) bool {
+// orphanRoutes are the subnets whose safety route nobody owns.
+func orphanRoutes(subnets map[int]bool) (orphans []int) {
 	text, err := os.ReadFile("/proc/net/route")
 	if err != nil {
-		return false
+		return nil
 	}
-	dest := fmt.Sprintf("%02X%02X%02X%02X", 0, subnet, 77, 10)
 	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		if len(f) > 7 && f[0] == "*" && f[1] == dest && f[6] == "-6" {
-			return true
+		f := strings.Fields(line) // Iface Destination Gateway Flags RefCnt Use Metric …
+		if len(f) < 8 || f[0] != "*" || f[6] != unreachableMetric {
+			continue
+		}
+		var n int // the destination, 10.77.N.0, is a little-endian number
+		if _, err := fmt.Sscanf(f[1], "00%02X4D0A", &n); err == nil && !subnets[n] {
+			orphans = append(orphans, n)
 		}
 	}
-	return false
+	return orphans
 }

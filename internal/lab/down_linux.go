@@ -92,14 +92,13 @@ func (l *Lab) destroy(ctx context.Context) error {
 	return removeState(ctx, l.Name)
 }
 
-// destroyUnknown removes a state folder without a readable lab.json: what else
-// there may be of the lab is nobody's, and Clean's.
+// destroyUnknown removes a state folder without a readable lab.json, and
+// before it what else there may be of the lab: it has no owner.
 func destroyUnknown(ctx context.Context, name string) error {
-	if err := removeState(ctx, name); err != nil {
+	if _, err := removeOrphans(ctx); err != nil {
 		return err
 	}
-	_, err := removeOrphans(ctx)
-	return err
+	return removeState(ctx, name)
 }
 
 // removeState deletes the lab's folder and, after the last lab, restores the

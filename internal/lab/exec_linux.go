@@ -28,7 +28,7 @@ func (l *Lab) Exec(ctx context.Context, host string, argv []string, stdin io.Rea
 	if !alive {
 		return fmt.Errorf("%s is powered off; next: quorate lab power-on %s/%s", host, l.Name, host)
 	}
-	init, err := p.leader()
+	_, init, err := p.container()
 	if err != nil {
 		return fmt.Errorf("%s: enter host: %w", host, err)
 	}

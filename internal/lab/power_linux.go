@@ -22,6 +22,9 @@ func Open(name string) (*Lab, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
+	if err := checkRoot(); err != nil {
+		return nil, err
+	}
 	l, err := readLab(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no lab %s; next: quorate lab list, or quorate lab up %s", name, name)
@@ -37,6 +40,9 @@ func Open(name string) (*Lab, error) {
 
 // List reads all labs, whatever their phase, in order of their names.
 func List() ([]*Lab, error) {
+	if err := checkRoot(); err != nil {
+		return nil, err
+	}
 	labs, _, err := readLabs()
 	return labs, err
 }
@@ -72,7 +78,9 @@ func (l *Lab) PowerOff(ctx context.Context, host string, hard bool) error {
 	}
 	defer held.release()
 	if p, alive := l.process(host); alive && !hard {
-		p.signal(unix.SIGTERM) // nspawn hands SIGRTMIN+3 to the host's init
+		if nspawn, _, err := p.container(); err == nil {
+			unix.Kill(nspawn, unix.SIGTERM) // it hands SIGRTMIN+3 to the host's init
+		}
 		for end := time.Now().Add(powerOffLimit); p.alive() && time.Now().Before(end); {
 			select {
 			case <-ctx.Done():
@@ -169,16 +177,18 @@ func (h *hold) release() {
 }
 
 // kill ends a host's container as a power cut would. With its init die all its
-// processes.
+// processes; a container just being started is sweep's.
 func (l *Lab) kill(host string) {
 	p, alive := l.process(host)
 	if !alive {
 		return
 	}
-	if init, err := p.leader(); err == nil {
+	nspawn, init, err := p.container()
+	p.signal(unix.SIGKILL) // first, or it takes it for a reboot
+	if err == nil {
 		unix.Kill(init, unix.SIGKILL)
+		unix.Kill(nspawn, unix.SIGKILL)
 	}
-	p.signal(unix.SIGKILL)
 }
 
 // sweep removes what a host's last life left: processes, control groups, its

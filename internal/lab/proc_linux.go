@@ -54,18 +54,31 @@ func statOf(pid int) (state byte, start uint64, err error) {
 	return f[0][0], start, err
 }
 
-// leader is the init process of the container that nspawn runs.
-func (p process) leader() (int, error) {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.PID))
-	for _, file := range files {
-		text, _ := os.ReadFile(file)
-		for _, child := range strings.Fields(string(text)) {
-			if pid, err := strconv.Atoi(child); err == nil && isInit(pid) {
-				return pid, nil
+// container finds systemd-nspawn, and the init it runs, below the process that
+// starts it anew at reboots.
+func (p process) container() (nspawn, init int, err error) {
+	for _, nspawn := range children(p.PID) {
+		for _, init := range children(nspawn) {
+			if isInit(init) {
+				return nspawn, init, nil
 			}
 		}
 	}
-	return 0, fmt.Errorf("process %d has no container", p.PID)
+	return 0, 0, fmt.Errorf("process %d runs no container just now", p.PID)
+}
+
+func children(pid int) []int {
+	var all []int
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for _, f := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(f); err == nil {
+				all = append(all, child)
+			}
+		}
+	}
+	return all
 }
 
 // isInit says whether a process is number 1 of a pid namespace of its own.

@@ -10,8 +10,8 @@ func (c Cluster) Born() bool {
 		if m := h.Etcd.Member.Or(NoMember); m == Voter || m == Learner {
 			return true
 		}
-		if h.Etcd.Begun.Is(true) {
-			return true
+		if h.Etcd.Begun.Is(true) || h.Units[APIServer].Disk.Not("") {
+			return true // an API server is installed only once etcd has quorum
 		}
 		if h.Roles.Has(EtcdHost) || h.Etcd.Member.Is(Unstarted) {
 			total++

@@ -175,19 +175,28 @@ func (c Cluster) Clone() Cluster {
 	return c
 }
 
-// Try makes a change to one host and to the facts of the whole cluster, looks,
-// and takes it back. It is Clone without the cost.
-func (c *Cluster) Try(id HostID, change func(*Cluster), look func()) {
+// Try makes a change to some hosts and to the facts of the whole cluster, looks,
+// and takes it back: Clone without the cost. A change must not write into
+// Addons in place.
+func (c *Cluster) Try(change func(*Cluster), look func(), ids ...HostID) {
 	was := *c
-	h, there := c.Hosts[id]
-	c.Addons = maps.Clone(c.Addons)
+	if len(ids) == 1 { // the common case, without memory of its own
+		h := c.Hosts[ids[0]]
+		change(c)
+		look()
+		*c = was
+		c.Hosts[ids[0]] = h
+		return
+	}
+	hosts := make([]Host, len(ids))
+	for i, id := range ids {
+		hosts[i] = c.Hosts[id]
+	}
 	change(c)
 	look()
 	*c = was
-	if there {
-		c.Hosts[id] = h
-	} else {
-		delete(c.Hosts, id)
+	for i, id := range ids {
+		c.Hosts[id] = hosts[i]
 	}
 }
 

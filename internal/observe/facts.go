@@ -4,7 +4,6 @@
 package observe
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,13 +72,10 @@ func parse(out []byte) (Facts, error) {
 	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Units: map[string]Unit{}, Stamps: map[string]string{},
 		Sysctls: map[string]string{}, Files: map[string][]byte{}}
 	frames := map[string]string{}
-	if !bytes.HasPrefix(out, []byte("@@ ")) {
-		out = append([]byte("@@ junk\n"), out...)
-	}
 	for _, part := range strings.Split("\n"+string(out), "\n@@ ")[1:] {
 		name, body, _ := strings.Cut(part, "\n")
 		if path, ok := strings.CutPrefix(name, "file "); ok {
-			f.Files[path] = []byte(strings.TrimSuffix(body, "\n") + "\n")
+			f.Files[path] = []byte(strings.TrimRight(body, "\n") + "\n")
 		} else {
 			frames[name] = strings.TrimSuffix(body, "\n")
 		}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,13 +26,12 @@ func (r Risk) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // judge compares states with the one before the stage.
 type judge struct {
-	c       model.Cluster // a copy, to try steps on
+	c       *model.Cluster // steps are tried on it
 	before  model.Health
 	serving []model.HostID
 }
 
-func newJudge(c model.Cluster) *judge {
-	c = c.Clone()
+func newJudge(c *model.Cluster) *judge {
 	return &judge{c, c.Health(), c.Serving()}
 }
 
@@ -49,10 +49,10 @@ func (j *judge) risk(s Step) Risk {
 		return r
 	}
 	cut := false
-	j.c.Try(id, s.Effect, func() {
+	j.c.Try(s.Effect, func() {
 		after := j.c.Hosts[id]
 		cut = after.Strands(j.serving) && !h.Strands(j.serving) && h.Runs(model.Kubelet)
-	})
+	}, id)
 	if cut {
 		return Outage
 	}
@@ -61,10 +61,10 @@ func (j *judge) risk(s Step) Risk {
 
 // vital says whether a change of a host can matter to others.
 func (j *judge) vital(id model.HostID, before model.Host, change func(*model.Cluster)) (yes bool) {
-	j.c.Try(id, change, func() {
+	j.c.Try(change, func() {
 		after := j.c.Hosts[id]
 		yes = before.Vital() != after.Vital()
-	})
+	}, id)
 	return yes
 }
 
@@ -72,23 +72,35 @@ func (j *judge) vital(id model.HostID, before model.Host, change func(*model.Clu
 // run and the state after them.
 func (j *judge) verdict(steps []Step) (Risk, []string) {
 	own := map[model.HostID]bool{}
-	during, after := j.c.Clone(), j.c.Clone()
-	matters := false
 	for _, s := range steps {
-		id := s.About().Host
-		own[id] = true
-		s.Interim(&during)
-		s.Effect(&after)
+		own[s.About().Host] = true
 	}
-	for id := range own {
-		was, half, end := j.c.Hosts[id], during.Hosts[id], after.Hosts[id]
-		matters = matters || was.Vital() != half.Vital() || was.Vital() != end.Vital()
+	ids := slices.Collect(maps.Keys(own))
+	was := make([]model.Vital, len(ids))
+	for i, id := range ids {
+		h := j.c.Hosts[id]
+		was[i] = h.Vital()
 	}
-	if !matters {
-		return Safe, nil
+	// What changes nothing vital leaves the health as it is.
+	health := func(change func(Step, *model.Cluster)) (h model.Health) {
+		h = j.before
+		j.c.Try(func(c *model.Cluster) {
+			for _, s := range steps {
+				change(s, c)
+			}
+		}, func() {
+			for i, id := range ids {
+				if now := j.c.Hosts[id]; now.Vital() != was[i] {
+					h = j.c.Health()
+					return
+				}
+			}
+		}, ids...)
+		return h
 	}
-	r1, says1 := j.compare(during.Health(), own, "while this runs")
-	r2, says2 := j.compare(after.Health(), nil, "from then on")
+	during, after := health(Step.Interim), health(Step.Effect)
+	r1, says1 := j.compare(during, own, "while this runs")
+	r2, says2 := j.compare(after, nil, "from then on")
 	if r2 > r1 || r2 == r1 && len(says1) == 0 {
 		return r2, says2
 	}

@@ -108,12 +108,10 @@ func Done(s Step, c model.Cluster) bool {
 
 // done is Done on a cluster that may be written to for the moment.
 func done(s Step, id model.HostID, c *model.Cluster) (same bool) {
-	was := *c
-	h, there := c.Hosts[id]
-	c.Try(id, s.Effect, func() {
-		after, still := c.Hosts[id]
-		same = there == still && h == after && c.Minted == was.Minted && c.Conflict == was.Conflict && maps.Equal(c.Addons, was.Addons)
-	})
+	was, h := *c, c.Hosts[id]
+	c.Try(s.Effect, func() {
+		same = h == c.Hosts[id] && c.Minted == was.Minted && c.Conflict == was.Conflict && maps.Equal(c.Addons, was.Addons)
+	}, id)
 	return same
 }
 
@@ -121,13 +119,14 @@ func done(s Step, id model.HostID, c *model.Cluster) (same bool) {
 // reaching it means that two rules undo each other.
 const maxStages = 400
 
-// Make plans: it takes the admissible steps of least risk, applies their
+// Make plans. The cluster that it works on is also the paper on which every
+// step is tried and taken back. It takes the admissible steps of least risk, applies their
 // effects on paper, and repeats until no rule proposes anything.
 func Make(have, want model.Cluster, rules []Rule) Plan {
 	p := Plan{Have: have, Want: want}
 	c := have.Clone()
 	for {
-		ready, refused := propose(c, want, rules)
+		ready, refused := propose(&c, want, rules)
 		if len(ready) == 0 {
 			p.sort(c, refused)
 			return p
@@ -136,25 +135,24 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 			p.Blocked = append(p.Blocked, Refused{ready[0].About(), errors.New("the plan goes in a circle; this is a defect of quorate: please report it with `quorate plan --output json`")})
 			return p
 		}
-		stage := pick(c, ready)
+		stage := pick(&c, ready)
 		p.Stages = append(p.Stages, stage)
 		c = stage.After
 	}
 }
 
 // propose asks the rules, and drops what is done already.
-func propose(c, want model.Cluster, rules []Rule) (ready []Step, refused []Refused) {
+func propose(c *model.Cluster, want model.Cluster, rules []Rule) (ready []Step, refused []Refused) {
 	seen := map[string]bool{}
-	paper := c.Clone()
 	for _, rule := range rules {
-		for _, s := range rule(c, want) {
+		for _, s := range rule(*c, want) {
 			about := s.About()
 			key := about.Key()
-			if seen[key] || done(s, about.Host, &paper) {
+			if seen[key] || done(s, about.Host, c) {
 				continue
 			}
 			seen[key] = true
-			if err := s.Need(c); err != nil {
+			if err := s.Need(*c); err != nil {
 				refused = append(refused, Refused{about, err})
 			} else {
 				ready = append(ready, s)
@@ -196,7 +194,7 @@ func (p *Plan) sort(end model.Cluster, refused []Refused) {
 }
 
 // pick makes the next stage of the steps that can be taken.
-func pick(c model.Cluster, ready []Step) Stage {
+func pick(c *model.Cluster, ready []Step) Stage {
 	j := newJudge(c)
 	least := Outage
 	var best []Step
@@ -223,14 +221,13 @@ func pick(c model.Cluster, ready []Step) Stage {
 // sideBySide drops what would disturb an earlier step of the same stage: on one
 // host, steps run together only if each could still begin while the other is
 // half done.
-func sideBySide(c model.Cluster, steps []Step) []Step {
-	paper := c.Clone()
+func sideBySide(c *model.Cluster, steps []Step) []Step {
 	taken := map[model.HostID][]Step{}
 	alone := map[string]bool{}
 	var out []Step
 	for _, s := range steps {
 		a := s.About()
-		if a.Alone != "" && alone[a.Alone] || !compatible(&paper, a.Host, s, taken[a.Host]) {
+		if a.Alone != "" && alone[a.Alone] || !compatible(c, a.Host, s, taken[a.Host]) {
 			continue
 		}
 		alone[a.Alone] = true
@@ -240,9 +237,9 @@ func sideBySide(c model.Cluster, steps []Step) []Step {
 	return out
 }
 
-func compatible(paper *model.Cluster, id model.HostID, s Step, with []Step) bool {
+func compatible(c *model.Cluster, id model.HostID, s Step, with []Step) bool {
 	begins := func(s, while Step) (ok bool) {
-		paper.Try(id, while.Interim, func() { ok = s.Need(*paper) == nil })
+		c.Try(while.Interim, func() { ok = s.Need(*c) == nil }, id)
 		return ok
 	}
 	for _, t := range with {

@@ -13,6 +13,8 @@ import (
 const (
 	fewHosts = 8  // as many hosts are named in a line; of more, the rest is counted
 	wide     = 32 // host columns are aligned up to this width
+
+	fewTitles = 4 // as many waiting steps are named for a reason
 )
 
 // Text is the plan for people: stages in order, steps that many hosts share in
@@ -135,36 +137,35 @@ func writeLines(b *strings.Builder, lines []line) {
 	}
 }
 
-// section writes refused steps: one line for each reason, then what waits for
-// it.
+// section writes refused steps by their reason: whom it keeps from what.
 func section(b *strings.Builder, title string, refused []Refused) {
 	if len(refused) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "%s\n", title)
-	type cause struct {
-		host   model.HostID
-		reason string
-	}
-	var order []cause
-	titles := map[cause][]string{}
+	var reasons []line
+	waits := map[string][]string{}
 	for _, r := range refused {
-		c := cause{r.Step.Host, r.Err.Error()}
+		reason, host := r.Err.Error(), r.Step.Host
 		var u ErrUnreached
 		if errors.As(r.Err, &u) {
-			c = cause{u.Host, u.Error()}
-		}
-		if titles[c] == nil {
-			order = append(order, c)
+			reason, host = u.Error(), u.Host
 		}
 		what := r.Step.Title
-		if c.host != r.Step.Host {
+		if host != r.Step.Host {
 			what = string(r.Step.Host) + ": " + what
 		}
-		titles[c] = append(titles[c], what)
+		reasons = append(reasons, line{[]model.HostID{host}, reason})
+		if !slices.Contains(waits[reason], what) {
+			waits[reason] = append(waits[reason], what)
+		}
 	}
-	for _, c := range order {
-		fmt.Fprintf(b, "  %s: %s\n", c.host, c.reason)
-		fmt.Fprintf(b, "      waits for it: %s\n", strings.Join(titles[c], "; "))
+	for _, l := range fold(reasons) {
+		fmt.Fprintf(b, "  %s: %s\n", l.who(), l.text)
+		what := waits[l.text]
+		if n := len(what); n > fewTitles {
+			what = append(what[:fewTitles-1:fewTitles-1], fmt.Sprintf("%d more", n-fewTitles+1))
+		}
+		fmt.Fprintf(b, "      this waits for it: %s\n", strings.Join(what, "; "))
 	}
 }

@@ -11,6 +11,9 @@ import (
 // KeptDir is where everything lies that a step has replaced or set aside.
 const KeptDir = "/var/lib/quorate/kept"
 
+// leaves is why a host is taken out.
+const leaves = "the file does not name it any more, or not in this role"
+
 // unused says who among the staying API servers still uses the etcd of a host
 // that leaves.
 func (o on) unused(c model.Cluster) error {
@@ -28,7 +31,7 @@ type Stop struct{ on }
 
 // About implements plan.Step.
 func (s Stop) About() plan.About {
-	return plan.About{Kind: "stop", Host: s.ID, Title: "stop its services", Why: "it is not in the file any more"}
+	return plan.About{Kind: "stop", Host: s.ID, Title: "stop its services", Why: leaves}
 }
 
 // Need implements plan.Step.
@@ -75,7 +78,7 @@ type Clean struct{ on }
 
 // About implements plan.Step.
 func (s Clean) About() plan.About {
-	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: "it is not in the file any more; what it held is kept under " + KeptDir, Final: true}
+	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: leaves + "; what it held is kept under " + KeptDir, Final: true}
 }
 
 // Need implements plan.Step.
@@ -120,7 +123,7 @@ func (s Clean) Interim(c *model.Cluster) {
 
 // bare is a host with nothing of quorate on it.
 func bare(h model.Host) model.Host {
-	b := model.Host{Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
+	b := model.Host{Roles: h.Roles, Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
 		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
 		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),

@@ -116,10 +116,10 @@ func (s RemoveMember) Need(c model.Cluster) error {
 	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.APIServer) && s.Want.Roles == 0 {
 		return errors.New("its API server still runs")
 	}
-	if s.Want.Roles == 0 {
+	if c.Hosts[s.ID].Up() && s.Want.Roles == 0 {
 		return s.unused(c)
 	}
-	return nil
+	return nil // a dead member serves nobody: the sooner it is off the list, the smaller the quorum
 }
 
 // Effect implements plan.Step.
@@ -187,6 +187,14 @@ func listed(ctx context.Context, e Env, c *etcd.Client, id model.HostID) (etcd.M
 	return etcd.Member{}, false, nil
 }
 
+// soon makes of etcd's two ways to say "too early" the engine's.
+func soon(err error) error {
+	if errors.Is(err, etcd.ErrNotCaughtUp) || errors.Is(err, etcd.ErrNotSettled) {
+		return fmt.Errorf("%w: %w", ErrNotYet, err)
+	}
+	return err
+}
+
 // Do implements Action.
 func (s AddLearner) Do(ctx context.Context, e Env) error {
 	h, err := s.goal(e)
@@ -198,7 +206,7 @@ func (s AddLearner) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	_, err = c.AddLearner(ctx, etcd.PeerURL(h.Node))
-	return err
+	return soon(err)
 }
 
 // Do implements Action.
@@ -214,12 +222,7 @@ func (s Promote) Do(ctx context.Context, e Env) error {
 	if !there {
 		return fmt.Errorf("%s is not on etcd's member list", s.ID)
 	}
-	if err := c.Promote(ctx, m.ID); errors.Is(err, etcd.ErrNotCaughtUp) {
-		return ErrNotYet
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return soon(c.Promote(ctx, m.ID))
 }
 
 // Do implements Action. A leader hands over first, so that nobody waits for an
@@ -240,7 +243,7 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 			}
 		}
 	}
-	return c.Remove(ctx, m.ID)
+	return soon(c.Remove(ctx, m.ID))
 }
 
 // Do implements Action.
@@ -248,7 +251,7 @@ func (s SetAside) Do(ctx context.Context, e Env) error {
 	kept, err := sh(ctx, e, "set-aside", `systemctl stop etcd.service
 k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)/var/lib/etcd; mkdir -p -m 700 "$k"
 [ -e /var/lib/etcd/member ] && mv /var/lib/etcd/member "$k/"
-rm -f `+etcd.BegunPath+`; echo "$k"`)
+install -D -m 0644 /dev/null `+etcd.BegunPath+`; echo "$k"`)
 	if err == nil {
 		e.Say("%s: the old etcd data is kept at %s", s.ID, kept)
 	}

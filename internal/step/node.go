@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"quorate.dev/quorate/internal/goal"
@@ -55,7 +56,7 @@ type DeleteNode struct{ on }
 
 // About implements plan.Step.
 func (s DeleteNode) About() plan.About {
-	return plan.About{Kind: "delete-node", Host: s.ID, Title: "delete the node", Why: "it is not in the file any more"}
+	return plan.About{Kind: "delete-node", Host: s.ID, Title: "delete the node", Why: leaves}
 }
 
 // Need implements plan.Step.
@@ -113,7 +114,10 @@ func (s Addon) Need(c model.Cluster) error {
 }
 
 // Effect implements plan.Step.
-func (s Addon) Effect(c *model.Cluster) { c.Addons[s.Name] = s.Digest }
+func (s Addon) Effect(c *model.Cluster) {
+	c.Addons = maps.Clone(c.Addons) // never in place: see model.Cluster.Try
+	c.Addons[s.Name] = s.Digest
+}
 
 // Interim implements plan.Step.
 func (s Addon) Interim(*model.Cluster) {}

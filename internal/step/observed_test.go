@@ -24,13 +24,17 @@ func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Settled: h.Node.Settled}}
 		})
 	}
-	quorum, born := c.Quorum(""), truth.Born()
+	quorum, born, listed := c.Quorum(""), truth.Born(), false
+	for _, h := range c.Hosts {
+		listed = listed || h.Up() && h.Runs(model.Etcd) && h.Etcd.Member.Is(model.Voter) // it knows the list as it was
+		born = born || h.Etcd.Data.Is(true)
+	}
 	for _, id := range c.IDs() {
 		c.Edit(id, func(h *model.Host) {
 			if !quorum {
 				h.Etcd.Healthy = model.Is(false)
 			}
-			if !quorum && (born || h.Roles.Has(model.EtcdHost) && !h.Up()) {
+			if !quorum && !listed && (born || h.Roles.Has(model.EtcdHost) && !h.Up()) {
 				h.Etcd.Member = model.Unknown[model.Member](noQuorum)
 			}
 			for s := range h.Units {

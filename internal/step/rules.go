@@ -15,17 +15,21 @@ func Rules() []plan.Rule {
 }
 
 // hosts makes a rule of what one wanted host needs.
-func hosts(one func(have model.Host, at on, c model.Cluster) []plan.Step) plan.Rule {
+func hosts(one func(have *model.Host, at on, c model.Cluster) []plan.Step) plan.Rule {
 	return func(have, want model.Cluster) []plan.Step {
 		var out []plan.Step
 		for _, id := range want.IDs() {
-			out = append(out, one(have.Hosts[id], on{id, want.Hosts[id]}, have)...)
+			h, w := have.Hosts[id], want.Hosts[id]
+			if demoted(&h, &w) {
+				continue // it leaves first
+			}
+			out = append(out, one(&h, on{id, &w}, have)...)
 		}
 		return out
 	}
 }
 
-func prepare(have model.Host, at on, _ model.Cluster) (out []plan.Step) {
+func prepare(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
 	if !have.Packages.Is("") {
 		out = append(out, Packages{at})
 	}
@@ -48,7 +52,8 @@ func mint(have, want model.Cluster) []plan.Step {
 		if !want.Hosts[id].Roles.Has(model.ControlPlane) {
 			continue
 		}
-		s := Mint{on{id, want.Hosts[id]}}
+		w := want.Hosts[id]
+		s := Mint{on{id, &w}}
 		if s.Need(have) == nil {
 			return []plan.Step{s}
 		}
@@ -62,7 +67,7 @@ func mint(have, want model.Cluster) []plan.Step {
 	return []plan.Step{last}
 }
 
-func keys(have model.Host, at on, c model.Cluster) (out []plan.Step) {
+func keys(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	if c.Minted.Is(true) && !model.Same(have.Keys, at.Want.Keys) {
 		out = append(out, CopyKeys{at})
 	}
@@ -72,7 +77,7 @@ func keys(have model.Host, at on, c model.Cluster) (out []plan.Step) {
 	return out
 }
 
-func member(have model.Host, at on, c model.Cluster) []plan.Step {
+func member(have *model.Host, at on, c model.Cluster) []plan.Step {
 	if !at.Want.Roles.Has(model.EtcdHost) || !c.Born() {
 		return nil
 	}
@@ -97,7 +102,7 @@ func member(have model.Host, at on, c model.Cluster) []plan.Step {
 
 // run groups the services that differ: those of a group that can go now go in
 // one step; if none can, the first one's need is what is said.
-func run(have model.Host, at on, c model.Cluster) (out []plan.Step) {
+func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	if !model.Same(have.Images, at.Want.Images) {
 		out = append(out, Images{at})
 	}
@@ -107,7 +112,7 @@ func run(have model.Host, at on, c model.Cluster) (out []plan.Step) {
 			if at.Want.Units[v].Disk.Or("") == "" || fits(have, at.Want, v) {
 				continue
 			}
-			if (Run{at, []model.Service{v}, have.Units}).Need(c) == nil {
+			if (Run{on: at, Set: []model.Service{v}}).Need(c) == nil {
 				ready = append(ready, v)
 			} else {
 				not = append(not, v)
@@ -117,13 +122,13 @@ func run(have model.Host, at on, c model.Cluster) (out []plan.Step) {
 			ready = not[:1]
 		}
 		if len(ready) > 0 {
-			out = append(out, Run{at, ready, have.Units})
+			out = append(out, Run{at, ready, why(have, at.Want, ready), rolls(have, at.Want, ready)})
 		}
 	}
 	return out
 }
 
-func fits(have, want model.Host, v model.Service) bool {
+func fits(have, want *model.Host, v model.Service) bool {
 	ok := model.Same(have.Units[v].Disk, want.Units[v].Disk) && model.Same(have.Units[v].Running, want.Units[v].Running)
 	switch v {
 	case model.Etcd:
@@ -150,14 +155,15 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 	for _, name := range slices.Sorted(maps.Keys(want.Addons)) {
 		if !model.Same(have.Addons[name], want.Addons[name]) {
 			id := through[i%len(through)]
-			out = append(out, Addon{on{id, want.Hosts[id]}, name, want.Addons[name]})
+			w := want.Hosts[id]
+			out = append(out, Addon{on{id, &w}, name, want.Addons[name]})
 			i++
 		}
 	}
 	return out
 }
 
-func settle(have model.Host, at on, _ model.Cluster) []plan.Step {
+func settle(have *model.Host, at on, _ model.Cluster) []plan.Step {
 	ready := !at.Want.Node.Ready.Known() || have.Node.Ready.Is(true)
 	if !at.Want.Roles.Node() || have.Node.Settled.Is(true) && ready {
 		return nil
@@ -165,21 +171,31 @@ func settle(have model.Host, at on, _ model.Cluster) []plan.Step {
 	return []plan.Step{Settle{at}}
 }
 
-// leave proposes what takes a host out that the file does not name any more.
+// demoted says that a host has lost a role whose traces it still bears. It
+// leaves as a whole, and comes back as what it is now.
+func demoted(have, want *model.Host) bool {
+	if !want.Roles.Has(model.ControlPlane) && (have.Keys.Is(model.SharedKeys) || have.Runs(model.APIServer) || have.Units[model.APIServer].Disk.Not("")) {
+		return true
+	}
+	return !want.Roles.Has(model.EtcdHost) && (have.Etcd.Member.Not(model.NoMember) || have.Etcd.Data.Is(true) || have.Runs(model.Etcd))
+}
+
+// leave proposes what takes a host out that the file does not name any more,
+// or not in that role.
 func leave(have, want model.Cluster) (out []plan.Step) {
 	for _, id := range have.IDs() {
 		h := have.Hosts[id]
-		if _, wanted := want.Hosts[id]; wanted || h.Gone.Is(true) {
+		if w, wanted := want.Hosts[id]; wanted && !demoted(&h, &w) || h.Gone.Is(true) {
 			continue
 		}
-		at := on{ID: id}
+		at := on{ID: id, Want: &model.Host{}}
 		if h.Up() && slices.ContainsFunc(model.Services(), func(v model.Service) bool {
 			return v != model.Etcd && v != model.Containerd && h.Runs(v)
 		}) {
 			out = append(out, Stop{at})
 		}
 		if h.Etcd.Member.Not(model.NoMember) {
-			out = append(out, RemoveMember{at, "it is not in the file any more"})
+			out = append(out, RemoveMember{at, leaves})
 		}
 		if h.Node.Registered.Is(true) {
 			out = append(out, DeleteNode{at})

@@ -24,36 +24,64 @@ var groups = [][]model.Service{
 // files first, then a start, a restart or a reload, as little as suffices.
 type Run struct {
 	on
-	Set  []model.Service
-	have [model.NumServices]model.Unit
+	Set []model.Service
+	why string
+	// rolls says that a running part of the control plane restarts: one at a
+	// time, so that a configuration that does not work harms one only.
+	rolls bool
 }
 
 // About implements plan.Step.
 func (s Run) About() plan.About {
-	var names, whys []string
+	var names []string
 	for _, v := range s.Set {
 		names = append(names, v.String())
-		whys = append(whys, s.why(v))
 	}
-	slices.Sort(whys)
-	return plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: "run " + strings.Join(names, ", "),
-		Why: strings.Join(slices.Compact(whys), "; ")}
+	about := plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: "run " + strings.Join(names, ", "), Why: s.why}
+	if s.rolls {
+		about.Alone = "restart of the control plane"
+	}
+	return about
 }
 
-func (s Run) why(v model.Service) string {
-	u, w := s.have[v], s.Want.Units[v]
+// why says what is to be done about some services of a host.
+func why(have, want *model.Host, set []model.Service) string {
+	var whys []string
+	for _, v := range set {
+		whys = append(whys, differs(have, have.Units[v], want.Units[v], v))
+	}
+	slices.Sort(whys)
+	return strings.Join(slices.Compact(whys), "; ")
+}
+
+func differs(have *model.Host, u, w model.Unit, v model.Service) string {
+	disk, runs := model.Same(u.Disk, w.Disk), model.Same(u.Running, w.Running)
 	switch {
 	case u.Disk.Is(""):
 		return "not installed"
 	case u.Running.Is(""):
 		return "not running"
-	case model.Same(u.Running, w.Running):
+	case runs && !disk:
 		return "file on disk differs (no restart)"
-	case !model.Same(u.Disk, w.Disk):
+	case !disk:
 		return "configuration differs"
-	default:
+	case !runs:
 		return "runs with an older configuration"
+	case v == model.Etcd, v == model.APIServer && have.Ready.Is(false):
+		return "runs, but does not serve"
+	case v == model.Kubelet && !have.Node.Registered.Known():
+		return "not known to be registered"
+	case v == model.Kubelet:
+		return "runs, but is not registered"
 	}
+	return "runs, but does not use what it should"
+}
+
+// rolls says whether a step on these services stops what others rely on.
+func rolls(have, want *model.Host, set []model.Service) bool {
+	return slices.ContainsFunc(set, func(v model.Service) bool {
+		return (v == model.Etcd || v == model.APIServer) && have.Runs(v) && !model.Same(have.Units[v].Running, want.Units[v].Running)
+	})
 }
 
 // Need implements plan.Step.
@@ -112,7 +140,7 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 	case member.Is(model.Unstarted) && h.Etcd.Begun.Is(false):
 		return nil
 	case !c.Quorum(""):
-		return errors.New("etcd has no quorum, and this member has no data: bring another member back first")
+		return errors.New("etcd has no quorum, and this member has no data: bring another member back, or restore a snapshot")
 	}
 	return errors.New("it joins as a learner first")
 }

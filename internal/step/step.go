@@ -24,7 +24,7 @@ type Action interface {
 // on is a step's host, and what the cluster file wants of it.
 type on struct {
 	ID   model.HostID
-	Want model.Host
+	Want *model.Host // of nobody else; empty for a host that leaves
 }
 
 // reach is the need of everything that touches a host.

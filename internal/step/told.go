@@ -1,6 +1,10 @@
 package step
 
 import (
+	"context"
+	"errors"
+
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -17,7 +21,15 @@ func (s Tell) About() plan.About {
 }
 
 // Need implements plan.Step.
-func (s Tell) Need(c model.Cluster) error { return s.reach(c) }
+func (s Tell) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	if !c.Quorum("") { // a mark that is wrong would forbid a founder to begin
+		return errors.New("etcd has no quorum, so that it is not certain that there is one to join")
+	}
+	return nil
+}
 
 // Effect implements plan.Step.
 func (s Tell) Effect(c *model.Cluster) {
@@ -31,4 +43,10 @@ func (s Tell) Interim(*model.Cluster) {}
 func (o on) untold(c model.Cluster) bool {
 	e := c.Hosts[o.ID].Etcd
 	return o.Want.Roles.Has(model.EtcdHost) && c.Born() && !e.Begun.Is(true) && !e.Data.Is(true) && e.Member.Or(model.NoMember) == model.NoMember
+}
+
+// Do implements Action.
+func (s Tell) Do(ctx context.Context, e Env) error {
+	_, err := sh(ctx, e, "", `install -D -m 0644 /dev/null "$1"`, etcd.BegunPath)
+	return err
 }

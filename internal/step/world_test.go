@@ -1,7 +1,6 @@
 package step_test
 
 import (
-	"fmt"
 	"strings"
 
 	"quorate.dev/quorate/internal/model"
@@ -73,6 +72,7 @@ func fresh(want, have model.Cluster) model.Cluster {
 		if _, there := c.Hosts[id]; !there {
 			c.Put(id, bare(w.Roles))
 		}
+		c.Edit(id, func(h *model.Host) { h.Roles = w.Roles })
 	}
 	for id := range c.Hosts {
 		if _, wanted := want.Hosts[id]; !wanted {
@@ -95,22 +95,4 @@ func made(cps, workers string) model.Cluster {
 	w := want(cps, workers)
 	p := plan.Make(fresh(w, nothing()), w, step.Rules())
 	return p.Last()
-}
-
-func show(p plan.Plan) string {
-	var b strings.Builder
-	for i, st := range p.Stages {
-		fmt.Fprintf(&b, "%d %s %s\n", i+1, st.Risk, strings.Join(st.Says, "; "))
-		for _, s := range st.Steps {
-			a := s.About()
-			fmt.Fprintf(&b, "    %-4s %s (%s)\n", a.Host, a.Title, a.Why)
-		}
-	}
-	for _, r := range p.Blocked {
-		fmt.Fprintf(&b, "blocked: %v\n", r)
-	}
-	for _, r := range p.Deferred {
-		fmt.Fprintf(&b, "deferred: %v\n", r)
-	}
-	return b.String()
 }

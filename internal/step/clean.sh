@@ -1,0 +1,185 @@
+# Takes off a host what quorate put there for one cluster. $1: the cluster's
+# name; $2: "stop" (services and pods only; etcd and containerd go on) or "clean".
+#
+# Repeatable from any half: the marker /etc/quorate/cluster goes last. Keys,
+# etcd's data and configuration are moved to /var/lib/quorate/kept/<UTC time>,
+# never deleted. stdout tells in lines: "kept PLACE", "left WHAT".
+set -u
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+cluster=$1 mode=$2
+marker=/etc/quorate/cluster bin=/opt/quorate/bin sock=unix:///run/containerd/containerd.sock
+
+die() {
+	echo "$1" >&2
+	exit 1
+}
+
+# ours: the names of the units that carry this cluster's mark.
+ours() {
+	for f in /etc/systemd/system/*.service; do
+		if [ -f "$f" ] && grep -qxF "X-Quorate=$cluster" "$f"; then basename "$f"; fi
+	done
+}
+
+# mounts DIR: what is mounted strictly below, deepest first.
+mounts() {
+	awk -v d="$1/" '{ gsub(/\\040/, " ", $5); if (index($5, d) == 1) print $5 }' /proc/self/mountinfo | sort -r
+}
+
+# release DIR: unmounts what is below.
+release() {
+	mounts "$1" | while IFS= read -r m; do umount -- "$m" 2>/dev/null || umount -l -- "$m" 2>/dev/null; done
+}
+
+# empty DIR: its content goes, the folder stays if it is a mount point. Nothing
+# is deleted through a mount: it may lead to data of somebody's own.
+empty() {
+	[ -d "$1" ] || return 0
+	m=$(mounts "$1" | head -n 1)
+	[ -z "$m" ] || die "$m is still mounted, so that $1 was not emptied; unmount it, then run the same command again"
+	find "$1" -xdev -mindepth 1 -delete || die "$1 cannot be emptied"
+	rmdir -- "$1" 2>/dev/null || true
+}
+
+# keep PATH...: moves each to the kept folder of this run.
+keep() {
+	for p; do
+		[ -e "$p" ] || continue
+		if [ -z "$kept" ]; then
+			mkdir -p -m 700 /var/lib/quorate/kept || die "/var/lib/quorate/kept cannot be made"
+			at=/var/lib/quorate/kept/$(date -u +%Y%m%dT%H%M%SZ) n=1 kept=$at
+			while [ -e "$kept" ]; do n=$((n + 1)) kept=$at-$n; done
+			echo "kept $kept"
+		fi
+		mkdir -p -m 700 "$kept" && mkdir -p "$kept${p%/*}" && mv -- "$p" "$kept${p%/*}/" || die "$p cannot be moved to $kept${p%/*}; is there space?"
+	done
+}
+
+# written PATH...: removes the files that say that quorate wrote them.
+written() {
+	for p; do
+		[ -f "$p" ] || continue
+		if head -n 1 "$p" | grep -q 'Written by quorate'; then rm -f -- "$p"; else echo "left $p, which quorate did not write"; fi
+	done
+}
+
+# pods: the processes of pods, and the shims of their containers. This machine
+# may itself be a container in a pod: what its first process has says nothing.
+pods() {
+	base=$(grep -o kubepods /proc/1/cgroup | wc -l)
+	grep -s -H kubepods /proc/[0-9]*/cgroup |
+		awk -F/ -v base="$base" '{ n[$3] += gsub(/kubepods/, "") } END { for (p in n) if (n[p] > base) print p }'
+	for f in $(grep -s -a -l containerd-shim-runc-v2 /proc/[0-9]*/cmdline); do
+		if tr '\0' ' ' <"$f" 2>/dev/null | grep -q '^[^ ]*containerd-shim-runc-v2 .*-namespace k8s.io '; then echo "$f" | cut -d/ -f3; fi
+	done
+}
+
+end_pods() {
+	if [ -x $bin/crictl ] && systemctl is-active -q containerd.service; then
+		timeout 120 $bin/crictl -r $sock -i $sock rmp -fa >/dev/null 2>&1 || true
+	fi
+	[ "$mode" = clean ] || return 0
+	if ours | grep -qx containerd.service; then systemctl stop containerd.service || die "containerd.service does not stop"; fi
+	for s in TERM KILL KILL; do
+		list=$(pods)
+		[ -n "$list" ] || return 0
+		kill -s $s $list 2>/dev/null
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			[ -n "$(pods)" ] || return 0
+			sleep 0.3
+		done
+	done
+	die "processes of pods do not end: $(pods | tr '\n' ' ')"
+}
+
+# chains TOOL: what a kubelet and an older kube-proxy leave in iptables.
+chains() {
+	command -v "$1" >/dev/null || return 0
+	for t in mangle nat filter; do
+		rules=$("$1" -w 5 -t $t -S 2>/dev/null) || continue
+		echo "$rules" | sed -n 's/^-A \(.* -j KUBE-.*\)/-D \1/p' | xargs -r -L 1 "$1" -w 5 -t $t 2>/dev/null
+		for verb in -F -X; do
+			echo "$rules" | sed -n 's/^-N \(KUBE-[^ ]*\)$/\1/p' | while read -r c; do "$1" -w 5 -t $t $verb "$c" 2>/dev/null; done
+		done
+	done
+	return 0
+}
+
+owner=$(cat $marker 2>/dev/null)
+[ -z "$owner" ] || [ "$owner" = "$cluster" ] || die "this host belongs to the cluster \"$owner\" and not to \"$cluster\"; nothing was changed"
+[ -n "$owner" ] || [ -n "$(ours)" ] || { echo "left everything: nothing of quorate is here"; exit 0; }
+
+# Earlier work of quorate that still goes on; this unit's own name is spared.
+for f in /run/systemd/transient/quorate-*.service; do
+	u=$(basename "$f")
+	if [ -f "$f" ] && [ "$u" != quorate-clean.service ]; then systemctl stop "$u" 2>/dev/null; fi
+done
+
+units=$(ours)
+late=
+# The kubelet first, so that it starts no container again.
+for u in kubelet.service $(echo "$units" | grep -vx kubelet.service); do
+	echo "$units" | grep -qx "$u" || continue
+	case $u in
+	containerd.service | etcd.service) late="$late $u" ;;
+	*) systemctl disable -q "$u" 2>/dev/null; systemctl stop "$u" || die "$u does not stop" ;;
+	esac
+done
+end_pods
+[ "$mode" = clean ] || exit 0
+
+for u in $late; do
+	systemctl disable -q "$u" 2>/dev/null
+	systemctl stop "$u" || die "$u does not stop"
+done
+for d in /var/lib/kubelet/pods /var/lib/kubelet/plugins; do release $d; done
+[ -e /var/lib/docker ] || { release /run/containerd; release /var/lib/containerd; }
+for n in /run/netns/cni-*; do
+	[ -e "$n" ] || continue
+	umount "$n" 2>/dev/null
+	rm -f "$n"
+done
+
+# The kernel's tables.
+[ ! -x $bin/kube-proxy ] || timeout 30 $bin/kube-proxy --cleanup >/dev/null 2>&1
+for f in ip ip6; do nft delete table $f kube-proxy 2>/dev/null; done
+chains iptables
+chains ip6tables
+@LEFTOVERS@
+
+# What is worth keeping.
+kept=
+keep /etc/kubernetes /var/lib/etcd/member
+rmdir /var/lib/etcd 2>/dev/null
+
+# Everything else.
+for u in $units; do rm -f "/etc/systemd/system/$u"; done
+systemctl daemon-reload
+for u in $units; do systemctl reset-failed -q "$u" 2>/dev/null; done
+empty /var/lib/kubelet
+if [ -e /var/lib/docker ]; then echo "left /var/lib/containerd: Docker may use it"; else
+	empty /var/lib/containerd
+	empty /run/containerd
+fi
+rm -rf /opt/quorate /var/lib/kube-nginx /var/lib/kube-proxy /var/lib/quorate/store /var/log/kubernetes /var/log/pods /var/log/containers \
+	/run/quorate/stage /run/quorate/etcd-birth.env /run/quorate-routes /run/kube-nginx /run/kubernetes \
+	/var/lib/cni/networks/quorate /var/lib/cni/results/quorate-* /etc/cni/net.d/10-quorate.conflist
+for d in /etc/cni/net.d /etc/cni /var/lib/cni/networks /var/lib/cni/results /var/lib/cni/cache /var/lib/cni /usr/libexec/kubernetes/kubelet-plugins/volume/exec \
+	/usr/libexec/kubernetes/kubelet-plugins/volume /usr/libexec/kubernetes/kubelet-plugins /usr/libexec/kubernetes; do rmdir $d 2>/dev/null; done
+written /etc/containerd/config.toml /etc/modules-load.d/quorate.conf /etc/sysctl.d/90-quorate.conf /etc/crictl.yaml
+rmdir /etc/containerd 2>/dev/null
+if grep -q '^# BEGIN quorate' /etc/hosts; then
+	# Of a block without an end only the mark goes: what follows may be the user's.
+	new=/etc/.quorate-hosts
+	cp -p /etc/hosts $new && awk '
+		/^# BEGIN quorate[ \t]*$/ && !held { held = 1; n = 0; next }
+		held && /^# END quorate[ \t]*$/ { held = 0; next }
+		held { lines[n++] = $0; next }
+		{ print }
+		END { if (held) for (i = 0; i < n; i++) print lines[i] }' /etc/hosts >$new &&
+		{ mv -f $new /etc/hosts 2>/dev/null || { cat $new >/etc/hosts && rm -f $new; }; } || die "the block in /etc/hosts cannot be removed"
+fi
+sync
+rm -rf /etc/quorate/nginx /etc/quorate/routes /etc/quorate/masquerade.nft /etc/quorate/etcd-begun
+rm -rf /etc/quorate
+exit 0

@@ -1,0 +1,174 @@
+package step_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+// scene is a state and a goal. made are the hosts of the running cluster, file
+// those of the cluster file; "cp1 cp2|w1" is control planes and workers. Lines
+// of then are what has happened: "dead cp3", "stopped cp3 etcd", …
+type scene struct {
+	name, made, file string
+	then             []string
+	risk             plan.Risk
+}
+
+var scenes = []scene{
+	{name: "create", file: "cp1 cp2 cp3|w1 w2"},
+	{name: "create-one", file: "cp1|"},
+	{name: "create-unreached", file: "cp1 cp2 cp3|w1 w2", then: []string{"dead cp3"}},
+	{name: "create-lost-one", file: "cp1 cp2 cp3|w1 w2", then: []string{"stages 2", "dead cp3"}},
+	{name: "create-lost-two", file: "cp1 cp2 cp3|w1 w2", then: []string{"stages 2", "dead cp2 cp3"}},
+	{name: "create-foreign", file: "cp1 cp2 cp3|w1", then: []string{"foreign cp2"}},
+	{name: "create-lost-worker", file: "cp1 cp2 cp3|w1 w2", then: []string{"dead w2"}},
+	{name: "convert-1-to-3", made: "cp1|w1 w2", file: "cp1 cp2 cp3|w1 w2", risk: plan.Exposed},
+	{name: "convert-first-lost", made: "cp1|w1", file: "cp1 cp2 cp3|w1", then: []string{"stages 2", "dead cp1"}},
+	{name: "convert-worker", made: "cp1|w1 w2", file: "cp1 w1 w2|", risk: plan.Exposed},
+	{name: "demote", made: "cp1 cp2 cp3|w1", file: "cp1|cp2 cp3 w1", risk: plan.Exposed},
+	{name: "grow-3-to-5", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3 cp4 cp5|w1"},
+	{name: "grow-new-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3 cp4 cp5|w1", then: []string{"dead cp5"}},
+	{name: "grow-workers", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1 w2 w3"},
+	{name: "shrink-5-to-3", made: "cp1 cp2 cp3 cp4 cp5|w1", file: "cp1 cp2 cp3|w1", risk: plan.Exposed},
+	{name: "shrink-3-to-1", made: "cp1 cp2 cp3|w1", file: "cp1|w1", risk: plan.Exposed},
+	{name: "shrink-workers", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1"},
+	{name: "replace-live", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp4|w1 w2"},
+	{name: "replace-dead", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp4|w1 w2", then: []string{"dead cp3"}},
+	{name: "move-1", made: "cp1|w1", file: "cp2|w1", risk: plan.Exposed},
+	{name: "heal-stopped-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp3 etcd"}},
+	{name: "heal-stopped-all", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp1 *", "stopped cp2 *", "stopped cp3 *"}},
+	{name: "heal-wiped-member", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"wiped cp3"}},
+	{name: "heal-reinstalled", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"reinstalled cp3"}},
+	{name: "heal-wiped-only-member", made: "cp1|w1", file: "cp1|w1", then: []string{"wiped cp1"}},
+	{name: "heal-changed-file", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"disk cp2 kube-apiserver", "disk w1 kubelet"}},
+	{name: "heal-ghost", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"ghost old1"}},
+	{name: "certificates", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"certs cp2"}},
+	{name: "restart-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 etcd", "running cp2 etcd", "running cp3 etcd"}, risk: plan.Exposed},
+	{name: "restart-etcd-of-1", made: "cp1|w1", file: "cp1|w1", then: []string{"running cp1 etcd"}, risk: plan.Outage},
+	{name: "restart-api", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 kube-apiserver", "running cp2 kube-apiserver", "running cp3 kube-apiserver"}},
+	{name: "removed-and-dead", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1", then: []string{"dead w2"}},
+	{name: "removed-cp-and-dead", made: "cp1 cp2 cp3 cp4 cp5|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp5"}, risk: plan.Exposed},
+	{name: "one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp3"}},
+	{name: "dead-and-stopped", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp3", "stopped cp2 kube-apiserver"}},
+	{name: "quorum-lost", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp2 cp3"}},
+	{name: "quorum-lost-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", then: []string{"dead cp2 cp3"}},
+	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
+}
+
+func (s scene) plan() plan.Plan {
+	cps, workers, _ := strings.Cut(s.file, "|")
+	w := want(cps, workers)
+	cps, workers, _ = strings.Cut(s.made, "|")
+	c := start(cps, workers, w)
+	var dead []model.HostID
+	for _, line := range s.then {
+		dead = append(dead, happens(&c, w, strings.Fields(line))...)
+	}
+	return plan.Make(observed(c, dead...), w, step.Rules())
+}
+
+// happens is one line of a scene.
+func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.HostID) {
+	id := model.HostID(words[1])
+	edit := func(change func(*model.Host)) { c.Edit(id, change) }
+	unit := func(change func(h *model.Host, u *model.Unit)) {
+		edit(func(h *model.Host) {
+			for _, v := range model.Services() {
+				if h.Units[v].Disk.Not("") && (words[2] == "*" || words[2] == v.String()) {
+					change(h, &h.Units[v])
+				}
+			}
+		})
+	}
+	switch words[0] {
+	case "dead":
+		for _, d := range words[1:] {
+			dead = append(dead, model.HostID(d))
+		}
+	case "stages": // this many of the plan are done
+		p := plan.Make(*c, w, step.Rules())
+		*c = p.Stages[words[1][0]-'1'].After.Clone()
+	case "stopped":
+		unit(func(h *model.Host, u *model.Unit) {
+			u.Running = model.Is("")
+			switch u {
+			case &h.Units[model.Etcd]:
+				h.Etcd.Healthy = model.Is(false)
+			case &h.Units[model.APIServer]:
+				h.Ready = model.Is(false)
+			case &h.Units[model.Kubelet]:
+				h.Node.Ready = model.Is(false)
+			}
+		})
+	case "wiped":
+		edit(func(h *model.Host) {
+			h.Etcd.Data, h.Etcd.Healthy = model.Is(false), model.Is(false)
+			h.Units[model.Etcd].Running = model.Is("")
+		})
+	case "reinstalled":
+		edit(func(h *model.Host) {
+			b := bare(h.Roles)
+			b.Etcd.Member, b.Node.Registered, b.Node.Settled = h.Etcd.Member, h.Node.Registered, h.Node.Settled
+			*h = b
+		})
+	case "disk":
+		unit(func(_ *model.Host, u *model.Unit) { u.Disk = model.Is("changed") })
+	case "running":
+		unit(func(_ *model.Host, u *model.Unit) { u.Running = model.Is("older") })
+	case "certs":
+		edit(func(h *model.Host) { h.Certs = model.Is(h.Certs.Or("") + "!") })
+	case "foreign":
+		edit(func(h *model.Host) { h.Obstacle = model.Is("it runs another Kubernetes (/etc/rancher)") })
+	case "ghost":
+		h := model.Host{Node: model.NodeState{Registered: model.Is(true)}}
+		h.Etcd.Member = model.Is(model.Voter)
+		c.Put(id, h)
+		dead = append(dead, id)
+	default:
+		panic(words[0])
+	}
+	return dead
+}
+
+func TestGolden(t *testing.T) {
+	for _, s := range scenes {
+		t.Run(s.name, func(t *testing.T) {
+			p := s.plan()
+			if p.Risk() > s.risk {
+				t.Errorf("risk is %v, not %v", p.Risk(), s.risk)
+			}
+			if p.Text() != s.plan().Text() {
+				t.Error("two plans from the same state differ")
+			}
+			if last := p.Last(); len(p.Blocked)+len(p.Deferred) == 0 && !satisfied(last, p.Want) {
+				t.Errorf("at the end there lacks: %s", missing(last, p.Want))
+			}
+			head := "# made " + s.made + "; file " + s.file + "; " + strings.Join(s.then, ", ") + "\n"
+			golden(t, s.name, head+p.Text())
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with `go test ./internal/step -run TestGolden -update`", err)
+	}
+	if string(want) != got {
+		t.Errorf("the plan differs from %s; got:\n%s", path, got)
+	}
+}
