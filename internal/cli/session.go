@@ -42,8 +42,16 @@ func (s *session) close() {
 	}
 }
 
+// getting is how a session comes by its artefacts.
+type getting func(context.Context, *cobra.Command, *spec.Cluster) (goal.Artifacts, error)
+
 // open reads the file, has its artefacts ready and prepares the connections.
 func (t *target) open(ctx context.Context, cmd *cobra.Command) (*session, error) {
+	return t.openWith(ctx, cmd, artifacts)
+}
+
+// openWith is open for those who need fewer artefacts than all.
+func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) (*session, error) {
 	file, warnings, err := spec.Load(t.file)
 	if err != nil {
 		return nil, usageError{err}
@@ -52,7 +60,7 @@ func (t *target) open(ctx context.Context, cmd *cobra.Command) (*session, error)
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 	}
 	s := &session{file: file, hosts: map[model.HostID]host.Host{}}
-	if s.arts, err = artifacts(ctx, cmd, file); err != nil {
+	if s.arts, err = get(ctx, cmd, file); err != nil {
 		return nil, err
 	}
 	for _, h := range file.Spec.Hosts {
@@ -76,6 +84,35 @@ func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) hos
 
 // artifacts brings what the file's versions need into the store.
 func artifacts(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
+	return fetch(ctx, file, artifactProgress(cmd.ErrOrStderr()))
+}
+
+// noArtifacts is for commands that look but do not plan.
+func noArtifacts(_ context.Context, _ *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
+	v, err := artifact.Resolve(file.Spec.Kubernetes.Version, file.Spec.Artifacts.Versions)
+	if err != nil {
+		return goal.Artifacts{}, usageError{err}
+	}
+	return goal.Artifacts{Versions: v}, nil
+}
+
+// atHand takes the artefacts when they are in the store already, and else none:
+// it downloads and builds nothing.
+func atHand(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
+	only, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a, err := fetch(only, file, func(ev artifact.Event) {
+		if ev.What != "cached" && ev.What != "done" {
+			cancel()
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		return noArtifacts(ctx, cmd, file)
+	}
+	return a, err
+}
+
+func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event)) (goal.Artifacts, error) {
 	a := goal.Artifacts{}
 	store, err := artifact.OpenStore("")
 	if err != nil {
@@ -89,7 +126,6 @@ func artifacts(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goa
 	if err != nil {
 		return a, usageError{err}
 	}
-	progress := artifactProgress(cmd.ErrOrStderr())
 	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, artifact.SystemdNames(), progress); err != nil {
 		return a, err
 	}

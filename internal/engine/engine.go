@@ -98,34 +98,10 @@ func (n NotApproved) Error() string {
 // plan on a fresh observation; approved is what a person has seen and agreed
 // to, and no step riskier or more final than in it is taken.
 func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
-	agreed := consent(approved)
-	fails := failures{}
-	for round := 1; ; round++ {
-		p, ob, err := e.Plan(ctx)
-		if err != nil {
-			return err
-		}
-		if len(p.Blocked) > 0 {
-			return Blocked{p}
-		}
-		if len(p.Stages) == 0 {
-			if len(p.Deferred) > 0 {
-				return Deferred{p.Deferred}
-			}
-			e.tell(Event{Kind: Finished, Text: "nothing is left to do"})
-			return nil
-		}
-		stage := p.Stages[0]
-		for _, s := range stage.Steps {
-			if !agreed.covers(s.About(), stage.Risk) {
-				return NotApproved{stage, s.About()}
-			}
-		}
-		e.tell(Event{Kind: StageRun, Stage: round, Of: round - 1 + len(p.Stages), Text: strings.Join(stage.Says, "; ")})
-		if err := e.stage(ctx, ob, stage, fails); err != nil {
-			return err
-		}
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, wake: make(chan struct{}, 1), stages: len(approved.Stages)}
+	defer func() { cancel(); w.group.Wait() }()
+	return w.run(ctx)
 }
 
 // agreement is what of a plan goes beyond the safe and the undoable.
@@ -166,16 +142,12 @@ type Failed struct {
 func (f Failed) Error() string { return fmt.Sprintf("%s: %s: %v", f.Step.Host, f.Step.Title, f.Err) }
 func (f Failed) Unwrap() error { return f.Err }
 
-func (f failures) note(results []result) error {
-	for _, r := range results {
-		if r.err == nil {
-			continue
-		}
-		key := r.about.Key()
-		f[key]++
-		if f[key] >= maxFailures || errors.Is(r.err, context.Canceled) {
-			return Failed{r.about, r.err}
-		}
+// note counts a failure; the error ends the run.
+func (f failures) note(about plan.About, err error) error {
+	key := about.Key()
+	f[key]++
+	if f[key] >= maxFailures || errors.Is(err, context.Canceled) {
+		return Failed{about, err}
 	}
 	return nil
 }

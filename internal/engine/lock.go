@@ -25,7 +25,7 @@ const (
 	// in silence the host lets the lock go, be the network cut or the holder dead.
 	lockBeat = 5 * time.Second
 	// lockWait bounds one attempt on one host.
-	lockWait = 15 * time.Second
+	lockWait = 8 * time.Second
 	// lockTaken is the exit status that says who holds it, on stdout.
 	lockTaken = 75
 )
@@ -191,8 +191,7 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 		_, err := l.host.Run(ask, host.Cmd{Args: []string{"sh", "-c", lockSeen, "sh", l.dir, l.run}})
 		seen <- err
 	}()
-	beat := time.NewTicker(l.beat)
-	defer beat.Stop()
+	go l.beats(ctx, in)
 	for {
 		select {
 		case err := <-end:
@@ -203,8 +202,6 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 			}
 			holding()
 			seen = nil
-		case <-beat.C:
-			_, _ = in.Write([]byte{'\n'}) // a writer that fails ends the loop by end
 		case <-ctx.Done():
 			in.Close()
 			select {
@@ -212,6 +209,20 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 			case <-time.After(2 * time.Second): // it lets go by itself
 			}
 			return ctx.Err()
+		}
+	}
+}
+
+// beats shows that the holder lives, until the pipe is closed.
+func (l *lock) beats(ctx context.Context, in *io.PipeWriter) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(l.beat):
+			if _, err := in.Write([]byte{'\n'}); err != nil {
+				return
+			}
 		}
 	}
 }

@@ -18,7 +18,8 @@ type conn struct {
 	client *ssh.Client
 	wire   *wire
 	slots  chan struct{} // one token a running session
-	dead   chan struct{} // closed when the connection has ended
+	life   context.Context
+	end    context.CancelFunc // life ends with the connection
 	// noForward is set once sshd has refused to forward.
 	noForward atomic.Bool
 }
@@ -62,12 +63,12 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 	}
 	n := &conn{
 		client: ssh.NewClient(sc, chans, reqs), wire: w,
-		slots: make(chan struct{}, c.test.sessions), dead: make(chan struct{}),
+		slots: make(chan struct{}, c.test.sessions),
 	}
+	n.life, n.end = context.WithCancel(context.Background())
 	go func() {
 		n.client.Wait()
-		w.Close()
-		close(n.dead)
+		n.close()
 	}()
 	go n.keepAlive(c.KeepAlive)
 	return n, nil
@@ -133,17 +134,11 @@ func explain(ctx context.Context, c Config, err error) error {
 	return fmt.Errorf("%s: ssh handshake with %s: %w: is it an SSH server? (%w)", c.Name, c.addr(), err, ErrUnreachable)
 }
 
-func (c *conn) alive() bool {
-	select {
-	case <-c.dead:
-		return false
-	default:
-		return true
-	}
-}
+func (c *conn) alive() bool { return c.life.Err() == nil }
 
 // close breaks the connection; what runs over it fails.
 func (c *conn) close() {
+	c.end()
 	c.wire.Close()
 	c.client.Close()
 }
@@ -172,12 +167,12 @@ func (c *conn) keepAlive(every time.Duration) {
 	var asking atomic.Bool
 	for {
 		select {
-		case <-c.dead:
+		case <-c.life.Done():
 			return
 		case <-tick.C:
 		}
 		if time.Since(time.Unix(0, c.wire.heard.Load())) > 3*every {
-			c.wire.Close()
+			c.close()
 			return
 		}
 		if asking.CompareAndSwap(false, true) {
@@ -193,13 +188,13 @@ func (c *conn) keepAlive(every time.Duration) {
 func (c *conn) session(ctx context.Context) (*ssh.Session, error) {
 	select {
 	case c.slots <- struct{}{}:
-	case <-c.dead:
-		return nil, errors.New("connection ended")
+	case <-c.life.Done():
+		return nil, errEnded
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	for {
-		s, err := await(ctx, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+		s, err := opened(ctx, c, c.client.NewSession, func(s *ssh.Session) { s.Close() })
 		var refused *ssh.OpenChannelError
 		if err == nil {
 			return s, nil
@@ -219,6 +214,21 @@ func (c *conn) session(ctx context.Context) (*ssh.Session, error) {
 }
 
 func (c *conn) release() { <-c.slots }
+
+var errEnded = errors.New("connection ended")
+
+// opened is await for opening a channel, which x/crypto never ends when the
+// connection breaks at the same moment.
+func opened[T any](ctx context.Context, c *conn, f func() (T, error), discard func(T)) (T, error) {
+	both, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
+	v, err := await(both, f, discard)
+	if err != nil && ctx.Err() == nil && both.Err() != nil {
+		err = errEnded
+	}
+	return v, err
+}
 
 // await runs f but waits for it no longer than ctx; a late result is discarded.
 func await[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {

@@ -28,7 +28,7 @@ func (h *sshHost) Dial(ctx context.Context, network, addr string) (net.Conn, err
 		if c.noForward.Load() || network == "unix" && h.cfg.sudo() {
 			return h.dialByCommand(ctx, network, addr)
 		}
-		raw, err := await(ctx, func() (net.Conn, error) { return c.client.Dial(network, addr) }, func(n net.Conn) { n.Close() })
+		raw, err := opened(ctx, c, func() (net.Conn, error) { return c.client.Dial(network, addr) }, func(n net.Conn) { n.Close() })
 		var refused *ssh.OpenChannelError
 		switch {
 		case err == nil:

@@ -181,22 +181,30 @@ func (c Cluster) Clone() Cluster {
 func (c *Cluster) Try(change func(*Cluster), look func(), ids ...HostID) {
 	was := *c
 	if len(ids) == 1 { // the common case, without memory of its own
-		h := c.Hosts[ids[0]]
+		h, there := c.Hosts[ids[0]]
 		change(c)
 		look()
 		*c = was
-		c.Hosts[ids[0]] = h
+		c.restore(ids[0], h, there)
 		return
 	}
-	hosts := make([]Host, len(ids))
+	hosts, there := make([]Host, len(ids)), make([]bool, len(ids))
 	for i, id := range ids {
-		hosts[i] = c.Hosts[id]
+		hosts[i], there[i] = c.Hosts[id]
 	}
 	change(c)
 	look()
 	*c = was
 	for i, id := range ids {
-		c.Hosts[id] = hosts[i]
+		c.restore(id, hosts[i], there[i])
+	}
+}
+
+func (c *Cluster) restore(id HostID, h Host, there bool) {
+	if there {
+		c.Hosts[id] = h
+	} else {
+		delete(c.Hosts, id)
 	}
 }
 

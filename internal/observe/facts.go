@@ -105,11 +105,6 @@ func parse(out []byte) (Facts, error) {
 	}
 	pairs(frames["links"], " ", f.Links)
 	pairs(frames["sysctls"], "=", f.Sysctls)
-	stamps := map[string]string{}
-	pairs(frames["stamps"], " ", stamps)
-	for u, s := range stamps {
-		f.Stamps[strings.TrimSuffix(u, ".service")] = s
-	}
 	for _, l := range lines(frames["jobs"]) {
 		f.Jobs = append(f.Jobs, strings.Fields(l)[0])
 	}
@@ -118,6 +113,13 @@ func parse(out []byte) (Facts, error) {
 	f.EtcdHealth = strings.Contains(etcd["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(etcd["local"], `"health":"true"`)
 	f.units(frames["units"])
+	f.stamps(frames["stamps"])
+	if d := line("doorstamp"); d != "" {
+		f.Stamps[model.FrontDoor.String()] = d
+	}
+	if r := line("routestamp"); r != "" {
+		f.Stamps[model.PodNetwork.String()] = r
+	}
 	f.listeners(frames["ports"])
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
@@ -134,6 +136,17 @@ func (f *Facts) units(text string) {
 		if id := strings.TrimSuffix(m["Id"], ".service"); id != "" {
 			f.Units[id] = Unit{Load: m["LoadState"], Active: m["ActiveState"], Sub: m["SubState"], File: m["UnitFileState"],
 				PID: pid, Restarts: restarts, Result: m["Result"]}
+		}
+	}
+}
+
+// stamps reads lines like /proc/7/environ:QUORATE_CONFIG=digest.
+func (f *Facts) stamps(text string) {
+	of := map[string]string{}
+	pairs(text, ":QUORATE_CONFIG=", of)
+	for name, u := range f.Units {
+		if s := of[fmt.Sprintf("/proc/%d/environ", u.PID)]; s != "" {
+			f.Stamps[name] = s
 		}
 	}
 }

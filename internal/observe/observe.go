@@ -24,9 +24,10 @@ type Observer struct {
 	Artifacts goal.Artifacts
 	Hosts     map[model.HostID]host.Host
 
-	mu    sync.Mutex
-	facts map[model.HostID]Facts
-	dials conns
+	mu      sync.Mutex
+	facts   map[model.HostID]Facts
+	looking map[model.HostID]chan struct{} // probes under way
+	dials   conns
 }
 
 // Observation is all that was seen, with the model made of it.
@@ -54,24 +55,7 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 	if len(ids) == 0 || o.facts == nil {
 		ids = slices.Collect(maps.Keys(o.Hosts))
 	}
-	var wg sync.WaitGroup
-	for _, id := range ids {
-		if o.Hosts[id] == nil {
-			continue // known from others only
-		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			f := Probe(ctx, o.Hosts[id], frame, id)
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			if o.facts == nil {
-				o.facts = map[model.HostID]Facts{}
-			}
-			o.facts[id] = f
-		}()
-	}
-	wg.Wait()
+	o.probe(ctx, frame, ids, len(only) == 0)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -83,12 +67,57 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 		return nil, err
 	}
 	keys := readKeys(out.Facts)
+	var wg sync.WaitGroup
 	wg.Add(2)
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
 	out.Have = assemble(out.Goal, out, time.Now())
 	return out, ctx.Err()
+}
+
+// patience is how long a look at some hosts waits for the slowest: one that is
+// silent must not hold up the others. What it says later is there at the next look.
+const patience = 2 * time.Second
+
+// probe looks at hosts side by side, at each once at a time.
+func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.HostID, all bool) {
+	var ends []chan struct{}
+	o.mu.Lock()
+	if o.facts == nil {
+		o.facts, o.looking = map[model.HostID]Facts{}, map[model.HostID]chan struct{}{}
+	}
+	for _, id := range ids {
+		if o.Hosts[id] == nil {
+			continue // known from others only
+		}
+		end, busy := o.looking[id]
+		if !busy {
+			end = make(chan struct{})
+			o.looking[id] = end
+			go func() {
+				f := Probe(ctx, o.Hosts[id], frame, id)
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				o.facts[id] = f
+				delete(o.looking, id)
+				close(end)
+			}()
+		}
+		ends = append(ends, end)
+	}
+	o.mu.Unlock()
+	limit := time.After(patience)
+	if all {
+		limit = nil
+	}
+	for _, end := range ends {
+		select {
+		case <-end:
+		case <-limit:
+			return
+		}
+	}
 }
 
 // natures are what goals depend on of the hosts seen so far. A host's share of

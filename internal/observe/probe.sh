@@ -26,25 +26,36 @@ frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/
 frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null | sha256sum | cut -d' ' -f1
 frame "links"; for f in /opt/quorate/bin/* /opt/quorate/cni/*; do [ -s "$f" ] && echo "$f $(readlink "$f")"; done
-frame "units"; systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result $UNITS 2>/dev/null
+S=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result $UNITS 2>/dev/null)
+frame "units"; printf '%s\n' "$S"
 frame "jobs"; systemctl list-units --no-legend --plain --all 'quorate-job-*' 2>/dev/null
-frame "stamps"
-for u in $UNITS; do
-	p=$(systemctl show -p MainPID --value "$u" 2>/dev/null)
-	case $p in ''|0) ;; *) s=$(tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | sed -n 's/^QUORATE_CONFIG=//p'); [ -n "$s" ] && echo "$u $s" ;; esac
-done
-if systemctl is-active -q kube-nginx.service; then echo "kube-nginx.service $(curl -s -m 2 http://127.0.0.1:8081/quorate)"; fi
-[ -e /run/quorate-routes/applied ] && systemctl is-active -q quorate-routes.service && echo "quorate-routes.service $(sed -n '1s/^# *//p' /run/quorate-routes/applied)"
+# The running units and their processes, with one pass of the shell's own.
+up=' ' environs= cmdlines= pid= id= state=
+while IFS='=' read -r k v; do
+	case $k in
+	MainPID) pid=$v ;; Id) id=$v ;; ActiveState) state=$v ;; SubState) state=$state/$v ;;
+	esac
+	if [ -z "$k" ]; then
+		case $state in active/*|reloading/*|activating/start) up="$up$id " ;; esac
+		case $pid in ''|0) ;; *) environs="$environs /proc/$pid/environ" cmdlines="$cmdlines /proc/$pid/cmdline" ;; esac
+		pid= id= state=
+	fi
+done <<END
+$S
+
+END
+isup() { case $up in *" $1.service "*) true ;; *) false ;; esac; }
+frame "stamps"; [ -n "$environs" ] && grep -zHs '^QUORATE_CONFIG=' $environs | tr '\0' '\n'
+frame "doorstamp"; isup kube-nginx && curl -s -m 2 http://127.0.0.1:8081/quorate
+frame "routestamp"; isup quorate-routes && sed -n '1s/^# *//p' /run/quorate-routes/applied 2>/dev/null
 frame "etcd"
-if systemctl is-active -q etcd.service || [ "$(systemctl show -p SubState --value etcd.service)" = start ]; then
-	echo "health $(curl -s -m 2 http://127.0.0.1:2381/health)"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true')"
-fi
-frame "readyz"; systemctl is-active -q kube-apiserver.service && curl -sk -m 3 https://127.0.0.1:6443/readyz
-frame "asks"; p=$(systemctl show -p MainPID --value kube-apiserver.service 2>/dev/null); case $p in ''|0) ;; *) tr '\0' '\n' <"/proc/$p/cmdline" 2>/dev/null | sed -n 's/^--etcd-servers=//p' | tr ',' '\n' ;; esac
+if isup etcd; then echo "health $(curl -s -m 2 http://127.0.0.1:2381/health)"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true')"; fi
+frame "readyz"; isup kube-apiserver && curl -sk -m 3 https://127.0.0.1:6443/readyz
+frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0,' '\n\n' | sed 's/^--etcd-servers=//'
 frame "backends"; sed -n 's/^ *server \([^ ;{]*:6443\).*/\1/p' /etc/quorate/nginx/nginx.conf 2>/dev/null
 frame "needs"; for n in $NEEDS; do case $n in /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done
 frame "sysctls"; for k in $SYSCTLS; do echo "$k=$(sysctl -n "$k" 2>/dev/null)"; done
-frame "images"; systemctl is-active -q containerd.service && /opt/quorate/bin/ctr -n k8s.io images ls -q 2>/dev/null
+frame "images"; isup containerd && /opt/quorate/bin/ctr -n k8s.io images ls -q 2>/dev/null
 frame "ports"; ss -Hltnp 2>/dev/null
 frame "conflist"; cat /etc/cni/net.d/10-quorate.conflist 2>/dev/null
 frame "routes"; cat /etc/quorate/routes 2>/dev/null

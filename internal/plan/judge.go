@@ -116,7 +116,10 @@ func (j *judge) compare(h model.Health, own map[model.HostID]bool, when string) 
 	if j.before.API && !h.API {
 		says = append(says, "OUTAGE: "+when+", no API server answers")
 	} else if j.before.API {
-		lost := slices.DeleteFunc(minus(h.Stranded, j.before.Stranded), func(id model.HostID) bool { return own[id] })
+		lost := slices.DeleteFunc(minus(h.Stranded, j.before.Stranded), func(id model.HostID) bool {
+			was := j.c.Hosts[id]
+			return own[id] || !was.Runs(model.Kubelet) // what did not run loses nothing
+		})
 		if len(lost) > 0 {
 			says = append(says, fmt.Sprintf("OUTAGE: %s, %s cannot reach an API server", when, names(lost)))
 		}
@@ -135,9 +138,10 @@ func (j *judge) compare(h model.Health, own map[model.HostID]bool, when string) 
 
 // together is the longest prefix-greedy set of steps that are as harmless
 // side by side as each is alone: what fits is taken whole, what does not is
-// halved.
-func (j *judge) together(steps []Step) []Step {
-	var free, vital, chosen []Step
+// halved. Steps that run already count, and are not returned.
+func (j *judge) together(steps []Step, beside ...Step) []Step {
+	var free, vital []Step
+	chosen := beside
 	for _, s := range steps {
 		if j.c.IsCritical(s.About().Host) {
 			vital = append(vital, s)
@@ -159,7 +163,7 @@ func (j *judge) together(steps []Step) []Step {
 		}
 	}
 	add(vital)
-	return append(chosen, free...)
+	return append(chosen[len(beside):], free...)
 }
 
 func minus(a, b []model.HostID) []model.HostID {

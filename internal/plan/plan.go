@@ -227,7 +227,7 @@ func sideBySide(c *model.Cluster, steps []Step) []Step {
 	var out []Step
 	for _, s := range steps {
 		a := s.About()
-		if a.Alone != "" && alone[a.Alone] || !compatible(c, a.Host, s, taken[a.Host]) {
+		if a.Alone != "" && alone[a.Alone] || !compatible(c, s, taken[a.Host]) {
 			continue
 		}
 		alone[a.Alone] = true
@@ -237,7 +237,8 @@ func sideBySide(c *model.Cluster, steps []Step) []Step {
 	return out
 }
 
-func compatible(c *model.Cluster, id model.HostID, s Step, with []Step) bool {
+func compatible(c *model.Cluster, s Step, with []Step) bool {
+	id := s.About().Host
 	begins := func(s, while Step) (ok bool) {
 		c.Try(while.Interim, func() { ok = s.Need(*c) == nil }, id)
 		return ok

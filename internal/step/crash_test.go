@@ -2,6 +2,7 @@ package step_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -78,7 +79,11 @@ func TestCrashAndDeath(t *testing.T) {
 				t.Fatal(p.Text())
 			}
 			before := p.Have
+			r := rand.New(rand.NewPCG(1, 2))
 			for i, st := range p.Stages {
+				if err := mixed(r, 200, before, st); err != nil {
+					t.Fatalf("stage %d: %v", i+1, err)
+				}
 				for k, truth := range halves(before, w, st) {
 					for _, dead := range append(truth.IDs(), "") {
 						worlds.Add(1)

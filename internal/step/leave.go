@@ -12,13 +12,18 @@ import (
 const KeptDir = "/var/lib/quorate/kept"
 
 // leaves is why a host is taken out.
-const leaves = "the file does not name it any more, or not in this role"
+const leaves = "not in the file any more, or not in this role"
+
+// stays says that a host keeps the role in which it serves.
+func stays(h model.Host) bool {
+	return h.Roles.Has(model.ControlPlane) || h.Roles != 0 && !h.Runs(model.APIServer)
+}
 
 // unused says who among the staying API servers still uses the etcd of a host
 // that leaves.
 func (o on) unused(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; id != o.ID && h.Roles != 0 && h.Up() && model.InSet(h.Asks.Or(""), o.ID) {
+		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && model.InSet(h.Asks.Or(""), o.ID) {
 			return fmt.Errorf("the API server of %s still uses its etcd", id)
 		}
 	}
@@ -47,7 +52,7 @@ func (s Stop) Need(c model.Cluster) error {
 	}
 	var first model.HostID
 	for id, h := range c.Hosts {
-		if id != s.ID && h.Roles != 0 && h.Up() && h.Runs(model.FrontDoor) && model.InSet(h.Backends.Or(""), s.ID) && (first == "" || id < first) {
+		if id != s.ID && stays(h) && h.Up() && h.Runs(model.FrontDoor) && model.InSet(h.Backends.Or(""), s.ID) && (first == "" || id < first) {
 			first = id
 		}
 	}

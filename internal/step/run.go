@@ -199,13 +199,17 @@ func (s Run) doorReady(c model.Cluster, h model.Host) error {
 	if !slices.ContainsFunc(serving, func(id model.HostID) bool { return model.InSet(s.Want.Backends.Or(""), id) }) {
 		return fmt.Errorf("none of the API servers that it shall lead to answers (%s)", s.Want.Backends.Or(""))
 	}
+	// What is taken from behind the door still answers.
+	loses := slices.ContainsFunc(serving, func(id model.HostID) bool {
+		return model.InSet(h.Backends.Or(""), id) && !model.InSet(s.Want.Backends.Or(""), id)
+	})
 	for _, id := range model.SetOf(s.Want.Backends.Or("")) {
 		b := c.Hosts[id]
 		if !model.InSet(h.Backends.Or(""), id) && !(b.Up() && b.Ready.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
 		for _, e := range model.SetOf(b.Asks.Or("")) {
-			if !c.Hosts[e].Roles.Has(model.EtcdHost) {
+			if loses && !c.Hosts[e].Roles.Has(model.EtcdHost) {
 				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
 			}
 		}
@@ -233,6 +237,8 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		}
 	} else if !h.Runs(model.FrontDoor) {
 		return errors.New("its front door does not run yet")
+	} else if !slices.ContainsFunc(serving, func(id model.HostID) bool { return model.InSet(h.Backends.Or(""), id) }) {
+		return errors.New("its front door leads to no API server that answers")
 	}
 	return nil
 }

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/step"
+)
+
+// errStopped is a run that a person has interrupted.
+var errStopped = errors.New("stopped; what runs on hosts ends by itself")
+
+// ended is how a run failed, with what it had done by then.
+type ended struct {
+	error
+	tally tally
+}
+
+func (e ended) Unwrap() error { return e.error }
+
+// edge is an error as it leaves the program: what happened and why, what was
+// left as it was, and the command to run next.
+type edge struct{ what, kept, next string }
+
+func (e edge) String() string {
+	lines := []string{e.what}
+	if e.kept != "" {
+		lines = append(lines, "kept: "+e.kept)
+	}
+	if e.next != "" {
+		lines = append(lines, "next: "+e.next)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// explain turns an error into its edge. cmd is the command that failed.
+func explain(cmd *cobra.Command, err error) edge {
+	e := edge{what: strings.TrimSpace(err.Error())}
+	again := command(cmd, cmd.Name())
+	var failed engine.Failed
+	var blocked engine.Blocked
+	var deferred engine.Deferred
+	var notApproved engine.NotApproved
+	var held engine.Held
+	var unfinished engine.Unfinished
+	var done ended
+	var usage usageError
+	switch {
+	case errors.Is(err, errStopped):
+		e.next = again + ", to go on"
+	case errors.As(err, &failed):
+		e.next = "mend the cause, then " + again + "; what is done is not done again"
+	case errors.As(err, &notApproved):
+		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
+	case errors.As(err, &deferred):
+		e.next = "bring these hosts back and " + again + ", or take them out of the file"
+	case errors.As(err, &blocked):
+		e.next = "solve what is named first, then " + again
+	case errors.As(err, &held):
+		e.kept = "nothing was changed by this run"
+		e.next = "wait until that has ended, then " + again
+	case errors.As(err, &unfinished):
+		e.next = again + "; it can be repeated"
+	case errors.As(err, &usage):
+		e.what = "quorate: " + e.what
+	case errors.Is(err, host.ErrUnreachable):
+		e.next = "bring the host back, then " + again
+	default:
+		e.what = "quorate: " + e.what
+	}
+	if errors.As(err, &done) && !errors.As(err, &held) {
+		e.kept = done.tally.String()
+	} else if errors.As(err, &blocked) {
+		e.kept = "nothing was changed"
+	}
+	return e
+}
+
+// String says what a run leaves behind.
+func (t tally) String() string {
+	s := "nothing was changed"
+	if t.steps > 0 {
+		s = fmt.Sprintf("%d steps are done and stay", t.steps)
+	}
+	const few = 3
+	if n := len(t.kept); n > few {
+		return s + fmt.Sprintf("; %d replaced files are under %s on their hosts", n, step.KeptDir)
+	}
+	for _, k := range t.kept {
+		s += "; " + k
+	}
+	return s
+}
+
+// command is what a person types for another command on the same cluster.
+func command(cmd *cobra.Command, name string) string {
+	s := "quorate " + name
+	if f := cmd.Flags().Lookup("file"); f != nil && f.Changed {
+		s += " -f " + f.Value.String()
+	}
+	return s
+}
+

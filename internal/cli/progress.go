@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"quorate.dev/quorate/internal/engine"
+)
+
+// watcher follows a run: it shows the events (a live view on a terminal, plain
+// lines elsewhere, JSON lines on request), writes the journal, and counts what
+// the message at the end must say.
+type watcher struct {
+	out, errOut io.Writer
+	json        bool
+	doing, run  string
+	journal     *journal
+
+	mu     sync.Mutex
+	view   view
+	fd     int // of the terminal; -1: there is none
+	drawn  int // lines that the next drawing replaces
+	tally  tally
+	fails  map[string]engine.Event // of steps that failed and were not done since
+	ticker *time.Ticker
+	quit   chan struct{}
+}
+
+// tally is what a run has done so far.
+type tally struct {
+	steps int
+	kept  []string
+}
+
+// watch makes the session's events visible until close.
+func (s *session) watch(cmd *cobra.Command, output, doing string) *watcher {
+	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: output == "json", doing: doing, run: s.engine.Run(),
+		journal: openJournal(s.file.Metadata.Name), view: view{begun: time.Now()}, fd: -1, fails: map[string]engine.Event{}, quit: make(chan struct{})}
+	if f, ok := w.errOut.(*os.File); ok && !w.json && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		w.fd = int(f.Fd())
+		w.ticker = time.NewTicker(200 * time.Millisecond)
+		go w.tick()
+	}
+	s.engine.Events = w.on
+	w.note(runBegin, strings.TrimSpace(doing+" "+s.file.Metadata.Name), nil)
+	return w
+}
+
+func (w *watcher) tick() {
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-w.ticker.C:
+			w.mu.Lock()
+			w.draw()
+			w.mu.Unlock()
+		}
+	}
+}
+
+// on takes one event.
+func (w *watcher) on(ev engine.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.journal.add(ev)
+	switch ev.Kind {
+	case engine.StepDone:
+		w.tally.steps++
+		delete(w.fails, ev.Step.Key())
+	case engine.StepFail:
+		w.fails[ev.Step.Key()] = ev
+	case engine.Note:
+		if strings.Contains(ev.Text, "kept ") {
+			w.tally.kept = append(w.tally.kept, ev.Text)
+		}
+	}
+	switch {
+	case w.json:
+		_ = json.NewEncoder(w.out).Encode(ev) // a reader that went away does not stop the work
+	case w.fd >= 0:
+		w.draw(w.view.on(ev)...)
+	default:
+		if l := lineOf(ev); l != "" && ev.Kind != runBegin && ev.Kind != runEnd {
+			fmt.Fprintf(w.errOut, "%6.1fs %s\n", time.Since(w.view.begun).Seconds(), l)
+		}
+	}
+}
+
+// draw writes lines that stay, and what runs below them.
+func (w *watcher) draw(stay ...string) {
+	width, height, err := term.GetSize(w.fd)
+	if err != nil {
+		width, height = 80, 24
+	}
+	frame := w.view.frame(time.Now(), width, height)
+	if len(stay) == 0 && len(frame) == 0 && w.drawn == 0 {
+		return
+	}
+	var b strings.Builder
+	if w.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", w.drawn)
+	}
+	for _, l := range append(stay, frame...) {
+		b.WriteString(l + "\n")
+	}
+	w.drawn = len(frame)
+	io.WriteString(w.errOut, b.String())
+}
+
+// end judges how the run ended: a lost lock and an interruption have their own
+// words, and what was done and kept goes with the error.
+func (w *watcher) end(ctx context.Context, err error) error {
+	var held engine.Held
+	switch {
+	case err == nil:
+		w.note(runEnd, w.doing, nil)
+		return nil
+	case errors.As(context.Cause(ctx), &held):
+		err = held
+	case ctx.Err() != nil:
+		err = errStopped
+	}
+	w.note(runEnd, w.doing, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var failed engine.Failed
+	errors.As(err, &failed)
+	for key, ev := range w.fails {
+		if key != failed.Step.Key() && !w.json && !errors.Is(err, errStopped) {
+			fmt.Fprintf(w.errOut, "%s: %s: %s\n", ev.Step.Host, ev.Step.Title, ev.Err)
+		}
+	}
+	return ended{err, w.tally}
+}
+
+// note adds an event of the program's own.
+func (w *watcher) note(kind, text string, err error) {
+	ev := engine.Event{At: time.Now().UTC(), Run: w.run, Kind: kind, Text: text}
+	if err != nil {
+		ev.Err = err.Error()
+	}
+	w.on(ev)
+}
+
+// close ends the drawing and the journal; that the journal is not complete is
+// worth a warning, no more.
+func (w *watcher) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ticker != nil {
+		w.ticker.Stop()
+		close(w.quit)
+		w.view.running = nil
+		w.draw(w.view.fold()...)
+	}
+	if err := w.journal.close(); err != nil {
+		fmt.Fprintln(w.errOut, "warning:", err)
+	}
+}

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/step"
+)
+
+func resetCommand() *cobra.Command {
+	var t target
+	var yes, outage bool
+	var output string
+	cmd := &cobra.Command{
+		Use:   "reset [HOST...]",
+		Short: "Take everything off the hosts that quorate put there, and nothing else",
+		Long: `Reset ends the cluster on all hosts of the file, or on those named, after its
+name was typed. Keys, etcd's data and configuration are not deleted but moved to
+` + step.KeptDir + ` on each host. It can be repeated after any interruption;
+afterwards the hosts are fit for a new apply.
+
+To take one host out of a living cluster, remove it from the file and apply
+instead: that moves its duties elsewhere first.`,
+		Example: `  quorate reset -f prod.yaml
+  quorate reset -f prod.yaml w3`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ids, err := resetHosts(s.file, args)
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				ob, err := s.engine.Look(cmd.Context())
+				if err != nil {
+					return err
+				}
+				fatal, says := lossOf(ob, ids)
+				for _, l := range says {
+					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", l)
+				}
+				if fatal && !outage {
+					return fmt.Errorf("%w: the cluster would stop; if that is meant, say --accept-outage", errRefused)
+				}
+			}
+			if !yes {
+				if err := typed(cmd, s.file.Metadata.Name, ids); err != nil {
+					return err
+				}
+			}
+			return s.reset(cmd, output, ids)
+		},
+	}
+	t.flags(cmd)
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for the cluster's name")
+	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree that the rest of the cluster stops")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json (one event a line)")
+	return cmd
+}
+
+// reset does it, under the cluster's lock. Workers alone can be reset while no
+// control plane answers: then there is nobody to ask for the lock.
+func (s *session) reset(cmd *cobra.Command, output string, ids []model.HostID) error {
+	w := s.watch(cmd, output, "reset")
+	defer w.close()
+	ctx, release, err := s.engine.Lock(cmd.Context(), "reset")
+	var held engine.Held
+	switch {
+	case errors.As(err, &held), cmd.Context().Err() != nil:
+		return err
+	case err != nil:
+		ctx, release = cmd.Context(), func() {}
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", err)
+	}
+	defer release()
+	return w.end(ctx, s.engine.Reset(ctx, ids...))
+}
+
+// resetHosts are those named, or all.
+func resetHosts(file *spec.Cluster, names []string) ([]model.HostID, error) {
+	var ids []model.HostID
+	for _, h := range file.Spec.Hosts {
+		if len(names) == 0 || slices.Contains(names, h.Name) {
+			ids = append(ids, model.HostID(h.Name))
+		}
+	}
+	for _, n := range names {
+		if _, ok := file.Host(n); !ok {
+			return nil, usageError{fmt.Errorf("the file names no host %q", n)}
+		}
+	}
+	return ids, nil
+}
+
+// lossOf says what resetting some hosts does to the rest of the cluster.
+func lossOf(ob *observe.Observation, ids []model.HostID) (fatal bool, says []string) {
+	before := ob.Have.Health()
+	after := ob.Have.Clone()
+	var members []string
+	for _, id := range ids {
+		if ob.Have.Hosts[id].Etcd.Member.Is(model.Voter) {
+			members = append(members, string(id))
+		}
+		after.Edit(id, func(h *model.Host) { h.Reached = model.Unknown[bool]("reset") })
+	}
+	health := after.Health()
+	if before.Etcd && !health.Etcd {
+		says = append(says, "etcd would lose its quorum")
+	}
+	if before.API && !health.API {
+		says = append(says, "no API server would answer")
+	}
+	for _, id := range health.Stranded {
+		if !slices.Contains(before.Stranded, id) && !slices.Contains(ids, id) {
+			says = append(says, fmt.Sprintf("%s would reach no API server", id))
+		}
+	}
+	fatal = len(says) > 0
+	if len(members) > 0 && !fatal {
+		says = append(says, fmt.Sprintf("%s would stay on etcd's member list as lost; removing it from the file and `quorate apply` is the way without that", strings.Join(members, ", ")))
+	}
+	return fatal, says
+}
+
+// typed asks for the cluster's name.
+func typed(cmd *cobra.Command, name string, ids []model.HostID) error {
+	fmt.Fprintf(cmd.ErrOrStderr(), "This ends the cluster %s on %s.\nType the cluster's name to go on: ", name, hostList(ids))
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		got <- answer{line, err}
+	}()
+	select {
+	case a := <-got:
+		if a.err != nil && a.line == "" {
+			return fmt.Errorf("%w: no answer (%w); with --yes nothing is asked", errRefused, a.err)
+		}
+		if strings.TrimSpace(a.line) != name {
+			return fmt.Errorf("%w: %q is not %q", errRefused, strings.TrimSpace(a.line), name)
+		}
+		return nil
+	case <-cmd.Context().Done():
+		return context.Canceled
+	}
+}
+
+func hostList(ids []model.HostID) string {
+	s := make([]string, len(ids))
+	for i, id := range ids {
+		s[i] = string(id)
+	}
+	return strings.Join(s, ", ")
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+const (
+	pollEvery = 250 * time.Millisecond
+	// stepTime bounds a step: its work and the wait for its effect.
+	stepTime     = 3 * time.Minute
+	packagesTime = 10 * time.Minute
+)
+
+// running is a step at work. What its goroutine writes is guarded by the lock
+// of the work it belongs to.
+type running struct {
+	step  step.Action
+	env   step.Env
+	about plan.About
+	begun time.Time
+	did   bool  // Do has returned well; the effect is waited for
+	err   error // it failed
+}
+
+// do calls the real half, again while it says that it is too early.
+func (e *Engine) do(ctx context.Context, r *running) error {
+	ctx, cancel := context.WithTimeout(ctx, limit(r.about))
+	defer cancel()
+	for {
+		err := r.step.Do(ctx, r.env)
+		if !errors.Is(err, step.ErrNotYet) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it was not possible within %s", limit(r.about))
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func limit(a plan.About) time.Duration {
+	if a.Kind == "packages" || a.Kind == "binaries" {
+		return packagesTime
+	}
+	return stepTime
+}
+
+// missing tells the difference between what is and what should be.
+func missing(s plan.Step, have model.Cluster) string {
+	id := s.About().Host
+	want := have.Only(id)
+	s.Effect(&want)
+	return model.Difference(have.Hosts[id], want.Hosts[id])
+}
+
+// explain adds to a failure what the host itself says of it.
+func (r *running) explain(ctx context.Context) {
+	d, ok := r.step.(interface {
+		Diagnose(context.Context, step.Env) string
+	})
+	if !ok || ctx.Err() != nil {
+		return
+	}
+	if text := strings.TrimSpace(d.Diagnose(ctx, r.env)); text != "" {
+		r.err = fmt.Errorf("%w\n%s", r.err, text)
+	}
+}
+
+// env is what a step on a host works with.
+func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
+	f := ob.Facts[id]
+	return step.Env{
+		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
+		API: func(ctx context.Context) (*kube.Client, error) {
+			// The step's own host first: what is applied through it is seen there.
+			ids := append([]model.HostID{id}, ob.Have.Serving()...)
+			for _, at := range ids {
+				if h := ob.Have.Hosts[at]; h.Up() && h.Ready.Is(true) {
+					return e.observer.API(ctx, e.observer.Hosts[at], ob.Shared)
+				}
+			}
+			return nil, errors.New("no API server answers")
+		},
+		Etcd: func(ctx context.Context) (*etcd.Client, error) {
+			for _, at := range ob.Have.Critical() {
+				if h := ob.Have.Hosts[at]; at != id && h.Etcd.Healthy.Is(true) && h.Etcd.Member.Is(model.Voter) {
+					return e.observer.Etcd(ctx, e.observer.Hosts[at], ob.Shared)
+				}
+			}
+			return nil, errors.New("no other etcd member with quorum answers")
+		},
+		EtcdOn: func(ctx context.Context, at model.HostID) (*etcd.Client, error) {
+			h, ok := e.observer.Hosts[at]
+			if !ok {
+				return nil, fmt.Errorf("%s is not connected", at)
+			}
+			return e.observer.Etcd(ctx, h, ob.Shared)
+		},
+		Say: func(format string, args ...any) {
+			e.tell(Event{Kind: Note, Text: fmt.Sprintf(format, args...)})
+		},
+	}
+}

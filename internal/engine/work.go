@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+// work is one run of Apply. Steps begin as soon as they can and are safe
+// beside those that run; there is no waiting for the slowest of a stage.
+type work struct {
+	*Engine
+	agreed agreement
+	fails  failures
+	active []*running
+	stages int // in the plan that was agreed to
+	round  int // batches of steps begun so far
+	mu     sync.Mutex
+	group  sync.WaitGroup
+	wake   chan struct{} // some step's Do has returned
+}
+
+func (w *work) run(ctx context.Context) error {
+	p, ob, err := w.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if len(p.Blocked) > 0 {
+		return Blocked{p}
+	}
+	whole := true // ob is of all hosts, with nothing running
+	for {
+		failed, err := w.finish(ctx, ob)
+		if err != nil {
+			return err
+		}
+		if failed {
+			// What failed may come from a host that is lost: look at all anew.
+			if err := pause(ctx, time.Second); err != nil {
+				return err
+			}
+			if ob, err = w.Look(ctx); err != nil {
+				return err
+			}
+		}
+		next, _ := plan.Next(ob.Have, ob.Goal.Want, step.Rules(), w.steps())
+		if len(next.Steps) == 0 && len(w.active) == 0 {
+			if whole {
+				return w.end(ob)
+			}
+			if ob, err = w.Look(ctx); err != nil {
+				return err
+			}
+			whole = true
+			continue
+		}
+		if err := w.begin(ctx, ob, next); err != nil {
+			return err
+		}
+		whole = false
+		if ob, err = w.watch(ctx, ob); err != nil {
+			return err
+		}
+	}
+}
+
+// steps are those at work.
+func (w *work) steps() []plan.Step {
+	var out []plan.Step
+	for _, r := range w.active {
+		out = append(out, r.step)
+	}
+	return out
+}
+
+// begin starts the steps of a stage that were agreed to.
+func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage) error {
+	if len(st.Steps) == 0 {
+		return nil
+	}
+	for _, s := range st.Steps {
+		if !w.agreed.covers(s.About(), st.Risk) {
+			return NotApproved{st, s.About()}
+		}
+	}
+	w.round++
+	w.tell(Event{Kind: StageRun, Stage: w.round, Of: max(w.round, w.stages), Text: strings.Join(st.Says, "; ")})
+	for _, s := range st.Steps {
+		a, ok := s.(step.Action)
+		if !ok {
+			return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
+		}
+		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), begun: time.Now()}
+		w.active = append(w.active, r)
+		w.tell(Event{Kind: StepRun, Step: &r.about, Text: r.about.Title})
+		w.group.Add(1)
+		go func() {
+			defer w.group.Done()
+			err := w.do(ctx, r)
+			w.mu.Lock()
+			r.did, r.err = err == nil, err
+			w.mu.Unlock()
+			select {
+			case w.wake <- struct{}{}:
+			default:
+			}
+		}()
+	}
+	return nil
+}
+
+// watch waits until something may have changed, and looks at the hosts where
+// effects are waited for.
+func (w *work) watch(ctx context.Context, ob *observe.Observation) (*observe.Observation, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-w.wake:
+	case <-time.After(pollEvery):
+	}
+	hosts := map[model.HostID]bool{}
+	w.mu.Lock()
+	for _, r := range w.active {
+		if r.did {
+			hosts[r.about.Host] = true
+		}
+	}
+	w.mu.Unlock()
+	if len(hosts) == 0 {
+		return ob, nil
+	}
+	return w.observer.Look(ctx, slices.Collect(maps.Keys(hosts))...)
+}
+
+// finish takes out the steps whose effect is there, and those that failed.
+func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var still []*running
+	for _, r := range w.active {
+		took := time.Since(r.begun)
+		switch {
+		case r.did && plan.Done(r.step, ob.Have):
+			w.tell(Event{Kind: StepDone, Step: &r.about, Took: took})
+			continue
+		case r.did && took > limit(r.about):
+			// A timeout is an error.
+			r.err = fmt.Errorf("its effect was not seen within %s: %s", limit(r.about), missing(r.step, ob.Have))
+		}
+		if r.err == nil {
+			still = append(still, r)
+			continue
+		}
+		failed = true
+		r.explain(ctx)
+		w.tell(Event{Kind: StepFail, Step: &r.about, Took: took, Err: r.err.Error()})
+		if fatal := w.fails.note(r.about, r.err); fatal != nil && err == nil {
+			err = fatal
+		}
+	}
+	w.active = still
+	return failed, err
+}
+
+// end is how it ends when nothing more can begin.
+func (w *work) end(ob *observe.Observation) error {
+	p := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
+	switch {
+	case len(p.Blocked) > 0:
+		return Blocked{p}
+	case len(p.Deferred) > 0:
+		return Deferred{p.Deferred}
+	}
+	w.tell(Event{Kind: Finished, Text: "nothing is left to do"})
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

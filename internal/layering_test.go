@@ -1,0 +1,127 @@
+// Package internal_test checks the rules that hold between packages: who may
+// import whom, who may print, and how long a file may be. It tests no
+// behaviour.
+package internal_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "quorate.dev/quorate/"
+
+// rank orders the packages: each imports only those of a lower rank. A new
+// package gets its rank here.
+var rank = map[string]int{
+	"internal/model": 0,
+	"internal/host":  1, "internal/host/hosttest": 2,
+	"internal/unit": 2,
+	"internal/pki":  3, "internal/spec": 3, "internal/artifact": 3,
+	"internal/etcd": 4, "internal/kube": 4, "internal/lb": 4,
+	"internal/plan":    4,
+	"internal/goal":    5,
+	"internal/observe": 6, "internal/step": 6,
+	"internal/engine": 7, "internal/lab": 7,
+	"internal/drill": 8,
+	"internal/cli":   9,
+	"cmd/quorate":    10,
+}
+
+// pure packages see values only: of this module they import these, and nothing
+// that reaches the world.
+var pure = map[string][]string{"internal/model": nil, "internal/plan": {"internal/model"}}
+
+var reaching = regexp.MustCompile(`^(os|net|syscall|log|plugin|unsafe|time|io/ioutil|embed)(/|$)|\.`)
+
+type pkg struct {
+	ImportPath, Name, Dir, Doc string
+	Imports, GoFiles           []string
+	TestGoFiles, XTestGoFiles  []string
+}
+
+func (p pkg) name() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Dir,Doc,Imports,GoFiles,TestGoFiles,XTestGoFiles", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			all = append(all, p)
+		}
+	}
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	for _, p := range packages(t) {
+		own, ranked := rank[p.name()]
+		if !ranked && p.Name == "main" {
+			own, ranked = 1, true // a small program of some package's tests or builds
+		}
+		if !ranked {
+			t.Errorf("%s has no rank; give it one in internal/layering_test.go", p.name())
+		}
+		for _, i := range p.Imports {
+			to := strings.TrimPrefix(i, module)
+			if r, ours := rank[to]; ours && r >= own {
+				t.Errorf("%s imports %s, which is not below it", p.name(), to)
+			}
+			if p.name() != to && strings.HasPrefix(i, module) {
+				if only, is := pure[p.name()]; is && !slices.Contains(only, to) {
+					t.Errorf("%s imports %s; it may import %v", p.name(), to, only)
+				}
+			} else if _, is := pure[p.name()]; is && reaching.MatchString(i) {
+				t.Errorf("%s imports %s, which reaches the world", p.name(), i)
+			}
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyAre(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.name())
+		}
+	}
+}
+
+var prints = regexp.MustCompile(`\bfmt\.Print(f|ln)?\(|\bos\.Std(out|err)\b`)
+
+func TestFiles(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, name := range slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles) {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := bytes.Count(text, []byte("\n")); n > 400 && !bytes.Contains(text, []byte("// Code generated ")) {
+				t.Errorf("%s/%s has %d lines; 400 are the most", p.name(), name, n)
+			}
+			if speaks := p.name() == "internal/cli" || p.Name == "main"; !speaks && !strings.HasSuffix(name, "_test.go") {
+				if at := prints.Find(text); at != nil {
+					t.Errorf("%s/%s uses %s; only internal/cli prints", p.name(), name, at)
+				}
+			}
+		}
+	}
+}

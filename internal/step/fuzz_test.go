@@ -1,0 +1,198 @@
+package step_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+var names = []string{"a", "b", "c", "d", "e", "f", "g"}
+
+// one of some values, or unknown.
+func one[T comparable](r *rand.Rand, values ...T) model.Known[T] {
+	if i := r.IntN(len(values)*3 + 1); i < len(values)*3 {
+		return model.Is(values[i%len(values)])
+	}
+	return model.Unknown[T]("cannot tell")
+}
+
+// chaos is a goal and any state whatever of its hosts, and of some that leave.
+func chaos(r *rand.Rand) (have, w model.Cluster) {
+	n, workers := 1+r.IntN(4), r.IntN(2)
+	w = want(strings.Join(names[:n], " "), strings.Join(names[n:n+workers], " "))
+	have = model.New("t")
+	some := func() string {
+		var ids []model.HostID
+		for _, s := range names[:n+1] {
+			if r.IntN(3) > 0 {
+				ids = append(ids, model.HostID(s))
+			}
+		}
+		return model.Set(ids...)
+	}
+	for i, s := range names[:n+workers+r.IntN(3)] {
+		id := model.HostID(s)
+		want, wanted := w.Hosts[id]
+		if !wanted {
+			want = w.Hosts["a"]
+			want.Roles = 0
+		}
+		if r.IntN(4) == 0 && i > 0 {
+			have.Put(id, want) // all is well with this one
+			continue
+		}
+		h := model.Host{Roles: want.Roles, Reached: one(r, true, true, true), Obstacle: one(r, "", "", "", "", "", "", "foreign"),
+			Packages: one(r, "", "", "nginx"), System: one(r, "", "x", want.System.Or("")), Binaries: one(r, "", want.Binaries.Or("")),
+			Images: one(r, "", want.Images.Or("")), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
+			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Gone: one(r, false),
+			Asks: one(r, some(), want.Asks.Or("")), Backends: one(r, some(), want.Backends.Or("")),
+			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Settled: one(r, true, false)}}
+		h.Etcd = model.EtcdState{Data: one(r, true, false), Begun: one(r, true, false), Healthy: one(r, true, true, false),
+			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}
+		for v := range h.Units {
+			d := want.Units[v].Disk.Or("")
+			h.Units[v] = model.Unit{Disk: one(r, "", "older", d, d), Running: one(r, "", "older", d, d)}
+		}
+		if !h.Reached.Known() {
+			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)}, Node: h.Node, Ready: model.Is(false)}
+		}
+		have.Put(id, h)
+	}
+	have.Minted = one(r, true, true, false)
+	for name, d := range w.Addons {
+		have.Addons[name] = one(r, "", d.Or(""), "older")
+	}
+	return have, w
+}
+
+// anyState checks what holds for the plan from any state.
+func anyState(r *rand.Rand, have, w model.Cluster) error {
+	was := have.Clone()
+	p := plan.Make(have, w, step.Rules())
+	if !have.Equal(was) {
+		return fmt.Errorf("planning has changed what it was given")
+	}
+	before := have
+	for i, st := range p.Stages {
+		for n, s := range st.Steps {
+			if (n+i)%4 > 0 {
+				continue // one in four of 20,000 plans is many
+			}
+			if err := honest(s, before); err != nil {
+				return fmt.Errorf("stage %d: %s: %w", i+1, s.About().Key(), err)
+			}
+		}
+		if err := mixed(r, 2, before, st); err != nil {
+			return fmt.Errorf("stage %d: %w", i+1, err)
+		}
+		before = st.After
+	}
+	if err := sane(p, have); err != nil {
+		return err
+	}
+	if again := plan.Make(p.Last(), w, step.Rules()); len(again.Stages) > 0 {
+		return fmt.Errorf("at its end there is more to do:\n%s", again.Text())
+	}
+	return nil
+}
+
+// honest checks a step's paper half: it writes its own host and the facts of
+// the cluster only, what it writes depends on nothing else, once is enough, and
+// from its Interim it comes to the same.
+func honest(s plan.Step, c model.Cluster) error {
+	id := s.About().Host
+	for name, change := range map[string]func(*model.Cluster){"Effect": s.Effect, "Interim": s.Interim} {
+		all, only := c.Clone(), c.Only(id)
+		change(&all)
+		change(&only)
+		if !all.Only(id).Equal(only) {
+			return fmt.Errorf("%s reads other hosts", name)
+		}
+		all.Put(id, c.Hosts[id])
+		all.Minted, all.Conflict, all.Addons = c.Minted, c.Conflict, c.Addons
+		if !all.Equal(c) {
+			return fmt.Errorf("%s writes other hosts", name)
+		}
+	}
+	once, late := c.Clone(), c.Clone()
+	s.Effect(&once)
+	if plan.Done(s, c) || !plan.Done(s, once) {
+		return fmt.Errorf("done is %t before and %t after", plan.Done(s, c), plan.Done(s, once))
+	}
+	s.Interim(&late)
+	s.Effect(&late)
+	if !late.Equal(once) {
+		return fmt.Errorf("from its Interim it comes to something else: %s", model.Difference(late.Hosts[id], once.Hosts[id]))
+	}
+	return nil
+}
+
+// mixed checks that a stage which declares no outage makes none, however far
+// each of its steps has come.
+func mixed(r *rand.Rand, mixes int, before model.Cluster, st plan.Stage) error {
+	if st.Risk == plan.Outage {
+		if len(st.Says) == 0 || len(st.Steps) != 1 {
+			return fmt.Errorf("an outage of %d steps, and it says %q", len(st.Steps), st.Says)
+		}
+		return nil
+	}
+	h := before.Health()
+	for range mixes {
+		c := before.Clone()
+		var how []string
+		for _, s := range st.Steps {
+			switch r.IntN(3) {
+			case 0:
+				s.Interim(&c)
+				how = append(how, s.About().Key()+" half done")
+			case 1:
+				s.Effect(&c)
+				how = append(how, s.About().Key()+" done")
+			}
+		}
+		now := c.Health()
+		if h.Etcd && !now.Etcd || h.API && !now.API {
+			return fmt.Errorf("an outage that was not declared, with %s:\n%+v\n%+v", strings.Join(how, ", "), h, now)
+		}
+		for _, id := range now.Fatal {
+			if st.Risk == plan.Safe && h.Etcd && h.API && !slices.Contains(h.Fatal, id) {
+				return fmt.Errorf("an exposure to the loss of %s that was not declared, with %s:\n%+v\n%+v", id, strings.Join(how, ", "), h, now)
+			}
+		}
+	}
+	return nil
+}
+
+func TestRandomStarts(t *testing.T) {
+	const lots, each = 8, 2500
+	for lot := range lots {
+		t.Run(fmt.Sprint(lot), func(t *testing.T) {
+			t.Parallel()
+			for seed := range each {
+				seed := uint64(lot*each + seed)
+				r := rand.New(rand.NewPCG(seed, 0))
+				have, w := chaos(r)
+				if err := anyState(r, have, w); err != nil {
+					t.Fatalf("seed %d: %v\n%s", seed, err, plan.Make(have, w, step.Rules()).Text())
+				}
+			}
+		})
+	}
+}
+
+func FuzzPlan(f *testing.F) {
+	f.Add(uint64(1), uint64(1))
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		r := rand.New(rand.NewPCG(a, b))
+		have, w := chaos(r)
+		if err := anyState(r, have, w); err != nil {
+			t.Fatalf("%v\n%s", err, plan.Make(have, w, step.Rules()).Text())
+		}
+	})
+}
