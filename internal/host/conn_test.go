@@ -76,10 +76,10 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 	trust(t, &c)
 	h := mustConnect(t, c)
 	works(t, h)
-	proxy.hole.Store(true)
 	began := time.Now()
-	_, err := h.Run(within(t, 20*time.Second), whoami)
-	if took := time.Since(began); !errors.Is(err, ErrUnreachable) || took > 10*time.Second {
+	time.AfterFunc(200*time.Millisecond, func() { proxy.hole.Store(true) })
+	_, err := h.Run(within(t, 20*time.Second), Cmd{Args: []string{"sleep", "20"}})
+	if took := time.Since(began); !errors.Is(err, ErrUnreachable) || took > 5*time.Second {
 		t.Fatalf("after %v: %v", took, err)
 	}
 	proxy.hole.Store(false)

@@ -68,7 +68,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.System = system(want, f)
 	h.Binaries = programs(want, f)
 	h.Images = model.Is(strings.Join(slices.DeleteFunc(slices.Clone(want.Images), func(i string) bool { return !slices.Contains(f.Images, i) }), ","))
-	h.Keys = model.Is(keys.state(id, f))
+	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Begun = model.Is(f.Data), model.Is(f.Begun) // data alone: it may be a birth that was cut short
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])

@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/unit"
 )
 
 // keyring is what the hosts together hold of the cluster's keys.
@@ -32,8 +33,10 @@ func readKeys(facts map[model.HostID]Facts) keyring {
 		if f.Err != nil {
 			continue
 		}
-		if ca, ok := f.Files[pki.CACertPath]; ok {
-			k.public[id] = ca
+		for _, path := range []string{pki.EtcdCACertPath, pki.CACertPath} {
+			if ca, ok := f.Files[path]; ok {
+				k.public[id] = ca
+			}
 		}
 		s, err := pki.ParseShared(f.Files)
 		switch {
@@ -67,20 +70,37 @@ func (k keyring) minted(g *goal.Goal) model.Known[bool] {
 	return model.Is(false)
 }
 
-func (k keyring) state(id model.HostID, f Facts) model.Keys {
-	ca, has := k.public[id]
-	foreign := has && k.shared != nil && !bytes.Equal(bytes.TrimSpace(ca), bytes.TrimSpace(k.shared.CA.Cert))
-	switch {
-	case k.identity[id] != "":
+// state says which of the keys a host holds, by its part in the cluster.
+func (k keyring) state(n unit.Node, id model.HostID, f Facts) model.Keys {
+	if k.identity[id] != "" {
 		return model.SharedKeys
-	case foreign:
-		return model.OtherKeys
-	case k.partial[id]:
+	}
+	if k.partial[id] {
 		return model.PartialKeys
-	case has:
+	}
+	if k.shared == nil {
+		if k.public[id] != nil {
+			return model.PublicKeys
+		}
+		return model.NoKeys
+	}
+	have := 0
+	public := k.shared.PublicFiles(n)
+	for _, p := range public {
+		switch got, there := f.Files[p.Path]; {
+		case there && !bytes.Equal(bytes.TrimSpace(got), bytes.TrimSpace(p.Content)):
+			return model.OtherKeys
+		case there:
+			have++
+		}
+	}
+	switch have {
+	case 0:
+		return model.NoKeys
+	case len(public):
 		return model.PublicKeys
 	}
-	return model.NoKeys
+	return model.PartialKeys
 }
 
 // ca is the certificate by which a host's leaves are judged: the cluster's, or

@@ -154,7 +154,11 @@ func (s Mint) Do(ctx context.Context, e Env) error {
 	if _, err := e.Host.WriteFiles(ctx, files); err != nil {
 		return err
 	}
-	_, err = sh(ctx, e, "", `chmod 755 "$1" "$1/etcd"; sync; if [ -d "$2" ]; then k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)$2; mkdir -p "${k%/*}"; mv -T "$2" "$k"; fi; mv -T "$1" "$2"; sync`, fresh, pki.Dir)
+	// Named, so that a run that lost its connection here is waited for by the next.
+	_, err = sh(ctx, e, "mint", `[ -e "$2/ca.crt" ] && { echo "keys have appeared meanwhile; apply again" >&2; exit 1; }
+chmod 755 "$1" "$1/etcd"; sync
+if [ -d "$2" ]; then k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)$2; mkdir -p "${k%/*}"; mv -T "$2" "$k"; fi
+mv -T "$1" "$2"; sync`, fresh, pki.Dir)
 	return err
 }
 

@@ -45,7 +45,12 @@ func (s System) About() plan.About {
 }
 
 // Need implements plan.Step.
-func (s System) Need(c model.Cluster) error { return s.reach(c) }
+func (s System) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	return s.equipped(c)
+}
 
 // Effect implements plan.Step.
 func (s System) Effect(c *model.Cluster) {

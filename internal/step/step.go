@@ -64,13 +64,23 @@ func (o on) prepared(c model.Cluster) error {
 		return err
 	}
 	h := c.Hosts[o.ID]
+	if err := o.equipped(c); err != nil {
+		return err
+	}
 	switch {
-	case !h.Packages.Is(""):
-		return errors.New("its packages are not installed yet")
 	case !model.Same(h.System, o.Want.System):
 		return errors.New("its system settings are not made yet")
 	case !model.Same(h.Binaries, o.Want.Binaries):
 		return errors.New("its binaries are not installed yet")
+	}
+	return nil
+}
+
+// equipped is the need of the first thing that is written on a host: what
+// cannot be had is found out before anything is changed.
+func (o on) equipped(c model.Cluster) error {
+	if lacks, known := c.Hosts[o.ID].Packages.Get(); !known || lacks != "" {
+		return errors.New("its packages are not installed yet")
 	}
 	return nil
 }

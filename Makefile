@@ -1,0 +1,51 @@
+# Every target works from nothing and without a terminal. `make help` lists them.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+export PATH := $(PATH):/usr/local/go/bin
+export HOME ?= /root
+export GOFLAGS += -buildvcs=false
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X quorate.dev/quorate/internal/cli.Version=$(VERSION)
+QUORATE := bin/quorate
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build artifacts image demo demo-down test test-all lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what building, testing and labs need and this machine lacks (root, apt)
+	@hack/setup.sh
+
+build: ## build bin/quorate
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(QUORATE) ./cmd/quorate
+
+artifacts: build ## build Kubernetes, etcd and the rest from their Go modules (15 minutes once, then nothing)
+	@$(QUORATE) artifacts build --test-image >/dev/null
+
+image: build ## build the lab hosts' file system (2 minutes once, then nothing)
+	@hack/image.sh $(QUORATE)
+
+demo: setup artifacts ## make a cluster of 3 control planes and 2 workers on this machine
+	@hack/demo.sh $(QUORATE)
+
+demo-down: ## take the demo away with all that it added to this machine
+	@hack/demo-down.sh $(QUORATE)
+
+test: setup artifacts ## lint, unit tests, tests on lab hosts; all set-up included
+	@hack/test.sh $(QUORATE)
+
+test-all: setup artifacts ## make test with the race detector, and the planner fuzzed for a minute
+	@RACE=1 FUZZ=60s hack/test.sh $(QUORATE)
+
+lint: ## gofmt, go vet, staticcheck, shell syntax, links between the documents
+	@hack/lint.sh
+
+bench: setup artifacts ## time everything that has a target; BENCH_RUNS=5 (for others: hack/bench.sh -h)
+	@hack/bench.sh -quorate $(QUORATE)
+
+clean: ## remove what was built here; the artefact store and the lab image stay
+	@rm -rf bin

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Lint, unit tests, then the tests that boot lab hosts. RACE=1 adds the race
+# detector to the unit tests, FUZZ=60s fuzzes the planner for so long.
+set -euo pipefail
+quorate=${1:?usage: test.sh QUORATE}
+results=() failed=0
+tmp=$(mktemp -d)
+host_lab=quorate-test-host
+end() {
+	"$quorate" lab down "$host_lab" >/dev/null 2>&1 || true
+	rm -rf "$tmp"
+}
+trap end EXIT
+go build -buildvcs=false -o "$tmp/testsum" ./hack/testsum
+
+phase() { # $1: name, the rest: a command
+	local begun=$SECONDS state=ok
+	echo "== $1"
+	"${@:2}" || { state=FAILED failed=1; }
+	results+=("$(printf '%-28s %-7s %4d s' "$1" "$state" $((SECONDS - begun)))")
+}
+
+unit() {
+	go test ${RACE:+-race} -json -timeout 20m ./... | "$tmp/testsum" -label "unit tests"
+}
+
+fuzz() {
+	go test -run '^$' -fuzz '^FuzzPlan$' -fuzztime "$FUZZ" ./internal/step
+}
+
+# on_labs runs the tests that boot hosts, one package at a time: they share the
+# machine.
+on_labs() {
+	go test -tags lab -p 1 -count=1 -json -timeout 40m "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
+}
+
+# on_host runs those of package host, on a lab host that is made for them.
+on_host() {
+	"$quorate" lab down "$host_lab" >/dev/null 2>&1 || true
+	"$quorate" lab up "$host_lab" --control-planes 1 --dir "$tmp" >/dev/null || return
+	QUORATE_TEST_HOST="root@$("$quorate" lab list | awk -v h="$host_lab/cp1" '$1 == h {print $2}'):22" \
+		QUORATE_TEST_KEY="$tmp/$host_lab.key" QUORATE_TEST_KNOWN="$tmp/$host_lab.known_hosts" \
+		go test -tags lab -count=1 -json -timeout 10m ./internal/host | "$tmp/testsum" -each -label "tests on a host" || return
+	"$quorate" lab down "$host_lab"
+}
+
+"$quorate" lab clean
+phase lint hack/lint.sh
+phase "unit tests" unit
+[ -z "${FUZZ:-}" ] || phase "fuzzing the planner" fuzz
+phase "tests on a host" on_host
+scenarios=(./internal/lab)
+compgen -G 'test/e2e/*_test.go' >/dev/null && scenarios+=(./test/e2e)
+phase "tests on lab hosts" on_labs "${scenarios[@]}"
+
+echo
+printf '%s\n' "${results[@]}"
+[ $failed = 0 ] && echo "all tests passed" || echo "some tests FAILED, see above"
+exit $failed

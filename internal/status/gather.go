@@ -1,0 +1,202 @@
+package status
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/pki"
+)
+
+// farOff is a clock that is worth a word.
+const farOff = 2 * time.Second
+
+func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
+	for _, id := range ob.IDs() {
+		f, m := ob.Facts[id], ob.Have.Hosts[id]
+		h := Host{Name: id, Roles: []string{}, Address: m.Address, Reached: f.Err == nil, OS: f.OS, Kernel: f.Kernel, Offset: f.Offset, Units: []Unit{}}
+		if s.ChangeWhy == "" {
+			n := changes[id]
+			h.Changes = &n
+		}
+		wanted, ok := ob.Goal.File.Host(string(id))
+		h.Roles = append(h.Roles, wanted.Roles...)
+		switch {
+		case f.Err != nil && !ok:
+			h.Why = f.Err.Error()
+			s.note("%s: %s", id, h.Why)
+		case f.Err != nil:
+			h.Why = f.Err.Error()
+			s.problem("%s could not be asked: %s", id, strings.TrimPrefix(h.Why, string(id)+": "))
+		default:
+			h.Why = m.Obstacle.Or("")
+			if h.Why != "" {
+				s.note("%s: %s", id, h.Why)
+			}
+			if f.Offset.Abs() > farOff && h.Why == "" {
+				s.note("%s: its clock is %s off from this machine's", id, f.Offset.Round(100*time.Millisecond))
+			}
+			s.units(ob, id, &h)
+		}
+		s.Hosts = append(s.Hosts, h)
+	}
+}
+
+// units are the services that the file wants there.
+func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
+	goal, ok := ob.Goal.Hosts[id]
+	if !ok || ob.Have.Minted.Is(false) {
+		return
+	}
+	f := ob.Facts[id]
+	for _, v := range model.Services() {
+		if goal.Services[v] == nil {
+			continue
+		}
+		u := f.Units[v.String()]
+		one := Unit{Name: v.String(), Up: f.Up(v), State: u.Active, Restarts: u.Restarts}
+		switch {
+		case u.Load == "not-found" || u.Load == "":
+			one.State = "not installed"
+		case u.Sub == "auto-restart":
+			one.State = "restarting"
+		case u.Active == "failed" && u.Result != "":
+			one.State = "failed (" + u.Result + ")"
+		}
+		if !one.Up {
+			more := ""
+			if u.Restarts > 0 {
+				more = fmt.Sprintf(", restarted %d times", u.Restarts)
+			}
+			s.problem("%s: %s is %s%s", id, v, one.State, more)
+		}
+		h.Units = append(h.Units, one)
+	}
+}
+
+func (s *Status) etcd(ob *observe.Observation) {
+	s.Etcd = Etcd{Agreed: ob.Etcd.Agreed, Members: []Member{}}
+	if ob.Etcd.Err != nil && !ob.Have.Minted.Is(false) {
+		s.Etcd.Err = ob.Etcd.Err.Error()
+		s.problem("etcd's members are not known: %s", s.Etcd.Err)
+	}
+	for _, id := range slices.Sorted(maps.Keys(ob.Etcd.Members)) {
+		m := ob.Etcd.Members[id]
+		st, asked := ob.Etcd.Status[id]
+		out := Member{Host: id, ID: m.HexID(), Name: m.Name, Role: "follower", Asked: asked, Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
+			Term: st.Term, Index: st.Index, DBSize: st.DBSize, DBUsed: st.DBSizeInUse, Version: st.Version, Errors: st.Errors}
+		switch {
+		case m.Learner:
+			out.Role = "learner"
+		case !m.Started():
+			out.Role = "unstarted"
+		case asked && st.IsLeader():
+			out.Role = "leader"
+		case !asked:
+			out.Role = "voter"
+		}
+		if !out.Healthy {
+			s.problem("etcd member %s (%s) does not serve", id, out.ID)
+		}
+		for _, e := range st.Errors {
+			s.problem("etcd member %s: %s", id, e)
+		}
+		s.Etcd.Members = append(s.Etcd.Members, out)
+	}
+}
+
+func (s *Status) api(ob *observe.Observation) {
+	s.APIServers, s.FrontDoors, s.Nodes = []APIServer{}, []FrontDoor{}, []Node{}
+	if ob.Have.Minted.Is(false) {
+		return
+	}
+	for _, id := range ob.Have.IDs() {
+		h, f := ob.Have.Hosts[id], ob.Facts[id]
+		if h.Roles.Has(model.ControlPlane) || h.Runs(model.APIServer) {
+			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: model.SetOf(h.Asks.Or(""))}
+			switch {
+			case f.Err != nil:
+				a.Why = "could not be asked"
+			case !a.Ready && h.Runs(model.APIServer):
+				a.Why = "it runs, but is not ready"
+				s.problem("%s: its API server runs, but is not ready", id)
+			case !a.Ready:
+				a.Why = "it does not run"
+			}
+			s.APIServers = append(s.APIServers, a)
+		}
+		if h.Roles.Node() && f.Err == nil {
+			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Up: h.Runs(model.FrontDoor), Backends: model.SetOf(h.Backends.Or(""))})
+		}
+		if h.Roles.Node() || h.Node.Registered.Is(true) {
+			s.Nodes = append(s.Nodes, s.node(ob, id))
+		}
+	}
+}
+
+func (s *Status) node(ob *observe.Observation, id model.HostID) Node {
+	n, known := ob.API.Nodes[id]
+	out := Node{Name: id, Known: known, Ready: n.Ready, Version: n.Version, PodCIDR: n.PodCIDR}
+	switch {
+	case ob.API.Err != nil:
+		out.Why = "could not be asked: " + ob.API.Err.Error()
+	case !known:
+		out.Why = "not registered"
+		s.problem("%s is not registered as a node", id)
+	case !n.Ready:
+		out.Why = "not ready"
+		s.problem("node %s is not ready", id)
+	case n.Unschedulable:
+		out.Why = "cordoned"
+	}
+	return out
+}
+
+func (s *Status) certs(ob *observe.Observation, now time.Time) {
+	s.Certificates = []Certificate{}
+	if ob.Have.Minted.Is(false) {
+		return
+	}
+	for _, id := range ob.Goal.IDs() {
+		f := ob.Facts[id]
+		if f.Err != nil {
+			continue // told among the hosts
+		}
+		for _, want := range ob.Goal.Hosts[id].Certs {
+			c := Certificate{Host: id, Name: want.Name}
+			pem, there := f.Files[want.Path]
+			found, err := pki.Inspect(pem, nil, issuer(ob, f, want.Issuer))
+			switch {
+			case !there:
+				c.Problem = "is missing"
+			case err != nil:
+				c.Problem = err.Error()
+			default:
+				c.NotAfter, c.Days, c.Due = found.NotAfter, int(found.NotAfter.Sub(now).Hours()/24), found.Due(now)
+				c.Problem = pki.Explain(found, want, now)
+			}
+			switch {
+			case there && err == nil && now.After(c.NotAfter):
+				s.problem("%s: certificate %s %s", id, c.Name, c.Problem)
+			case c.Problem != "":
+				s.note("%s: certificate %s %s", id, c.Name, c.Problem)
+			}
+			s.Certificates = append(s.Certificates, c)
+		}
+	}
+}
+
+// issuer is the CA that a certificate must come from: the cluster's, or while
+// no control plane answers, the one that lies on the host.
+func issuer(ob *observe.Observation, f observe.Facts, of pki.CA) []byte {
+	if ob.Shared != nil {
+		if a, err := ob.Shared.Authority(of); err == nil {
+			return a.Cert
+		}
+	}
+	return f.Files[map[pki.CA]string{pki.KubernetesCA: pki.CACertPath, pki.EtcdCA: pki.EtcdCACertPath, pki.FrontProxyCA: pki.FrontProxyCACertPath}[of]]
+}

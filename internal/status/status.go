@@ -1,0 +1,249 @@
+// Package status tells people and programs how a cluster is doing, from one
+// observation: what works, what the loss of one host would do now, and what
+// could not be asked. It is pure; it reaches no host and prints nothing.
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Status is the state of one cluster. Problems are what is down or could not be
+// asked; with none of them it is Healthy.
+type Status struct {
+	Cluster    string    `json:"cluster"`
+	Endpoint   string    `json:"endpoint"`
+	Kubernetes string    `json:"kubernetes"` // as the file wants it
+	At         time.Time `json:"at"`
+	Healthy    bool      `json:"healthy"`
+	Problems   []string  `json:"problems"`
+	Notes      []string  `json:"notes"` // what will matter, though nothing is down
+
+	Quorum    bool           `json:"quorum"`
+	Voters    int            `json:"voters"`
+	Serving   []model.HostID `json:"serving"` // API servers that answer
+	Stranded  []model.HostID `json:"stranded"`
+	Tolerance string         `json:"tolerance"` // what the loss of one host would do
+	Fatal     []model.HostID `json:"fatal"`     // whose loss alone would stop something
+	Changes   *int           `json:"changes"`   // steps to the file; null: not known
+	ChangeWhy string         `json:"changeWhy,omitempty"`
+
+	Hosts        []Host        `json:"hosts"`
+	Etcd         Etcd          `json:"etcd"`
+	APIServers   []APIServer   `json:"apiServers"`
+	FrontDoors   []FrontDoor   `json:"frontDoors"`
+	Nodes        []Node        `json:"nodes"`
+	Certificates []Certificate `json:"certificates"`
+}
+
+// Host is one machine.
+type Host struct {
+	Name    model.HostID  `json:"name"`
+	Roles   []string      `json:"roles"`
+	Address string        `json:"address,omitempty"`
+	Reached bool          `json:"reached"`
+	Why     string        `json:"why,omitempty"` // why it was not reached, or must not be touched
+	OS      string        `json:"os,omitempty"`
+	Kernel  string        `json:"kernel,omitempty"`
+	Offset  time.Duration `json:"clockOffset"` // nanoseconds
+	Units   []Unit        `json:"units"`
+	Changes *int          `json:"changes"` // null: not known
+}
+
+// Unit is a service that the file wants on a host.
+type Unit struct {
+	Name     string `json:"name"`
+	Up       bool   `json:"up"`
+	State    string `json:"state"` // by systemd
+	Restarts int    `json:"restarts"`
+}
+
+// Etcd is etcd by its members' own account.
+type Etcd struct {
+	Err     string   `json:"error,omitempty"` // why it could not be asked
+	Agreed  bool     `json:"agreed"`          // a quorum agreed to the list
+	Members []Member `json:"members"`
+}
+
+// Member is one etcd member.
+type Member struct {
+	Host    model.HostID `json:"host"`
+	ID      string       `json:"id"`
+	Name    string       `json:"name"`
+	Role    string       `json:"role"` // leader | follower | learner | unstarted
+	Healthy bool         `json:"healthy"`
+	Asked   bool         `json:"asked"` // it gave its own status
+	Term    uint64       `json:"term,omitempty"`
+	Index   uint64       `json:"index,omitempty"`
+	DBSize  int64        `json:"dbSize,omitempty"`
+	DBUsed  int64        `json:"dbUsed,omitempty"`
+	Version string       `json:"version,omitempty"`
+	Errors  []string     `json:"errors,omitempty"`
+}
+
+// APIServer is one API server.
+type APIServer struct {
+	Host  model.HostID   `json:"host"`
+	Ready bool           `json:"ready"`
+	Asks  []model.HostID `json:"etcd"` // whose etcd it uses
+	Why   string         `json:"why,omitempty"`
+}
+
+// FrontDoor is the balancer of one host.
+type FrontDoor struct {
+	Host     model.HostID   `json:"host"`
+	Up       bool           `json:"up"`
+	Backends []model.HostID `json:"backends"`
+}
+
+// Node is a host as the API knows it.
+type Node struct {
+	Name    model.HostID `json:"name"`
+	Known   bool         `json:"registered"`
+	Ready   bool         `json:"ready"`
+	Version string       `json:"version,omitempty"`
+	PodCIDR string       `json:"podCIDR,omitempty"`
+	Why     string       `json:"why,omitempty"`
+}
+
+// Certificate is one certificate on one host.
+type Certificate struct {
+	Host     model.HostID `json:"host"`
+	Name     string       `json:"name"`
+	NotAfter time.Time    `json:"notAfter,omitzero"`
+	Days     int          `json:"daysLeft"`
+	Due      bool         `json:"due"` // time to renew
+	Problem  string       `json:"problem,omitempty"`
+}
+
+// Of makes the status of an observation. p is the plan to the file; nil when
+// none could be made, with the reason.
+func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Status {
+	file := ob.Goal.File
+	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Spec.ControlPlaneEndpoint, Kubernetes: file.Spec.Kubernetes.Version, At: now.UTC().Truncate(time.Second),
+		Problems: []string{}, Notes: []string{}, ChangeWhy: noPlan}
+	s.hosts(ob, changes(p))
+	s.health(ob.Have)
+	s.etcd(ob)
+	s.api(ob)
+	s.certs(ob, now)
+	if p != nil {
+		n := 0
+		for _, c := range changes(p) {
+			n += c
+		}
+		s.Changes = &n
+	}
+	if ob.Have.Conflict != "" {
+		s.problem("%s", ob.Have.Conflict)
+	}
+	s.Healthy = len(s.Problems) == 0
+	return s
+}
+
+func (s *Status) problem(format string, args ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+func (s *Status) note(format string, args ...any) {
+	s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
+}
+
+// changes counts a plan's steps by host, those that wait included.
+func changes(p *plan.Plan) map[model.HostID]int {
+	out := map[model.HostID]int{}
+	if p == nil {
+		return out
+	}
+	for _, st := range p.Stages {
+		for _, step := range st.Steps {
+			out[step.About().Host]++
+		}
+	}
+	for _, r := range slices.Concat(p.Blocked, p.Deferred) {
+		out[r.Step.Host]++
+	}
+	return out
+}
+
+// health is what works, and what one loss would do.
+func (s *Status) health(c model.Cluster) {
+	h := c.Health()
+	s.Quorum, s.Serving, s.Stranded, s.Fatal = h.Etcd, c.Serving(), h.Stranded, h.Fatal
+	for _, id := range c.Critical() {
+		if m := c.Hosts[id].Etcd.Member.Or(model.NoMember); m == model.Voter || m == model.Unstarted {
+			s.Voters++
+		}
+	}
+	if c.Minted.Is(false) {
+		s.problem("there is no cluster on these hosts yet: run quorate apply")
+		s.Tolerance = "nothing to lose yet"
+		return
+	}
+	if !h.Etcd {
+		s.problem("etcd has no quorum: nothing can be written")
+	}
+	if !h.API {
+		s.problem("no API server answers")
+	}
+	for _, id := range h.Stranded {
+		s.problem("%s reaches no API server", id)
+	}
+	s.Tolerance = tolerance(c, h)
+}
+
+// tolerance is the answer to: and if one host were lost now?
+func tolerance(c model.Cluster, h model.Health) string {
+	switch {
+	case !h.Etcd && !h.API:
+		return "the control plane is down"
+	case len(h.Fatal) == 0:
+		return "tolerates the loss of any one host"
+	}
+	by := map[string][]string{}
+	var order []string
+	for _, id := range h.Fatal {
+		what := loss(c, h, id)
+		if by[what] == nil {
+			order = append(order, what)
+		}
+		by[what] = append(by[what], string(id))
+	}
+	var says []string
+	for _, what := range order {
+		says = append(says, "losing "+either(by[what])+" "+what)
+	}
+	return strings.Join(says, "; ")
+}
+
+func loss(c model.Cluster, h model.Health, id model.HostID) string {
+	if h.Etcd && !c.Quorum(id) {
+		return "stops etcd"
+	}
+	after := c.Clone()
+	after.Edit(id, func(h *model.Host) { h.Reached = model.Unknown[bool]("lost") })
+	end := after.Health()
+	if h.API && !end.API {
+		return "leaves no API server"
+	}
+	var cut []string
+	for _, w := range end.Stranded {
+		if w != id && !slices.Contains(h.Stranded, w) {
+			cut = append(cut, string(w))
+		}
+	}
+	return "cuts off " + strings.Join(cut, ", ")
+}
+
+func either(s []string) string {
+	if len(s) == 1 {
+		return s[0]
+	}
+	return strings.Join(s[:len(s)-1], ", ") + " or " + s[len(s)-1]
+}
