@@ -61,14 +61,11 @@ func applyCommand() *cobra.Command {
 moment: the next apply observes and goes on.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			begun := time.Now()
 			s, err := t.open(cmd.Context(), cmd)
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			events := printer(cmd, output)
-			s.engine.Events = events
 			p, _, err := s.engine.Plan(cmd.Context())
 			if err != nil {
 				return err
@@ -94,13 +91,7 @@ moment: the next apply observes and goes on.`,
 					return errRefused
 				}
 			}
-			if err := s.engine.Apply(cmd.Context(), p); err != nil {
-				return err
-			}
-			if output != "json" {
-				fmt.Fprintf(cmd.OutOrStdout(), "done in %s\n", time.Since(begun).Round(100*time.Millisecond))
-			}
-			return nil
+			return s.apply(cmd, output, p)
 		},
 	}
 	t.flags(cmd)
@@ -110,35 +101,30 @@ moment: the next apply observes and goes on.`,
 	return cmd
 }
 
+// apply does what was agreed to, under the cluster's lock.
+func (s *session) apply(cmd *cobra.Command, output string, p plan.Plan) error {
+	begun := time.Now()
+	w := s.watch(cmd, output, "apply")
+	defer w.close()
+	ctx, release, err := s.engine.Lock(cmd.Context(), "apply")
+	if err != nil {
+		return w.end(cmd.Context(), err)
+	}
+	defer release()
+	if err := w.end(ctx, s.engine.Apply(ctx, p)); err != nil {
+		return err
+	}
+	w.close()
+	if output != "json" {
+		fmt.Fprintf(cmd.OutOrStdout(), "done in %s\n", time.Since(begun).Round(100*time.Millisecond))
+	}
+	return nil
+}
+
 func worst(p plan.Plan) plan.Risk {
 	r := plan.Safe
 	for _, st := range p.Stages {
 		r = max(r, st.Risk)
 	}
 	return r
-}
-
-// printer shows events as they come: JSON lines on stdout, or text on stderr.
-func printer(cmd *cobra.Command, output string) func(engine.Event) {
-	if output == "json" {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		return func(ev engine.Event) { _ = enc.Encode(ev) } // a reader that went away does not stop the work
-	}
-	begun := time.Now()
-	return func(ev engine.Event) {
-		line := ""
-		switch ev.Kind {
-		case engine.StageRun:
-			line = fmt.Sprintf("stage %d of %d %s", ev.Stage, ev.Of, ev.Text)
-		case engine.StepDone:
-			line = fmt.Sprintf("  %-6s %s (%s)", ev.Step.Host, ev.Step.Title, ev.Took.Round(10*time.Millisecond))
-		case engine.StepFail:
-			line = fmt.Sprintf("  %-6s FAILED %s: %s", ev.Step.Host, ev.Step.Title, ev.Err)
-		case engine.Note:
-			line = "  " + ev.Text
-		default:
-			return
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%6.1fs %s\n", time.Since(begun).Seconds(), line)
-	}
 }

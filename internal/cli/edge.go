@@ -105,4 +105,3 @@ func command(cmd *cobra.Command, name string) string {
 	}
 	return s
 }
-

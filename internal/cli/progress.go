@@ -32,6 +32,7 @@ type watcher struct {
 	drawn  int // lines that the next drawing replaces
 	tally  tally
 	fails  map[string]engine.Event // of steps that failed and were not done since
+	closed bool
 	ticker *time.Ticker
 	quit   chan struct{}
 }
@@ -135,7 +136,10 @@ func (w *watcher) end(ctx context.Context, err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var failed engine.Failed
-	errors.As(err, &failed)
+	var unfinished engine.Unfinished
+	if errors.As(err, &failed); errors.As(err, &unfinished) {
+		return ended{err, w.tally} // it names them all
+	}
 	for key, ev := range w.fails {
 		if key != failed.Step.Key() && !w.json && !errors.Is(err, errStopped) {
 			fmt.Fprintf(w.errOut, "%s: %s: %s\n", ev.Step.Host, ev.Step.Title, ev.Err)
@@ -158,11 +162,14 @@ func (w *watcher) note(kind, text string, err error) {
 func (w *watcher) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.closed = true
 	if w.ticker != nil {
 		w.ticker.Stop()
 		close(w.quit)
-		w.view.running = nil
-		w.draw(w.view.fold()...)
+		w.draw(w.view.rest()...)
 	}
 	if err := w.journal.close(); err != nil {
 		fmt.Fprintln(w.errOut, "warning:", err)

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -80,7 +78,7 @@ func (s *session) reset(cmd *cobra.Command, output string, ids []model.HostID) e
 	var held engine.Held
 	switch {
 	case errors.As(err, &held), cmd.Context().Err() != nil:
-		return err
+		return w.end(cmd.Context(), err)
 	case err != nil:
 		ctx, release = cmd.Context(), func() {}
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", err)
@@ -137,28 +135,11 @@ func lossOf(ob *observe.Observation, ids []model.HostID) (fatal bool, says []str
 
 // typed asks for the cluster's name.
 func typed(cmd *cobra.Command, name string, ids []model.HostID) error {
-	fmt.Fprintf(cmd.ErrOrStderr(), "This ends the cluster %s on %s.\nType the cluster's name to go on: ", name, hostList(ids))
-	type answer struct {
-		line string
-		err  error
+	line, err := answer(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to go on: ", name, hostList(ids)))
+	if err == nil && line != name {
+		err = fmt.Errorf("%w: %q is not %q", errRefused, line, name)
 	}
-	got := make(chan answer, 1)
-	go func() {
-		line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-		got <- answer{line, err}
-	}()
-	select {
-	case a := <-got:
-		if a.err != nil && a.line == "" {
-			return fmt.Errorf("%w: no answer (%w); with --yes nothing is asked", errRefused, a.err)
-		}
-		if strings.TrimSpace(a.line) != name {
-			return fmt.Errorf("%w: %q is not %q", errRefused, strings.TrimSpace(a.line), name)
-		}
-		return nil
-	case <-cmd.Context().Done():
-		return context.Canceled
-	}
+	return err
 }
 
 func hostList(ids []model.HostID) string {

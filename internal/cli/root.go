@@ -27,6 +27,9 @@ const (
 // errChanges makes `plan` end with 2 when there is something to do.
 var errChanges = errors.New("changes are pending")
 
+// errInterrupted is a command that looked only, and was stopped.
+var errInterrupted = errors.New("interrupted")
+
 // errRefused is what a person said no to.
 var errRefused = errors.New("nothing was changed")
 
@@ -39,9 +42,17 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, errChanges) {
-		fmt.Fprintln(errOut, "quorate:", err)
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !begun {
+		err = usageError{err} // an unknown command, a wrong number of arguments
+	}
+	if ctx.Err() != nil && err != nil && !errors.As(err, new(ended)) {
+		err = fmt.Errorf("%w (%w)", errInterrupted, err)
+	}
+	if err != nil && !errors.Is(err, errChanges) && !errors.Is(err, errUnhealthy) {
+		fmt.Fprint(errOut, explain(cmd, err))
 	}
 	return exitCode(err)
 }
@@ -49,13 +60,14 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 func exitCode(err error) int {
 	var blocked engine.Blocked
 	var notApproved engine.NotApproved
+	var held engine.Held
 	var usage usageError
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errChanges), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.Is(err, errRefused):
+	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.Is(err, errRefused):
 		return exitBlocked
 	}
 	return exitFailed
@@ -78,7 +90,8 @@ what a loss in the middle of it would mean, before anything is touched.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), artifactsCommand(), labCommand(), versionCommand())
+	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(), resetCommand(), journalCommand(),
+		artifactsCommand(), labCommand(), versionCommand())
 	return root
 }
 

@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 )
@@ -67,6 +68,9 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 		s.hosts[model.HostID(h.Name)] = host.New(t.config(cmd, file, h))
 	}
 	s.engine = engine.New(file, s.arts, s.hosts)
+	s.engine.Meet(func(d kube.Departed) host.Host {
+		return host.New(t.config(cmd, file, spec.Host{Name: d.Name, Address: d.Address}))
+	})
 	return s, nil
 }
 
@@ -142,10 +146,29 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 
 // ask puts a question that only "yes" agrees to.
 func ask(cmd *cobra.Command, question string) (bool, error) {
-	fmt.Fprint(cmd.ErrOrStderr(), question+" [yes/no] ")
-	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if err != nil && line == "" {
-		return false, fmt.Errorf("no answer: %w; with --yes nothing is asked", err)
+	line, err := answer(cmd, question+" [yes/no] ")
+	return line == "yes", err
+}
+
+// answer reads one line; an interruption ends the waiting for it.
+func answer(cmd *cobra.Command, prompt string) (string, error) {
+	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+	type read struct {
+		line string
+		err  error
 	}
-	return strings.TrimSpace(line) == "yes", nil
+	got := make(chan read, 1)
+	go func() {
+		line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		got <- read{line, err}
+	}()
+	select {
+	case r := <-got:
+		if r.err != nil && r.line == "" {
+			return "", fmt.Errorf("%w: there was no answer (%w); with --yes nothing is asked", errRefused, r.err)
+		}
+		return strings.TrimSpace(r.line), nil
+	case <-cmd.Context().Done():
+		return "", cmd.Context().Err()
+	}
 }

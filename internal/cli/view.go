@@ -22,7 +22,7 @@ const (
 func lineOf(ev engine.Event) string {
 	switch ev.Kind {
 	case engine.StageRun:
-		return strings.TrimSpace(fmt.Sprintf("stage %d of %d  %s", ev.Stage, ev.Of, ev.Text))
+		return ev.Text // what it risks; that steps begin, they say themselves
 	case engine.StepDone:
 		return fmt.Sprintf("  %-6s %s (%s)", ev.Step.Host, ev.Step.Title, short(ev.Took))
 	case engine.StepFail:
@@ -43,10 +43,11 @@ func lineOf(ev engine.Event) string {
 // view is the state of a run as the terminal shows it. It draws nothing: on
 // returns the lines that stay, frame those that are drawn anew each time.
 type view struct {
-	begun, stageBegun time.Time
-	stage, of         int
-	running           []task
-	done              []task
+	begun     time.Time
+	stage, of int
+	steps     int // done so far
+	running   []task
+	done      []task // not told yet
 }
 
 type task struct {
@@ -58,25 +59,19 @@ type task struct {
 func (v *view) on(ev engine.Event) []string {
 	switch ev.Kind {
 	case engine.StageRun:
-		lines := v.fold()
-		v.stage, v.of, v.stageBegun = ev.Stage, ev.Of, ev.At
-		head := fmt.Sprintf("stage %d of %d", ev.Stage, ev.Of)
-		if ev.Text != "" {
-			head += "  " + ev.Text
-		}
-		return append(lines, head)
+		v.stage, v.of = ev.Stage, ev.Of
 	case engine.StepRun:
 		v.running = append(v.running, task{about: *ev.Step, since: ev.At})
 	case engine.StepDone:
 		v.remove(*ev.Step)
+		v.steps++
 		v.done = append(v.done, task{about: *ev.Step, took: ev.Took})
+		return v.fold(ev.Step.Title)
 	case engine.StepFail:
 		v.remove(*ev.Step)
-		return []string{lineOf(ev)}
-	case engine.Note:
-		return []string{lineOf(ev)}
-	case engine.Finished, runEnd:
-		return v.fold()
+	}
+	if l := lineOf(ev); l != "" && ev.Kind != runBegin && ev.Kind != runEnd {
+		return []string{l}
 	}
 	return nil
 }
@@ -85,24 +80,33 @@ func (v *view) remove(a plan.About) {
 	v.running = slices.DeleteFunc(v.running, func(t task) bool { return t.about.Key() == a.Key() })
 }
 
-// fold makes one line of what was done on many hosts.
-func (v *view) fold() []string {
-	hosts := map[string][]model.HostID{}
-	took := map[string]time.Duration{}
-	var order []string
-	for _, t := range v.done {
-		title := t.about.Title
-		if hosts[title] == nil {
-			order = append(order, title)
-		}
-		hosts[title] = append(hosts[title], t.about.Host)
-		took[title] = max(took[title], t.took)
+// fold makes one line of what was done on many hosts, once no other host is
+// still at it.
+func (v *view) fold(title string) []string {
+	same := func(t task) bool { return t.about.Title == title }
+	if slices.ContainsFunc(v.running, same) {
+		return nil
 	}
-	v.done = nil
-	var out []string
-	for _, title := range order {
-		slices.Sort(hosts[title])
-		out = append(out, fmt.Sprintf("  %s  %s  %s", names(hosts[title]), title, short(took[title])))
+	var hosts []model.HostID
+	var took time.Duration
+	for _, t := range v.done {
+		if same(t) {
+			hosts, took = append(hosts, t.about.Host), max(took, t.took)
+		}
+	}
+	v.done = slices.DeleteFunc(v.done, same)
+	if len(hosts) == 0 {
+		return nil
+	}
+	slices.Sort(hosts)
+	return []string{fmt.Sprintf("  %s  %s  %s", names(hosts), title, short(took))}
+}
+
+// rest is what was done and not told yet, when the run ends.
+func (v *view) rest() (out []string) {
+	v.running = nil
+	for len(v.done) > 0 {
+		out = append(out, v.fold(v.done[0].about.Title)...)
 	}
 	return out
 }
@@ -138,7 +142,7 @@ func (v *view) frame(now time.Time, width, height int) []string {
 	if n := len(v.running) - len(list); n > 0 {
 		out = append(out, fmt.Sprintf("  … and %d more", n))
 	}
-	out = append(out, fmt.Sprintf("  %d of %d done, stage %d of %d, %s since the begin", len(v.done), len(v.done)+len(v.running), v.stage, v.of, short(now.Sub(v.begun))))
+	out = append(out, fmt.Sprintf("  stage %d of %d, %d steps done, %d running, %s", v.stage, v.of, v.steps, len(v.running), short(now.Sub(v.begun))))
 	for i := range out {
 		out[i] = cut(out[i], width)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
@@ -33,6 +34,10 @@ type Engine struct {
 func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Host) *Engine {
 	return &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, run: rand.Text()[:8]}
 }
+
+// Meet says how hosts are reached that the cluster remembers and the file does
+// not name any more.
+func (e *Engine) Meet(connect func(kube.Departed) host.Host) { e.observer.Connect = connect }
 
 // Run is the name of this run in events.
 func (e *Engine) Run() string { return e.run }

@@ -30,7 +30,8 @@ const (
 	lockTaken = 75
 )
 
-// lockScript holds the lock for as long as bytes come on stdin. What it starts
+// lockScript holds the lock for as long as bytes come on stdin (not newlines,
+// which a shell drops). What it starts
 // does not inherit the lock. $1: folder, $2: info, $3: seconds of silence.
 const lockScript = `umask 022; mkdir -p "$1" && exec 9>>"$1/lock" || exit 1
 flock -n 9 || { cat "$1/lock.info" 2>/dev/null; exit 75; }
@@ -220,7 +221,7 @@ func (l *lock) beats(ctx context.Context, in *io.PipeWriter) {
 		case <-ctx.Done():
 			return
 		case <-time.After(l.beat):
-			if _, err := in.Write([]byte{'\n'}); err != nil {
+			if _, err := in.Write([]byte{'.'}); err != nil {
 				return
 			}
 		}

@@ -45,9 +45,16 @@ func TestLock(t *testing.T) {
 	if held.Host != "cp1" || held.By.Run != a.run || held.By.Doing != "apply" || held.By.PID != os.Getpid() || !strings.Contains(held.Error(), "@") {
 		t.Errorf("told %+v: %v", held, held)
 	}
+	taken, err := os.Stat(filepath.Join(dir, "lock.info"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	time.Sleep(6 * testBeat) // longer than the silence that ends it
 	if locked.Err() != nil {
 		t.Errorf("the lock was lost: %v", context.Cause(locked))
+	}
+	if now, err := os.Stat(filepath.Join(dir, "lock.info")); err != nil || !now.ModTime().Equal(taken.ModTime()) {
+		t.Errorf("the lock was let go and taken again (%v)", err)
 	}
 	release()
 	_, release, err = b.lock(ctx, "reset", dir, testBeat)

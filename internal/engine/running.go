@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
@@ -31,6 +33,16 @@ type running struct {
 	begun time.Time
 	did   bool  // Do has returned well; the effect is waited for
 	err   error // it failed
+}
+
+// Do is the real half of one step alone, for who looks between steps; its
+// effect is not waited for.
+func (e *Engine) Do(ctx context.Context, ob *observe.Observation, s plan.Step) error {
+	a, ok := s.(step.Action)
+	if !ok {
+		return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
+	}
+	return e.do(ctx, &running{step: a, about: s.About(), env: e.env(ob, s.About().Host)})
 }
 
 // do calls the real half, again while it says that it is too early.
@@ -83,11 +95,14 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
+		Departed: slices.DeleteFunc(slices.Clone(ob.API.Departed), func(d kube.Departed) bool { return ob.Have.Hosts[model.HostID(d.Name)].Gone.Is(true) }),
+		On:       func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {
 			// The step's own host first: what is applied through it is seen there.
+			// A host that leaves may stop at any moment.
 			ids := append([]model.HostID{id}, ob.Have.Serving()...)
 			for _, at := range ids {
-				if h := ob.Have.Hosts[at]; h.Up() && h.Ready.Is(true) {
+				if h := ob.Have.Hosts[at]; h.Up() && h.Ready.Is(true) && h.Roles.Has(model.ControlPlane) {
 					return e.observer.API(ctx, e.observer.Hosts[at], ob.Shared)
 				}
 			}

@@ -43,11 +43,16 @@ func (c *Client) NoteAddon(ctx context.Context, name, digest string) error {
 	if err != nil {
 		return err
 	}
+	return c.applyAs(ctx, addonsPath, fieldManager+"-"+name, body)
+}
+
+// applyAs applies with a field manager other than the common one.
+func (c *Client) applyAs(ctx context.Context, path, manager string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err = c.rest.Patch(types.ApplyPatchType).AbsPath(addonsPath).Param("fieldManager", fieldManager+"-"+name).Param("force", "true").Body(body).Do(ctx).Error()
+	err := c.rest.Patch(types.ApplyPatchType).AbsPath(path).Param("fieldManager", manager).Param("force", "true").Body(body).Do(ctx).Error()
 	if err != nil {
-		return c.failed("note addon "+name, err)
+		return c.failed("apply "+path, err)
 	}
 	return nil
 }

@@ -22,14 +22,14 @@ const (
 // entry is the one cluster, user and context of a kubeconfig we write.
 type entry struct {
 	cluster, user, context, namespace string
-	server                            string
+	server, serverName                string // serverName: what its certificate must say instead
 	caPath, certPath, keyPath, token  string
 	ca, cert, key                     []byte
 }
 
 func (e entry) config() *api.Config {
 	c := api.NewConfig()
-	c.Clusters[e.cluster] = &api.Cluster{Server: e.server, CertificateAuthority: e.caPath, CertificateAuthorityData: e.ca}
+	c.Clusters[e.cluster] = &api.Cluster{Server: e.server, TLSServerName: e.serverName, CertificateAuthority: e.caPath, CertificateAuthorityData: e.ca}
 	c.AuthInfos[e.user] = &api.AuthInfo{ClientCertificate: e.certPath, ClientKey: e.keyPath,
 		ClientCertificateData: e.cert, ClientKeyData: e.key, Token: e.token}
 	c.Contexts[e.context] = &api.Context{Cluster: e.cluster, AuthInfo: e.user, Namespace: e.namespace}
@@ -79,8 +79,14 @@ func BootstrapKubeconfig(ctx Context, token string) (host.File, error) {
 // Kubeconfig is a kubeconfig for people: everything inside, names after the
 // cluster and the user, so that many clusters fit into one file.
 func Kubeconfig(cluster, user, server string, caPEM, certPEM, keyPEM []byte) ([]byte, error) {
+	return KubeconfigVia(cluster, user, server, "", caPEM, certPEM, keyPEM)
+}
+
+// KubeconfigVia is Kubeconfig for a server that is reached under another name
+// than the one (serverName) by which its certificate is checked.
+func KubeconfigVia(cluster, user, server, serverName string, caPEM, certPEM, keyPEM []byte) ([]byte, error) {
 	name := user + "@" + cluster
-	text, err := clientcmd.Write(*entry{cluster: cluster, user: name, context: name, server: server,
+	text, err := clientcmd.Write(*entry{cluster: cluster, user: name, context: name, server: server, serverName: serverName,
 		ca: caPEM, cert: certPEM, key: keyPEM}.config())
 	if err != nil {
 		return nil, fmt.Errorf("write kubeconfig of %s: %w", cluster, err)

@@ -20,6 +20,10 @@ func account(name string) rbacv1.Subject {
 	return rbacv1.Subject{Kind: "ServiceAccount", Namespace: metav1.NamespaceSystem, Name: name}
 }
 
+// AdminGroup is the group of people who may do everything. Unlike
+// system:masters it is bound by RBAC, so that it can be taken back.
+const AdminGroup = "quorate:admins"
+
 // bindings join the users and groups of our certificates and tokens with roles
 // that every API server has (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 // The API server itself binds kube-proxy, scheduler and controller-manager.
@@ -33,6 +37,7 @@ func bindings() []runtime.Object {
 		bind("quorate:node-bootstrapper", "system:node-bootstrapper", group("system:bootstrappers")),
 		bind("quorate:approve-new-nodes", csr+"nodeclient", group("system:bootstrappers")),
 		bind("quorate:approve-renewals", csr+"selfnodeclient", group("system:nodes")),
+		bind("quorate:admins", "cluster-admin", group(AdminGroup)),
 	}
 }
 

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // APIView is what an API server says of the cluster.
@@ -19,6 +23,9 @@ type APIView struct {
 	Through model.HostID
 	Nodes   map[model.HostID]kube.NodeStatus
 	Addons  map[string]string
+	// Departed are the hosts that left the file, by what the cluster keeps: of
+	// the file applied last, and of those before while they are not clean.
+	Departed []kube.Departed
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
@@ -65,6 +72,9 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 		}
 	}
 	v.Addons = addons
+	if v.Departed, err = departed(ctx, c, ob.Goal.File); err != nil {
+		return err
+	}
 	for _, n := range nodes {
 		id := model.HostID(n.Name)
 		v.Nodes[id] = n
@@ -73,6 +83,35 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 		}
 	}
 	return nil
+}
+
+// departed compares the file with what the cluster keeps.
+func departed(ctx context.Context, c *kube.Client, file *spec.Cluster) ([]kube.Departed, error) {
+	list, err := c.Departed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.Cluster(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return list, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var old spec.Cluster // not parsed strictly: it may be of another version of quorate
+	if err := yaml.Unmarshal(text, &old); err != nil {
+		return nil, fmt.Errorf("kube-system/quorate-cluster: %w", err)
+	}
+	for _, h := range old.Spec.Hosts {
+		list = append(list, kube.Departed{Name: h.Name, Address: h.Address})
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(d kube.Departed) bool {
+		_, stays := file.Host(d.Name)
+		double := seen[d.Name]
+		seen[d.Name] = true
+		return stays || double
+	}), nil
 }
 
 // node is a host as the API knows it.

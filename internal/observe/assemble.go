@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/unit"
@@ -31,6 +32,9 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		}
 		if f.Err != nil {
 			h = unreached(h, f.Err.Error())
+			if _, wanted := g.Want.Hosts[id]; !wanted && !slices.ContainsFunc(o.API.Departed, func(d kube.Departed) bool { return d.Name == string(id) }) {
+				h.Gone = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
+			}
 		} else {
 			seen(&h, g, o, id, f, keys, now)
 		}

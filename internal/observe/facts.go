@@ -24,6 +24,7 @@ type Listener struct {
 	Port    string
 	Process string
 	PID     int
+	Unit    string // the service it is part of, without ".service"
 }
 
 // Facts are what the probe saw on one host. Err is why there are none.
@@ -120,7 +121,7 @@ func parse(out []byte) (Facts, error) {
 	if r := line("routestamp"); r != "" {
 		f.Stamps[model.PodNetwork.String()] = r
 	}
-	f.listeners(frames["ports"])
+	f.listeners(frames["ports"], owners(frames["owners"]))
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
 	}
@@ -151,8 +152,21 @@ func (f *Facts) stamps(text string) {
 	}
 }
 
+// owners reads lines "/proc/PID/cgroup:NAME.service".
+func owners(text string) map[int]string {
+	out := map[int]string{}
+	for _, l := range lines(text) {
+		file, service, _ := strings.Cut(l, ":")
+		pid, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(file, "/proc/"), "/cgroup"))
+		if err == nil {
+			out[pid] = strings.TrimSuffix(service, ".service")
+		}
+	}
+	return out
+}
+
 // listeners reads lines of ss -Hltnp.
-func (f *Facts) listeners(text string) {
+func (f *Facts) listeners(text string, owners map[int]string) {
 	for _, l := range lines(text) {
 		w := strings.Fields(l)
 		if len(w) < 4 {
@@ -162,9 +176,15 @@ func (f *Facts) listeners(text string) {
 		who := Listener{Port: local[strings.LastIndex(local, ":")+1:]}
 		if _, users, ok := strings.Cut(l, `users:(("`); ok {
 			who.Process, _, _ = strings.Cut(users, `"`)
-			if _, rest, ok := strings.Cut(users, "pid="); ok {
+			for _, rest := range strings.Split(users, "pid=")[1:] {
 				digits, _, _ := strings.Cut(rest, ",")
-				who.PID, _ = strconv.Atoi(digits)
+				pid, _ := strconv.Atoi(digits)
+				if who.PID == 0 {
+					who.PID = pid
+				}
+				if unit := owners[pid]; unit != "" {
+					who.Unit = unit
+				}
 			}
 		}
 		f.Listeners = append(f.Listeners, who)

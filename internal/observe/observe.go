@@ -12,6 +12,7 @@ import (
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -23,6 +24,9 @@ type Observer struct {
 	File      *spec.Cluster
 	Artifacts goal.Artifacts
 	Hosts     map[model.HostID]host.Host
+	// Connect reaches a host that the file does not name any more; nil: such
+	// hosts are known from others only.
+	Connect func(kube.Departed) host.Host
 
 	mu      sync.Mutex
 	facts   map[model.HostID]Facts
@@ -72,8 +76,24 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
+	if len(only) == 0 && o.meet(out.API.Departed) {
+		return o.Look(ctx)
+	}
 	out.Have = assemble(out.Goal, out, time.Now())
 	return out, ctx.Err()
+}
+
+// meet connects to hosts that left the file. It is called only while no step
+// runs, for steps read the map of hosts.
+func (o *Observer) meet(departed []kube.Departed) (more bool) {
+	for _, d := range departed {
+		id := model.HostID(d.Name)
+		if o.Hosts[id] == nil && o.Connect != nil {
+			o.Hosts[id] = o.Connect(d)
+			more = true
+		}
+	}
+	return more
 }
 
 // patience is how long a look at some hosts waits for the slowest: one that is
@@ -133,6 +153,11 @@ func (o *Observer) natures() map[model.HostID]goal.Seen {
 			if w := strings.Fields(l); len(w) >= 5 && w[0] == "route" && w[1] == "replace" {
 				routes[w[4]] = w[2]
 			}
+		}
+	}
+	for id, f := range o.facts {
+		if cidr := subnet(f.Conflist); cidr != "" {
+			out[id] = goal.Seen{PodCIDR: cidr} // a host that leaves holds its share till it is clean
 		}
 	}
 	for _, h := range o.File.Spec.Hosts {

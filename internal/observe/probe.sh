@@ -56,7 +56,10 @@ frame "backends"; sed -n 's/^ *server \([^ ;{]*:6443\).*/\1/p' /etc/quorate/ngin
 frame "needs"; for n in $NEEDS; do case $n in /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done
 frame "sysctls"; for k in $SYSCTLS; do echo "$k=$(sysctl -n "$k" 2>/dev/null)"; done
 frame "images"; isup containerd && /opt/quorate/bin/ctr -n k8s.io images ls -q 2>/dev/null
-frame "ports"; ss -Hltnp 2>/dev/null
+P=$(ss -Hltnp 2>/dev/null)
+frame "ports"; printf '%s\n' "$P"
+# Whose they are, now: the units were asked a moment earlier, and one may have started since.
+frame "owners"; grep -so '[^/]*\.service' /dev/null $(printf '%s\n' "$P" | sed -n 's|.*pid=\([0-9]*\),.*|/proc/\1/cgroup|p' | sort -u) | sort -u
 frame "conflist"; cat /etc/cni/net.d/10-quorate.conflist 2>/dev/null
 frame "routes"; cat /etc/quorate/routes 2>/dev/null
 for f in $PEMS $KEYS; do [ -f "$f" ] && { frame "file $f"; cat "$f"; }; done

@@ -99,7 +99,7 @@ func (s *Status) etcd(ob *observe.Observation) {
 		case !asked:
 			out.Role = "voter"
 		}
-		if !out.Healthy {
+		if !out.Healthy && ob.Facts[id].Err == nil {
 			s.problem("etcd member %s (%s) does not serve", id, out.ID)
 		}
 		for _, e := range st.Errors {
@@ -117,7 +117,7 @@ func (s *Status) api(ob *observe.Observation) {
 	for _, id := range ob.Have.IDs() {
 		h, f := ob.Have.Hosts[id], ob.Facts[id]
 		if h.Roles.Has(model.ControlPlane) || h.Runs(model.APIServer) {
-			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: model.SetOf(h.Asks.Or(""))}
+			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: ids(h.Asks)}
 			switch {
 			case f.Err != nil:
 				a.Why = "could not be asked"
@@ -129,8 +129,8 @@ func (s *Status) api(ob *observe.Observation) {
 			}
 			s.APIServers = append(s.APIServers, a)
 		}
-		if h.Roles.Node() && f.Err == nil {
-			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Up: h.Runs(model.FrontDoor), Backends: model.SetOf(h.Backends.Or(""))})
+		if h.Roles.Node() {
+			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Asked: f.Err == nil, Up: h.Runs(model.FrontDoor), Backends: ids(h.Backends)})
 		}
 		if h.Roles.Node() || h.Node.Registered.Is(true) {
 			s.Nodes = append(s.Nodes, s.node(ob, id))
@@ -199,4 +199,9 @@ func issuer(ob *observe.Observation, f observe.Facts, of pki.CA) []byte {
 		}
 	}
 	return f.Files[map[pki.CA]string{pki.KubernetesCA: pki.CACertPath, pki.EtcdCA: pki.EtcdCACertPath, pki.FrontProxyCA: pki.FrontProxyCACertPath}[of]]
+}
+
+// ids are the hosts of a set, [] when nothing is known.
+func ids(set model.Known[string]) []model.HostID {
+	return append([]model.HostID{}, model.SetOf(set.Or(""))...)
 }

@@ -98,6 +98,7 @@ type APIServer struct {
 // FrontDoor is the balancer of one host.
 type FrontDoor struct {
 	Host     model.HostID   `json:"host"`
+	Asked    bool           `json:"asked"`
 	Up       bool           `json:"up"`
 	Backends []model.HostID `json:"backends"`
 }
@@ -128,8 +129,8 @@ func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Sta
 	file := ob.Goal.File
 	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Spec.ControlPlaneEndpoint, Kubernetes: file.Spec.Kubernetes.Version, At: now.UTC().Truncate(time.Second),
 		Problems: []string{}, Notes: []string{}, ChangeWhy: noPlan}
-	s.hosts(ob, changes(p))
 	s.health(ob.Have)
+	s.hosts(ob, changes(p))
 	s.etcd(ob)
 	s.api(ob)
 	s.certs(ob, now)
@@ -175,7 +176,8 @@ func changes(p *plan.Plan) map[model.HostID]int {
 // health is what works, and what one loss would do.
 func (s *Status) health(c model.Cluster) {
 	h := c.Health()
-	s.Quorum, s.Serving, s.Stranded, s.Fatal = h.Etcd, c.Serving(), h.Stranded, h.Fatal
+	none := []model.HostID{} // in JSON a list is never null
+	s.Quorum, s.Serving, s.Stranded, s.Fatal = h.Etcd, append(none, c.Serving()...), append(none, h.Stranded...), append(none, h.Fatal...)
 	for _, id := range c.Critical() {
 		if m := c.Hosts[id].Etcd.Member.Or(model.NoMember); m == model.Voter || m == model.Unstarted {
 			s.Voters++

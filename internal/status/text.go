@@ -149,7 +149,10 @@ func fold(doors []FrontDoor) [][]string {
 	hosts := map[string][]string{}
 	for _, d := range doors {
 		to := list(d.Backends)
-		if !d.Up {
+		switch {
+		case !d.Asked:
+			to = "could not be asked"
+		case !d.Up:
 			to = "DOWN"
 		}
 		if hosts[to] == nil {

@@ -21,6 +21,13 @@ ours() {
 	done
 }
 
+# end UNIT...: stops units, side by side, for good.
+end() {
+	[ $# -gt 0 ] || return 0
+	systemctl disable -q "$@" 2>/dev/null
+	systemctl stop "$@" || die "of $*, one does not stop"
+}
+
 # mounts DIR: what is mounted strictly below, deepest first.
 mounts() {
 	awk -v d="$1/" '{ gsub(/\\040/, " ", $5); if (index($5, d) == 1) print $5 }' /proc/self/mountinfo | sort -r
@@ -107,7 +114,10 @@ chains() {
 
 owner=$(cat $marker 2>/dev/null)
 [ -z "$owner" ] || [ "$owner" = "$cluster" ] || die "this host belongs to the cluster \"$owner\" and not to \"$cluster\"; nothing was changed"
-[ -n "$owner" ] || [ -n "$(ours)" ] || { echo "left everything: nothing of quorate is here"; exit 0; }
+if [ -z "$owner" ] && [ -z "$(ours)" ]; then
+	echo "left everything: nothing of quorate runs here$([ ! -d /var/lib/quorate/kept ] || echo ", and what it held before is in /var/lib/quorate/kept")"
+	exit 0
+fi
 
 # Earlier work of quorate that still goes on; this unit's own name is spared.
 for f in /run/systemd/transient/quorate-*.service; do
@@ -115,23 +125,17 @@ for f in /run/systemd/transient/quorate-*.service; do
 	if [ -f "$f" ] && [ "$u" != quorate-clean.service ]; then systemctl stop "$u" 2>/dev/null; fi
 done
 
+# The kubelet first, so that it starts no container again; etcd and containerd
+# go on for the moment.
 units=$(ours)
-late=
-# The kubelet first, so that it starts no container again.
-for u in kubelet.service $(echo "$units" | grep -vx kubelet.service); do
-	echo "$units" | grep -qx "$u" || continue
-	case $u in
-	containerd.service | etcd.service) late="$late $u" ;;
-	*) systemctl disable -q "$u" 2>/dev/null; systemctl stop "$u" || die "$u does not stop" ;;
-	esac
-done
+soon=$(echo "$units" | grep -vxE '(etcd|containerd|kubelet)\.service')
+late=$(echo "$units" | grep -xE '(etcd|containerd)\.service')
+if echo "$units" | grep -qx kubelet.service; then end kubelet.service; fi
+end $soon
 end_pods
 [ "$mode" = clean ] || exit 0
 
-for u in $late; do
-	systemctl disable -q "$u" 2>/dev/null
-	systemctl stop "$u" || die "$u does not stop"
-done
+end $late
 for d in /var/lib/kubelet/pods /var/lib/kubelet/plugins; do release $d; done
 [ -e /var/lib/docker ] || { release /run/containerd; release /var/lib/containerd; }
 for n in /run/netns/cni-*; do
@@ -165,7 +169,8 @@ rm -rf /opt/quorate /var/lib/kube-nginx /var/lib/kube-proxy /var/lib/quorate/sto
 	/run/quorate/stage /run/quorate/etcd-birth.env /run/quorate-routes /run/kube-nginx /run/kubernetes \
 	/var/lib/cni/networks/quorate /var/lib/cni/results/quorate-* /etc/cni/net.d/10-quorate.conflist
 for d in /etc/cni/net.d /etc/cni /var/lib/cni/networks /var/lib/cni/results /var/lib/cni/cache /var/lib/cni /usr/libexec/kubernetes/kubelet-plugins/volume/exec \
-	/usr/libexec/kubernetes/kubelet-plugins/volume /usr/libexec/kubernetes/kubelet-plugins /usr/libexec/kubernetes; do rmdir $d 2>/dev/null; done
+	/usr/libexec/kubernetes/kubelet-plugins/volume \
+	/opt/containerd/bin /opt/containerd/lib /opt/containerd /usr/libexec/kubernetes/kubelet-plugins /usr/libexec/kubernetes; do rmdir $d 2>/dev/null; done
 written /etc/containerd/config.toml /etc/modules-load.d/quorate.conf /etc/sysctl.d/90-quorate.conf /etc/crictl.yaml
 rmdir /etc/containerd 2>/dev/null
 if grep -q '^# BEGIN quorate' /etc/hosts; then

@@ -22,7 +22,11 @@ type Env struct {
 	Files  map[string][]byte // certificates that lie on the host
 	Shared *pki.Shared       // the cluster's keys, in memory; nil before they exist
 	Joined bool              // the kubelet has a client certificate
+	// Departed are the hosts that left the file and are not seen clean yet.
+	Departed []kube.Departed
 
+	// On is another host, or nil when it is not connected.
+	On func(model.HostID) host.Host
 	// API is a client of an API server that serves, Etcd of a member that has
 	// quorum; EtcdOn of one host's own member.
 	API    func(context.Context) (*kube.Client, error)

@@ -43,6 +43,7 @@ var scenes = []scene{
 	{name: "move-1", made: "cp1|w1", file: "cp2|w1", risk: plan.Exposed},
 	{name: "heal-stopped-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp3 etcd"}},
 	{name: "heal-stopped-all", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp1 *", "stopped cp2 *", "stopped cp3 *"}},
+	{name: "heal-stopped-all-and-shrink", made: "cp1 cp2 cp3 cp4|w1 w2", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp1 *", "stopped cp2 *", "stopped cp3 *", "stopped cp4 *"}, risk: plan.Exposed},
 	{name: "heal-wiped-member", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"wiped cp3"}},
 	{name: "heal-reinstalled", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"reinstalled cp3"}},
 	{name: "heal-wiped-only-member", made: "cp1|w1", file: "cp1|w1", then: []string{"wiped cp1"}},

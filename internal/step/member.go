@@ -236,11 +236,31 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 	if err != nil || !there {
 		return err
 	}
-	if st, err := c.Status(ctx); err == nil && st.Leader == m.ID {
-		if own, err := e.EtcdOn(ctx, s.ID); err == nil {
-			if err := own.MoveLeader(ctx, st.ID); err != nil {
-				e.Say("%s: the leader could not hand over (%v); the others elect one", s.ID, err)
-			}
+	// Of what is removed there must be a way back.
+	at, err := leader(ctx, c)
+	if err != nil {
+		return err
+	}
+	h := e.On(at)
+	if h == nil {
+		return fmt.Errorf("save a snapshot first: %s, whose etcd leads, is not connected", at)
+	}
+	place, says, err := Snapshot(ctx, h)
+	if err != nil {
+		return err
+	}
+	e.Say("%s: snapshot %s (%s)", at, place, says)
+	if at == s.ID {
+		st, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		own, err := e.EtcdOn(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		if err := own.MoveLeader(ctx, st.ID); err != nil {
+			return fmt.Errorf("hand the lead over before it is removed: %w", err)
 		}
 	}
 	return soon(c.Remove(ctx, m.ID))

@@ -51,6 +51,9 @@ func (s Settle) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s Settle) Interim(*model.Cluster) {}
 
+// noNode is a host that is no node.
+var noNode = model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false)}
+
 // DeleteNode takes a host that leaves out of the API.
 type DeleteNode struct{ on }
 
@@ -72,7 +75,7 @@ func (s DeleteNode) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s DeleteNode) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Node = model.NodeState{Registered: model.Is(false)} })
+	c.Edit(s.ID, func(h *model.Host) { h.Node = noNode })
 }
 
 // Interim implements plan.Step.
@@ -164,6 +167,10 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 	}
 	if s.Name != goal.ClusterAddon {
 		return c.ApplyAddon(ctx, e.Goal.Base, s.Name)
+	}
+	// Who left is noted before the file that still named them is replaced.
+	if err := c.PutDeparted(ctx, e.Departed); err != nil {
+		return err
 	}
 	if err := c.PutCluster(ctx, e.Goal.Applied()); err != nil {
 		return err

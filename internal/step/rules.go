@@ -185,7 +185,7 @@ func demoted(have, want *model.Host) bool {
 func leave(have, want model.Cluster) (out []plan.Step) {
 	for _, id := range have.IDs() {
 		h := have.Hosts[id]
-		if w, wanted := want.Hosts[id]; wanted && !demoted(&h, &w) || h.Gone.Is(true) {
+		if w, wanted := want.Hosts[id]; wanted && !demoted(&h, &w) {
 			continue
 		}
 		at := on{ID: id, Want: &model.Host{}}
@@ -194,13 +194,16 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 		}) {
 			out = append(out, Stop{at})
 		}
-		if h.Etcd.Member.Not(model.NoMember) {
+		// What is not known now may be known once etcd and the API are back.
+		if !h.Etcd.Member.Is(model.NoMember) {
 			out = append(out, RemoveMember{at, leaves})
 		}
-		if h.Node.Registered.Is(true) {
+		if !h.Node.Registered.Is(false) {
 			out = append(out, DeleteNode{at})
 		}
-		out = append(out, Clean{at})
+		if !h.Gone.Is(true) {
+			out = append(out, Clean{at})
+		}
 	}
 	return out
 }

@@ -32,13 +32,13 @@ type cluster struct {
 func newCluster(t *testing.T, name string, controlPlanes, workers int) *cluster {
 	t.Helper()
 	name = labPrefix + name
-	c := &cluster{dir: t.TempDir()}
+	c := &cluster{dir: folder(t)}
 	run(t, c.dir, "lab", "up", name, "--control-planes", fmt.Sprint(controlPlanes), "--workers", fmt.Sprint(workers)).want(t, 0)
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.diagnose(t)
 			if os.Getenv(keep) != "" {
-				t.Logf("%s is left up; the file is %s.yaml in /var/lib/quorate-lab's neighbourhood: %s", name, name, c.File)
+				t.Logf("%s is left up; its file is in %s", name, c.dir)
 				return
 			}
 		}
@@ -51,6 +51,18 @@ func newCluster(t *testing.T, name string, controlPlanes, workers int) *cluster 
 		t.Fatal(err)
 	}
 	return c
+}
+
+// folder goes with the test, unless its lab is kept.
+func folder(t *testing.T) string {
+	if os.Getenv(keep) == "" {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("", "quorate-e2e-kept-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // of lists hosts by role, or all.
@@ -139,9 +151,8 @@ func (c *cluster) diagnose(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, h := range c.of("") {
-		out, err := c.try(ctx, h, `systemctl --no-legend --plain list-units --failed
-journalctl -q --no-pager -o short-precise -n 8 -p warning
-for u in etcd kube-apiserver kubelet; do journalctl -q --no-pager -o short-precise -n 4 -u $u; done 2>&1 | cut -c1-400`)
+		out, err := c.try(ctx, h, `systemctl --no-legend --plain list-units --failed 'etcd*' 'kube*' 'quorate*' 'containerd*'
+for u in etcd kube-apiserver kubelet; do journalctl -q --no-pager -o short -n 40 -u $u | grep -v -e '"info"' -e summary_sys -e '^ *I[0-9]' | tail -n 3; done 2>&1 | cut -c1-300`)
 		t.Logf("%s: %v\n%s", h, err, out)
 	}
 }

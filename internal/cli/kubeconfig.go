@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// access is what kubeconfig was asked for.
+type access struct {
+	output, user, server, via string
+	merge                     bool
+	days                      int
+}
+
+func kubeconfigCommand() *cobra.Command {
+	var t target
+	var a access
+	cmd := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Make a kubeconfig with a certificate of your own",
+		Long: `Kubeconfig issues a client certificate with the cluster's CA, which never leaves
+the control planes and this program's memory, and writes a kubeconfig for it: to
+stdout, to a file, or into the one that kubectl reads. The user belongs to the
+group ` + kube.AdminGroup + `, which may do everything; take the ClusterRoleBinding
+of that name away, or bind less, and all such certificates can do as much less.`,
+		Example: `  quorate kubeconfig --merge
+  quorate kubeconfig --via cp1 --output prod.kubeconfig`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return a.run(cmd, s)
+		},
+	}
+	t.flags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&a.output, "output", "o", "", "the file to write (mode 0600); by default stdout")
+	f.BoolVar(&a.merge, "merge", false, "merge it into $KUBECONFIG or ~/.kube/config")
+	f.StringVar(&a.user, "user", "", "the user's name, as it stands in audit logs (default: yours)")
+	f.IntVar(&a.days, "days", 90, "how long the certificate is valid; it cannot be revoked before")
+	f.StringVar(&a.server, "server", "", "another URL of the API, such as https://127.0.0.1:8443")
+	f.StringVar(&a.via, "via", "", "a control plane to go to directly; its certificate is checked by the endpoint's name")
+	return cmd
+}
+
+func (a access) run(cmd *cobra.Command, s *session) error {
+	switch {
+	case a.merge && a.output != "":
+		return usageError{errors.New("--merge and --output: say one of them")}
+	case a.server != "" && a.via != "":
+		return usageError{errors.New("--server and --via: say one of them")}
+	case a.days < 1:
+		return usageError{fmt.Errorf("--days %d: a certificate needs at least one", a.days)}
+	}
+	server, serverName, err := a.address(s.file)
+	if err != nil {
+		return usageError{err}
+	}
+	name := a.user
+	if name == "" {
+		if name = "admin"; os.Getenv("USER") != "" {
+			name = os.Getenv("USER")
+		} else if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+	}
+	ob, err := s.engine.Look(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if ob.Shared == nil {
+		return noKeys(ob, s.file)
+	}
+	cert, key, err := pki.UserClient(*ob.Shared, name, []string{kube.AdminGroup}, time.Duration(a.days)*24*time.Hour, time.Now())
+	if err != nil {
+		return err
+	}
+	text, err := kube.KubeconfigVia(s.file.Metadata.Name, name, server, serverName, ob.Shared.CA.Cert, cert, key)
+	if err != nil {
+		return err
+	}
+	if err := a.deliver(cmd, text); err != nil {
+		return err
+	}
+	if ob.API.Err == nil && ob.API.Addons[kube.AddonRBAC] != ob.Goal.Want.Addons[kube.AddonRBAC].Or("") {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the cluster may not know the group %s yet: run %s\n", kube.AdminGroup, command(cmd, "apply"))
+	}
+	if a.server == "" && a.via == "" {
+		hint(cmd, s.file)
+	}
+	return nil
+}
+
+// address is the server's URL, and the name its certificate must have when
+// that is another.
+func (a access) address(file *spec.Cluster) (server, serverName string, err error) {
+	switch {
+	case a.server != "":
+		u, err := url.Parse(a.server)
+		if err != nil || u.Scheme != "https" || u.Host == "" {
+			return "", "", fmt.Errorf("--server %q: want a URL such as https://127.0.0.1:8443", a.server)
+		}
+		if u.Hostname() != file.EndpointHost() {
+			serverName = file.EndpointHost()
+		}
+		return a.server, serverName, nil
+	case a.via != "":
+		h, ok := file.Host(a.via)
+		if !ok || !h.Has(spec.RoleControlPlane) {
+			return "", "", fmt.Errorf("--via %s: the file has no control plane of that name", a.via)
+		}
+		port := strconv.Itoa(file.EndpointPort())
+		if h.InternalAddress != "" && h.InternalAddress != h.Address {
+			port = kube.APIServerPort // its front door listens on the internal address only
+		}
+		return "https://" + net.JoinHostPort(h.Address, port), file.EndpointHost(), nil
+	}
+	return "https://" + file.Spec.ControlPlaneEndpoint, "", nil
+}
+
+// noKeys says why no certificate can be made.
+func noKeys(ob *observe.Observation, file *spec.Cluster) error {
+	if ob.Have.Conflict != "" {
+		return errors.New(ob.Have.Conflict)
+	}
+	if ob.Have.Minted.Is(false) {
+		return fmt.Errorf("the cluster %s is not there yet: run quorate apply first", file.Metadata.Name)
+	}
+	says := []string{"no control plane that holds the cluster's keys could be asked"}
+	for _, id := range ob.IDs() {
+		if f := ob.Facts[id]; f.Err != nil {
+			says = append(says, "  "+f.Err.Error())
+		}
+	}
+	return errors.New(strings.Join(says, "\n"))
+}
+
+// deliver writes the kubeconfig to where it was asked for.
+func (a access) deliver(cmd *cobra.Command, text []byte) error {
+	path := a.output
+	if a.merge {
+		var err error
+		if path, err = kubeconfigPath(); err != nil {
+			return err
+		}
+		old, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("read the existing kubeconfig: %w", err)
+		}
+		if text, err = kube.MergeKubeconfig(old, text); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if path == "" || path == "-" {
+		_, err := cmd.OutOrStdout().Write(text)
+		return err
+	}
+	kept, err := replaceFile(path, text)
+	if err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "wrote", path)
+	if kept != "" {
+		fmt.Fprintln(cmd.OutOrStdout(), "kept:", kept)
+	}
+	return nil
+}
+
+// kubeconfigPath is the file that kubectl writes to.
+func kubeconfigPath() (string, error) {
+	for _, p := range filepath.SplitList(os.Getenv("KUBECONFIG")) {
+		if p != "" {
+			return p, nil
+		}
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".kube", "config"), nil
+}
+
+// replaceFile writes a secret file in one go; the old one is kept beside it.
+func replaceFile(path string, text []byte) (kept string, err error) {
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		path = to
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".quorate-*") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(tmp.Name()) // gone already when all went well
+	if _, err = tmp.Write(text); err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, serr := os.Stat(path); serr == nil {
+		kept = path + "." + time.Now().UTC().Format("20060102T150405Z") + ".bak"
+		for n := 2; os.Link(path, kept) != nil; n++ {
+			if n > 9 {
+				return "", fmt.Errorf("%s cannot be kept as %s", path, kept)
+			}
+			kept = fmt.Sprintf("%s.%s-%d.bak", path, time.Now().UTC().Format("20060102T150405Z"), n)
+		}
+	}
+	return kept, os.Rename(tmp.Name(), path)
+}
+
+// hint tells how a machine outside the cluster finds the endpoint.
+func hint(cmd *cobra.Command, file *spec.Cluster) {
+	name := file.EndpointHost()
+	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := net.DefaultResolver.LookupHost(ctx, name); err == nil {
+		return
+	}
+	first := file.ControlPlanes()[0]
+	address := first.InternalAddress
+	if address == "" {
+		address = first.Address
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s is known on the cluster's hosts only. Here, add a line to /etc/hosts (or to DNS, with every control plane):\n  %s %s\nor leave names alone: %s --via %s\n",
+		name, address, name, command(cmd, "kubeconfig"), first.Name)
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/status"
+	"quorate.dev/quorate/internal/step"
+)
+
+// errUnhealthy makes `status` end with 1 when something is down; it says why
+// itself.
+var errUnhealthy = errors.New("something is down")
+
+func statusCommand() *cobra.Command {
+	var t target
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the cluster is doing, and what the loss of one host would do now",
+		Long: `Status observes the hosts and changes nothing; it works with hosts down, and says
+what could not be asked. It ends with 0 when all is well, and with 1 when
+something is down or could not be asked. Changes that wait for an apply, and
+certificates that will soon be renewed, are told and do not count as down.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return usageError{fmt.Errorf("--output %q: want table or json", output)}
+			}
+			s, err := t.openWith(cmd.Context(), cmd, atHand)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ob, err := s.engine.Look(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var p *plan.Plan
+			why := ""
+			if len(s.arts.Programs) > 0 {
+				made := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
+				p = &made
+			} else {
+				why = "this machine does not have the artefacts of " + s.file.Spec.Kubernetes.Version + "; `quorate plan` gets them"
+			}
+			st := status.Of(ob, p, why, time.Now())
+			if output == "json" {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(st)
+			} else {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), st.Text())
+			}
+			if err == nil && !st.Healthy {
+				err = errUnhealthy
+			}
+			return err
+		},
+	}
+	t.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table | json")
+	return cmd
+}

@@ -1,0 +1,166 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/spec"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+var shared = func() pki.Shared {
+	s, err := pki.NewShared(pki.Options{Now: func() time.Time { return now.AddDate(0, 0, -100) }})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+func TestText(t *testing.T) {
+	for name, change := range map[string]func(*observe.Observation){
+		"healthy": func(*observe.Observation) {},
+		"one-lost": func(o *observe.Observation) {
+			lose(o, "cp2")
+			f := o.Facts["w1"]
+			f.Units["kubelet"] = observe.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Restarts: 17}
+			f.Offset = -4 * time.Second
+			n := o.API.Nodes["w1"]
+			n.Ready = false
+			o.API.Nodes["w1"] = n
+			delete(f.Files, pki.CertPath(pki.KubeProxyClient))
+			o.Facts["w1"] = f
+			o.Have.Edit("w1", func(h *model.Host) { h.Units[model.Kubelet].Running = model.Is("") })
+		},
+		"no-quorum": func(o *observe.Observation) {
+			lose(o, "cp1")
+			lose(o, "cp2")
+			o.Etcd.Agreed = false
+			o.API = observe.APIView{Err: errors.New("no API server answers")}
+			o.Have.Edit("cp3", func(h *model.Host) { h.Etcd.Healthy, h.Ready = model.Is(false), model.Is(false) })
+			f := o.Facts["cp3"]
+			f.Readyz = false
+			o.Facts["cp3"] = f
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := observation(t)
+			change(o)
+			p := &plan.Plan{Have: o.Have, Want: o.Goal.Want}
+			why := ""
+			if name == "no-quorum" {
+				p, why = nil, "no artefacts here"
+			}
+			s := Of(o, p, why, now)
+			if s.Healthy != (name == "healthy") {
+				t.Errorf("healthy: %v, problems %q", s.Healthy, s.Problems)
+			}
+			golden(t, name+".txt", s.Text())
+			if _, err := json.Marshal(s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestTolerance(t *testing.T) {
+	o := observation(t)
+	for _, c := range []struct {
+		lose []model.HostID
+		want string
+	}{
+		{nil, "tolerates the loss of any one host"},
+		{[]model.HostID{"cp1"}, "losing cp2 or cp3 stops etcd"},
+		{[]model.HostID{"cp1", "cp2"}, "the control plane is down"},
+	} {
+		have := o.Have.Clone()
+		for _, id := range c.lose {
+			have.Edit(id, func(h *model.Host) { h.Reached, h.Etcd.Healthy = model.Unknown[bool]("x"), model.Is(false) })
+		}
+		if got := tolerance(have, have.Health()); got != c.want {
+			t.Errorf("without %v: %q, want %q", c.lose, got, c.want)
+		}
+	}
+}
+
+func lose(o *observe.Observation, id model.HostID) {
+	o.Facts[id] = observe.Facts{Err: errors.New(string(id) + ": connect to 10.0.0.12:22: no route to host")}
+	o.Have.Edit(id, func(h *model.Host) {
+		h.Reached, h.Etcd.Healthy, h.Ready = model.Unknown[bool]("no route to host"), model.Is(false), model.Is(false)
+	})
+	delete(o.Etcd.Status, id)
+}
+
+// observation is of a cluster that is as its file wants it.
+func observation(t *testing.T) *observe.Observation {
+	t.Helper()
+	file, _, err := spec.Parse("prod.yaml", spec.Init("prod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := artifact.Resolve(file.Spec.Kubernetes.Version, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := goal.Build(file, goal.Artifacts{Versions: v}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &observe.Observation{Facts: map[model.HostID]observe.Facts{}, Goal: g, Have: g.Want.Clone(), Shared: &shared,
+		Etcd: observe.EtcdView{Agreed: true, Members: map[model.HostID]etcd.Member{}, Status: map[model.HostID]etcd.Status{}},
+		API:  observe.APIView{Nodes: map[model.HostID]kube.NodeStatus{}}}
+	for i, id := range g.IDs() {
+		f := observe.Facts{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0", Offset: 3 * time.Millisecond, Readyz: g.Hosts[id].Node.ControlPlane,
+			Units: map[string]observe.Unit{}, Files: map[string][]byte{}}
+		for _, s := range g.Hosts[id].Services {
+			if s != nil {
+				f.Units[s.Name] = observe.Unit{Load: "loaded", Active: "active", Sub: "running", File: "enabled"}
+			}
+		}
+		for _, c := range g.Hosts[id].Certs {
+			pem, _, err := pki.Issue(shared, c, now.AddDate(0, 0, -100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Files[c.Path] = pem
+		}
+		o.Facts[id] = f
+		if g.Hosts[id].Node.Etcd {
+			m := etcd.Member{ID: 0xa000 + uint64(i), Name: string(id), ClientURLs: []string{"x"}}
+			o.Etcd.Members[id] = m
+			o.Etcd.Status[id] = etcd.Status{ID: m.ID, Version: "3.6.8", Leader: 0xa002, Term: 4, Index: 1234, DBSize: 5 << 20, DBSizeInUse: 3 << 20}
+		}
+		o.API.Nodes[id] = kube.NodeStatus{Name: string(id), Ready: true, Version: "v1.36.3", PodCIDR: g.Hosts[id].Node.PodCIDR}
+	}
+	return o
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		os.MkdirAll("testdata", 0o755)
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != got {
+		t.Errorf("%s (-update writes it): %v\n%s", path, err, got)
+	}
+}

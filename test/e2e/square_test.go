@@ -1,0 +1,233 @@
+//go:build lab
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// TestSquare creates a small cluster one step at a time, and holds each step
+// against its paper half: Observe∘Do == Effect∘Observe. Then it is reset, and
+// created again.
+func TestSquare(t *testing.T) {
+	c := newCluster(t, "square", 1, 1)
+	bare := map[string][]string{}
+	for _, h := range c.of("") {
+		bare[h] = c.traces(t, h)
+	}
+	if !t.Run("square", func(t *testing.T) { square(t, c) }) {
+		return
+	}
+	c.nodesReady(t, "w1", c.of("")...)
+	c.nothingToDo(t)
+	if has("reset") {
+		t.Run("reset", func(t *testing.T) { reset(t, c, bare) })
+	}
+}
+
+func square(t *testing.T, c *cluster) {
+	file, _, err := spec.Load(c.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := map[model.HostID]host.Host{}
+	for _, h := range file.Spec.Hosts {
+		hosts[model.HostID(h.Name)] = connection(t, file, h)
+	}
+	e := engine.New(file, stored(t, file), hosts)
+	kinds := map[string]int{}
+	for range 100 {
+		p, ob, err := e.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Blocked)+len(p.Deferred) > 0 {
+			t.Fatalf("not all can be done:\n%s", p.Text())
+		}
+		if p.Empty() {
+			t.Logf("steps: %v", kinds)
+			return
+		}
+		s := p.Stages[0].Steps[0]
+		kinds[s.About().Kind]++
+		if err := e.Do(t.Context(), ob, s); err != nil {
+			t.Fatalf("%s: %v", s.About().Key(), err)
+		}
+		holds(t, e, s, ob.Have)
+	}
+	t.Errorf("still not done: %v", kinds)
+}
+
+// holds polls until what is observed is what the step's effect says, and no
+// more than that.
+func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
+	t.Helper()
+	want := before.Clone()
+	s.Effect(&want)
+	was, should := leaves(before), leaves(want)
+	key, began := s.About().Key(), time.Now()
+	var wrong []string
+	for time.Since(began) < patience {
+		ob, err := e.Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := leaves(ob.Have)
+		wrong = nil
+		for _, path := range slices.Sorted(maps.Keys(is)) {
+			w, s, i := was[path], should[path], is[path]
+			if i != s && !(w == s && comesAlong(path, w, i, ob.Have)) {
+				wrong = append(wrong, fmt.Sprintf("%s was %s, should be %s, is %s", path, w, s, i))
+			}
+		}
+		if len(wrong) == 0 {
+			return
+		}
+	}
+	t.Errorf("%s: %s", key, strings.Join(wrong, "\n\t"))
+}
+
+// comesAlong says that a fact may change without a step that says so. Facts
+// that the API or etcd tell are not known while these do not answer, once
+// there are keys; and a node gets Ready by itself when all is there.
+func comesAlong(path, was, is string, now model.Cluster) bool {
+	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member")
+	if told && (was == unknown || is == unknown) {
+		return true
+	}
+	if id, ok := strings.CutSuffix(path, ".Node.Ready"); ok {
+		return now.Hosts[model.HostID(id)].Runs(model.Kubelet)
+	}
+	return false
+}
+
+const unknown = "unknown"
+
+// leaves are all facts of a cluster as text, by path.
+func leaves(c model.Cluster) map[string]string {
+	out := map[string]string{"minted": text(reflect.ValueOf(c.Minted)), "conflict": c.Conflict}
+	for name, digest := range c.Addons {
+		out["addon "+name] = text(reflect.ValueOf(digest))
+	}
+	for id, h := range c.Hosts {
+		walk(string(id), reflect.ValueOf(h), out)
+	}
+	return out
+}
+
+func walk(path string, v reflect.Value, out map[string]string) {
+	switch {
+	case strings.HasPrefix(v.Type().Name(), "Known["):
+		out[path] = text(v)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			walk(path+"."+v.Type().Field(i).Name, v.Field(i), out)
+		}
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			walk(path+"."+model.Service(i).String(), v.Index(i), out)
+		}
+	default:
+		out[path] = fmt.Sprintf("%v", v)
+	}
+}
+
+// text is a Known without its reason.
+func text(known reflect.Value) string {
+	if !known.FieldByName("known").Bool() {
+		return unknown
+	}
+	return fmt.Sprintf("%q", fmt.Sprint(known.FieldByName("v")))
+}
+
+// stored are the artefacts of a file, which are in the store.
+func stored(t *testing.T, file *spec.Cluster) goal.Artifacts {
+	t.Helper()
+	var a goal.Artifacts
+	store, err := artifact.OpenStore("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Versions, err = artifact.Resolve(file.Spec.Kubernetes.Version, file.Spec.Artifacts.Versions); err != nil {
+		t.Fatal(err)
+	}
+	source, err := artifact.NewSource(file.Spec.Artifacts.Source, store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Programs, err = source.Fetch(t.Context(), a.Versions, goal.Arch, artifact.SystemdNames(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if a.Images, err = source.Images(t.Context(), a.Versions, goal.Arch, "systemd", artifact.SystemdImages(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// reset: nothing of quorate's stays, what was worth keeping is told, and a new
+// cluster can be made of the same hosts.
+func reset(t *testing.T, c *cluster, bare map[string][]string) {
+	ca := c.oneCA(t)
+	r := run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0).says(t, "/var/lib/quorate/kept/")
+	for _, h := range c.of("") {
+		after := c.traces(t, h)
+		for _, l := range after {
+			if !slices.Contains(bare[h], l) {
+				t.Errorf("%s: left behind: %s", h, l)
+			}
+		}
+		for _, l := range bare[h] {
+			if !slices.Contains(after, l) {
+				t.Errorf("%s: gone, but not quorate's: %s", h, l)
+			}
+		}
+		if c.on(t, h, `find /var/lib/quorate/kept -path '*/etc/kubernetes/pki/ca.crt' | wc -l`) == "0" {
+			t.Errorf("%s: the CA's certificate was not kept\n%s%s", h, r.out, r.err)
+		}
+	}
+	if c.on(t, "cp1", `find /var/lib/quorate/kept -path '*/var/lib/etcd/member' | wc -l`) == "0" {
+		t.Error("etcd's data was not kept")
+	}
+	run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0) // again
+	c.config = ""
+	c.apply(t).want(t, 0)
+	c.nodesReady(t, "w1", c.of("")...)
+	c.nothingToDo(t)
+	if c.oneCA(t) == ca {
+		t.Error("the new cluster has the CA of the old one")
+	}
+}
+
+// traces is all of a host that a cluster could leave there.
+func (c *cluster) traces(t *testing.T, h string) []string {
+	t.Helper()
+	out := c.on(t, h, `cd /
+find etc opt usr/local usr/libexec root home var/lib var/log tmp srv -xdev \( -path var/lib/quorate -o -path var/lib/systemd -o -path var/lib/dpkg -o -path var/lib/apt -o -path var/log/journal \) -prune -o ! -name 'wtmp' -printf 'file %p %M\n' 2>/dev/null
+sed 's/^/hosts file: /' etc/hosts
+systemctl list-unit-files --no-legend --plain --no-pager | sed 's/^/unit file: /'
+systemctl list-units --all --no-legend --plain --no-pager '*kube*' '*quorate*' '*etcd*' '*containerd*' '*nginx*' | sed 's/^/unit: /'
+ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/link \1/'
+ip route | sed 's/^/route /'; ip -6 route | sed 's/^/route /'
+nft list ruleset 2>/dev/null | grep -v -e '^[^ 	]*$' -e 'type .* hook' -e '^	*}$' -e '^	*chain' -e '^table' | sed 's/^/rule /'
+nft list tables | grep -v -E 'ip6? (nat|filter|mangle)$' | sed 's/^/nft /'
+ss -Hltun | awk '{print "listens " $1, $5}' | sed 's/:[0-9]*$/&/'
+cut -d' ' -f5 proc/self/mountinfo | sed 's/^/mount /'
+ps -eo comm= | grep -E 'kube|etcd|containerd|nginx|coredns|pause|metrics' | sed 's/^/process /'
+ls run/quorate 2>/dev/null | grep -v -x -e lock | sed 's/^/run: /'; true`)
+	return strings.Split(out, "\n")
+}
+
