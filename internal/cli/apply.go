@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
 )
 
@@ -52,7 +55,7 @@ func planCommand() *cobra.Command {
 
 func applyCommand() *cobra.Command {
 	var t target
-	var yes, outage bool
+	var yes, outage, probe bool
 	var output string
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -66,7 +69,7 @@ moment: the next apply observes and goes on.`,
 				return err
 			}
 			defer s.close()
-			p, _, err := s.engine.Plan(cmd.Context())
+			p, ob, err := s.engine.Plan(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -91,11 +94,15 @@ moment: the next apply observes and goes on.`,
 					return errRefused
 				}
 			}
-			return s.apply(cmd, output, p)
+			if !probe {
+				return s.apply(cmd, output, p)
+			}
+			return s.probed(cmd, output, ob, func() error { return s.apply(cmd, output, p) })
 		},
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&probe, "probe", false, "ask the cluster 20 times a second meanwhile, and tell what its users would have noticed")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree to steps during which nothing serves")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json (one event a line)")
 	return cmd
@@ -119,6 +126,22 @@ func (s *session) apply(cmd *cobra.Command, output string, p plan.Plan) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "done in %s\n", time.Since(begun).Round(100*time.Millisecond))
 	}
 	return nil
+}
+
+// probed does something to the cluster while it is asked all the time.
+func (s *session) probed(cmd *cobra.Command, output string, ob *observe.Observation, do func() error) error {
+	p, err := s.engine.Probe(cmd.Context(), ob)
+	if err != nil {
+		return fmt.Errorf("--probe: %w; apply without it", err)
+	}
+	failed := do()
+	report, err := p.Stop(context.WithoutCancel(cmd.Context()))
+	if output == "json" {
+		err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"kind": "probe", "report": report}))
+	} else {
+		fmt.Fprintln(cmd.OutOrStdout(), report)
+	}
+	return errors.Join(failed, err)
 }
 
 func worst(p plan.Plan) plan.Risk {

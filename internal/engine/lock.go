@@ -148,9 +148,14 @@ func (l *lock) keep(ctx context.Context, first chan<- error, lost context.Cancel
 			first <- err
 		}
 	}
+	begun := time.Now()
 	for ctx.Err() == nil {
 		err := l.hold(ctx, func() { tell(nil) })
 		var held Held
+		if errors.As(err, &held) && held.By.Run != l.run && !told && time.Since(begun) < l.beat/2 {
+			time.Sleep(l.beat / 20) // a run that was just killed lets go in a moment
+			continue
+		}
 		if errors.As(err, &held) && held.By.Run != l.run {
 			tell(held)
 			lost(held)

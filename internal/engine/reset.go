@@ -29,7 +29,7 @@ func (u Unfinished) Error() string {
 	lines := []string{fmt.Sprintf("%d of %d hosts were not reset", len(u.Hosts), u.Of)}
 	for _, id := range slices.Sorted(maps.Keys(u.Hosts)) {
 		text := u.Hosts[id].Error()
-		if !strings.HasPrefix(text, string(id)+":") {
+		if !strings.HasPrefix(text, string(id)+":") && !strings.HasPrefix(text, string(id)+" ") {
 			text = string(id) + ": " + text
 		}
 		lines = append(lines, "  "+text)

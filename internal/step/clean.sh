@@ -45,8 +45,11 @@ empty() {
 	m=$(mounts "$1" | head -n 1)
 	[ -z "$m" ] || die "$m is still mounted, so that $1 was not emptied; unmount it, then run the same command again"
 	find "$1" -xdev -mindepth 1 -delete || die "$1 cannot be emptied"
-	rmdir -- "$1" 2>/dev/null || true
+	bare "$1"
 }
+
+# bare DIR: an empty folder goes, or is as open as a new mount point.
+bare() { rmdir -- "$1" 2>/dev/null || [ -n "$(ls -A "$1" 2>/dev/null)" ] || chmod 755 "$1" 2>/dev/null; }
 
 # keep PATH...: moves each to the kept folder of this run.
 keep() {
@@ -154,7 +157,7 @@ chains ip6tables
 # What is worth keeping.
 kept=
 keep /etc/kubernetes /var/lib/etcd/member
-rmdir /var/lib/etcd 2>/dev/null
+bare /var/lib/etcd
 
 # Everything else.
 for u in $units; do rm -f "/etc/systemd/system/$u"; done

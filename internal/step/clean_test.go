@@ -1,0 +1,36 @@
+package step
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/host/hosttest"
+)
+
+var _, _ Action = Stop{}, Clean{}
+
+// A sweep is one named unit that gets the whole script; what it kept is told
+// even when it failed later.
+func TestSweep(t *testing.T) {
+	h := hosttest.New("cp1")
+	h.Handle(func(_ context.Context, c host.Cmd, stdin []byte) (host.Result, error) {
+		if c.Unit != "clean" || !slices.Equal(c.Args, []string{"sh", "-s", "--", "prod", "clean"}) {
+			t.Errorf("ran %q as unit %q", c.Args, c.Unit)
+		}
+		if s := string(stdin); strings.Contains(s, "@LEFTOVERS@") || !strings.Contains(s, "/sbin/ip link delete cni0 2>/dev/null\n") {
+			t.Error("the script lacks what the pod network leaves")
+		}
+		return host.Result{Stdout: []byte("kept /k\nleft /x, which quorate did not write\nnoise\n")},
+			&host.ExitError{Host: "cp1", Args: c.Args, Code: 1, Stderr: "etcd.service does not stop"}
+	}, "sh")
+	says, err := Sweep(t.Context(), h, "prod")
+	if err == nil || !strings.Contains(err.Error(), "etcd.service does not stop") {
+		t.Errorf("got %v", err)
+	}
+	if len(says) != 2 || !strings.Contains(says[0], "/k") || says[1] != "left /x, which quorate did not write" {
+		t.Errorf("told %q", says)
+	}
+}
