@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"quorate.dev/quorate/internal/model"
@@ -39,7 +40,7 @@ func (e *Engine) Probe(ctx context.Context, ob *observe.Observation) (*prober.Pr
 	roots.AppendCertsFromPEM(ob.Shared.CA.Cert)
 	h := e.observer.Hosts[at]
 	p, err := prober.Start(ctx, prober.Config{
-		Run: e.run,
+		Run: strings.ToLower(e.run),
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			return h.Dial(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", ob.Goal.File.EndpointPort()))
 		},

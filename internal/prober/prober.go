@@ -49,8 +49,14 @@ func (r Report) String() string {
 
 const (
 	keepErrors = 5
-	perMap     = 250 // writes that share one ConfigMap
+	// Writes go round these many ConfigMaps, so that two that overlap do not
+	// contend for one, and to new ones after so many.
+	slots  = 20
+	perSet = 1000
 )
+
+// slot is the ConfigMap of a write.
+func slot(n int) int { return n/perSet*slots + n%slots }
 
 // Prober is a probe under way.
 type Prober struct {
@@ -122,7 +128,7 @@ func (p *Prober) ticks(ctx context.Context) {
 func (p *Prober) once(ctx context.Context, n int) {
 	client := p.client()
 	defer client.CloseIdleConnections()
-	if !p.note("read", p.read(ctx, client, n/perMap)) {
+	if !p.note("read", p.read(ctx, client, slot(n))) {
 		return
 	}
 	if p.note("write", p.write(ctx, client, n)) {

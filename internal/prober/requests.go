@@ -96,7 +96,7 @@ func (p *Prober) read(ctx context.Context, client *http.Client, i int) error {
 }
 
 func (p *Prober) write(ctx context.Context, client *http.Client, n int) error {
-	return p.do(ctx, client, http.MethodPatch, configMaps+"/"+p.mapName(n/perMap), "application/merge-patch+json",
+	return p.do(ctx, client, http.MethodPatch, configMaps+"/"+p.mapName(slot(n)), "application/merge-patch+json",
 		object{Data: map[string]string{strconv.Itoa(n): "1"}}, nil)
 }
 
@@ -105,7 +105,7 @@ func (p *Prober) write(ctx context.Context, client *http.Client, n int) error {
 func (p *Prober) readBack(ctx context.Context) error {
 	maps := map[int]bool{0: true}
 	for _, n := range p.acked {
-		maps[n/perMap] = true
+		maps[slot(n)] = true
 	}
 	found := map[int]bool{}
 	client := p.client()

@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,6 +43,10 @@ func clean(ctx context.Context, h host.Host, cluster, mode string) ([]string, er
 		} else if what, ok := strings.CutPrefix(l, "left "); ok {
 			says = append(says, "left "+what)
 		}
+	}
+	var exit *host.ExitError
+	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
+		err = fmt.Errorf("%s: %s", h.Name(), strings.TrimSpace(exit.Stderr)) // the script's own words suffice
 	}
 	return says, err
 }
