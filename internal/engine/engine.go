@@ -110,15 +110,24 @@ func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
 }
 
 // agreement is what of a plan goes beyond the safe and the undoable.
-type agreement map[string]plan.Risk
+type agreement struct {
+	steps map[string]plan.Risk // by step
+	// exposed are how many steps of a kind may expose the cluster: which of
+	// two learners gets its vote first is not what a person has agreed to.
+	exposed map[string]int
+	given   map[string]bool // steps that have had their part of exposed
+}
 
 func consent(p plan.Plan) agreement {
-	a := agreement{}
+	a := agreement{map[string]plan.Risk{}, map[string]int{}, map[string]bool{}}
 	for _, st := range p.Stages {
 		for _, s := range st.Steps {
-			key := s.About().Key()
-			if r, ok := a[key]; !ok || st.Risk > r {
-				a[key] = st.Risk
+			about := s.About()
+			if st.Risk == plan.Exposed {
+				a.exposed[about.Kind]++
+			}
+			if r, ok := a.steps[about.Key()]; !ok || st.Risk > r {
+				a.steps[about.Key()] = st.Risk
 			}
 		}
 	}
@@ -126,11 +135,19 @@ func consent(p plan.Plan) agreement {
 }
 
 func (a agreement) covers(s plan.About, r plan.Risk) bool {
-	was, known := a[s.Key()]
 	if r == plan.Safe && !s.Final {
 		return true
 	}
-	return known && was >= r
+	was, known := a.steps[s.Key()]
+	if !known || r != plan.Exposed || a.given[s.Key()] {
+		return known && (was >= r || a.given[s.Key()])
+	}
+	if a.exposed[s.Kind] == 0 {
+		return was >= r
+	}
+	a.exposed[s.Kind]--
+	a.given[s.Key()] = true
+	return true
 }
 
 // failures counts what failed, by step: what fails three times ends the run.

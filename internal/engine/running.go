@@ -30,6 +30,7 @@ type running struct {
 	step  step.Action
 	env   step.Env
 	about plan.About
+	risk  plan.Risk // as judged before it began
 	begun time.Time
 	did   bool  // Do has returned well; the effect is waited for
 	err   error // it failed

@@ -52,7 +52,10 @@ func (w *work) run(ctx context.Context) error {
 				return err
 			}
 		}
-		next, _ := plan.Next(ob.Have, ob.Goal.Want, step.Rules(), w.steps())
+		var next plan.Stage
+		if !w.risky() {
+			next, _ = plan.Next(ob.Have, ob.Goal.Want, step.Rules(), w.steps())
+		}
 		if len(next.Steps) == 0 && len(w.active) == 0 {
 			if whole {
 				return w.end(ob)
@@ -82,6 +85,12 @@ func (w *work) steps() []plan.Step {
 	return out
 }
 
+// risky says that a step is at work that was not safe: what is seen meanwhile
+// is half of it, and would make it look harmless.
+func (w *work) risky() bool {
+	return slices.ContainsFunc(w.active, func(r *running) bool { return r.risk != plan.Safe })
+}
+
 // begin starts the steps of a stage that were agreed to.
 func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage) error {
 	if len(st.Steps) == 0 {
@@ -99,7 +108,7 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 		if !ok {
 			return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
 		}
-		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), begun: time.Now()}
+		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), risk: st.Risk, begun: time.Now()}
 		w.active = append(w.active, r)
 		w.tell(Event{Kind: StepRun, Step: &r.about, Text: r.about.Title})
 		w.group.Add(1)

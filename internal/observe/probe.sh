@@ -20,7 +20,8 @@ frame "bootstrapped"; [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && 
 frame "foreign"
 for f in /etc/kubernetes/manifests/*.yaml /etc/kubernetes/admin.conf /etc/rancher /var/lib/rancher/k3s /etc/k0s /var/lib/k0s; do [ -e "$f" ] && echo "$f"; done
 for u in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy containerd kube-nginx; do
-	f=/etc/systemd/system/$u.service; [ -e "$f" ] && ! grep -q '^X-Quorate=' "$f" && echo "$f"
+	f=/etc/systemd/system/$u.service # a masked unit is nobody's
+	[ -e "$f" ] && [ "$(readlink "$f")" != /dev/null ] && ! grep -q '^X-Quorate=' "$f" && echo "$f"
 done
 frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/\1/p'
 frame "sums"; sha256sum $PATHS 2>/dev/null

@@ -239,4 +239,3 @@ func cut(t *testing.T, c *cluster) {
 		t.Errorf("the CA changed: %s, was %s", after, before)
 	}
 }
-
