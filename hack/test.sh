@@ -23,7 +23,7 @@ phase() { # $1: key, $2: name, the rest: a command
 }
 
 unit() {
-	go test ${RACE:+-race} -json -timeout 20m ./... | "$tmp/testsum" -label "unit tests"
+	go test ${RACE:+-race} -json -timeout 10m ./... | "$tmp/testsum" -label "unit tests"
 }
 
 fuzz() {

@@ -141,6 +141,7 @@ end_pods
 end $late
 for d in /var/lib/kubelet/pods /var/lib/kubelet/plugins; do release $d; done
 [ -e /var/lib/docker ] || { release /run/containerd; release /var/lib/containerd; }
+systemctl stop kubepods.slice 2>/dev/null
 for n in /run/netns/cni-*; do
 	[ -e "$n" ] || continue
 	umount "$n" 2>/dev/null

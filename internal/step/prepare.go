@@ -131,8 +131,11 @@ func (s Packages) Do(ctx context.Context, e Env) error {
 	apt-get install -q -y --no-install-recommends $1 || { apt-get update -q && apt-get install -q -y --no-install-recommends $1; }
 elif command -v dnf >/dev/null; then dnf install -y $2
 else echo "neither apt-get nor dnf is there; install by hand: $1" >&2; exit 1; fi
-case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || true ;; esac`
-	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "))
+case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || true ;; esac
+for c in $3; do
+	case $c in /*) [ -e "$c" ] ;; *) command -v "$c" >/dev/null ;; esac || { echo "$c is not there although its package is; install it by hand" >&2; exit 1; }
+done`
+	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "), strings.Join(lacks, " "))
 	return err
 }
 

@@ -4,6 +4,9 @@
 //
 //	go test -tags lab -timeout 40m ./test/e2e
 //
+// With -tags "lab long" it interrupts more often. QUORATE_E2E_KEEP=1 leaves the
+// labs of failed tests up; QUORATE_SEED=N repeats a random test.
+//
 // Nothing here is judged by the clock: what must come about is polled for, with
 // deadlines that only a broken cluster reaches.
 package e2e

@@ -79,9 +79,6 @@ func (r *running) until(meant func(engine.Event) bool) bool {
 	return false
 }
 
-// kills is how often TestKilled interrupts.
-const kills = 10
-
 // TestKilled creates a cluster with a quorate that is killed again and again,
 // at moments spread over the whole work: after a number of its events, which
 // is to say after so much progress, and a little later.
@@ -112,7 +109,7 @@ func TestKilled(t *testing.T) {
 func (c *cluster) createKilling(t *testing.T, random *rand.Rand, most int) (killed int) {
 	for killed < most {
 		r := c.begin(t)
-		events, moment := 4+random.IntN(22), time.Duration(random.IntN(1500))*time.Millisecond
+		events, moment := 3+random.IntN(10), time.Duration(random.IntN(1000))*time.Millisecond
 		seen, at := 0, "the very start"
 		if !r.until(func(ev engine.Event) bool {
 			if seen++; ev.Step != nil {

@@ -54,7 +54,7 @@ func (c *cluster) tryKubectl(t *testing.T, host string, args ...string) (string,
 	if c.config == "" {
 		c.admin(t)
 	}
-	return c.feed(t.Context(), host, c.config, `umask 077; mkdir -p /run/e2e; cat >/run/e2e/kubeconfig; exec timeout 60 /opt/quorate/bin/kubectl --kubeconfig=/run/e2e/kubeconfig --request-timeout=20s "$@"`, args...)
+	return c.feed(t.Context(), host, c.config, `umask 077; mkdir -p /run/e2e; cat >/run/e2e/kubeconfig; exec timeout 60 /opt/quorate/bin/kubectl --kubeconfig=/run/e2e/kubeconfig --cache-dir=/run/e2e/cache --request-timeout=20s "$@"`, args...)
 }
 
 func (c *cluster) kubectl(t *testing.T, host string, args ...string) string {
@@ -70,7 +70,7 @@ func (c *cluster) kubectl(t *testing.T, host string, args ...string) string {
 func (c *cluster) create(t *testing.T, host, manifest string) {
 	t.Helper()
 	c.kubectl(t, host, "version") // the kubeconfig is there
-	if out, err := c.feed(t.Context(), host, manifest, `/opt/quorate/bin/kubectl --kubeconfig=/run/e2e/kubeconfig apply -f -`); err != nil {
+	if out, err := c.feed(t.Context(), host, manifest, `/opt/quorate/bin/kubectl --kubeconfig=/run/e2e/kubeconfig --cache-dir=/run/e2e/cache apply -f -`); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 }

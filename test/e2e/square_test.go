@@ -228,8 +228,8 @@ func (c *cluster) traces(t *testing.T, h string) []string {
 	out := c.on(t, h, `cd /
 find etc opt usr/local usr/libexec root home var/lib var/log tmp srv -xdev \( -path var/lib/quorate -o -path var/lib/systemd -o -path var/lib/dpkg -o -path var/lib/apt -o -path var/log/journal \) -prune -o ! -name 'wtmp' -printf 'file %p %M\n' 2>/dev/null
 sed 's/^/hosts file: /' etc/hosts
-systemctl list-unit-files --no-legend --plain --no-pager | sed 's/^/unit file: /'
-systemctl list-units --all --no-legend --plain --no-pager '*kube*' '*quorate*' '*etcd*' '*containerd*' '*nginx*' | sed 's/^/unit: /'
+systemctl list-unit-files --no-legend --plain --no-pager | tr -s ' ' | sed 's|^|unit file: |; s| *$||'
+systemctl list-units --all --no-legend --plain --no-pager '*kube*' '*quorate*' '*etcd*' '*containerd*' '*nginx*' | tr -s ' ' | sed 's|^|unit: |; s| *$||'
 ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/link \1/'
 ip route | sed 's/^/route /'; ip -6 route | sed 's/^/route /'
 nft list ruleset 2>/dev/null | grep -v -e '^[^ 	]*$' -e 'type .* hook' -e '^	*}$' -e '^	*chain' -e '^table' | sed 's/^/rule /'
@@ -237,6 +237,6 @@ nft list tables | grep -v -E 'ip6? (nat|filter|mangle)$' | sed 's/^/nft /'
 ss -Hltun | awk '{print "listens " $1, $5}' | sed 's/:[0-9]*$/&/'
 cut -d' ' -f5 proc/self/mountinfo | sed 's/^/mount /'
 ps -eo comm= | grep -E 'kube|etcd|containerd|nginx|coredns|pause|metrics' | sed 's/^/process /'
-ls run/quorate 2>/dev/null | grep -v -x -e lock | sed 's/^/run: /'; true`)
+true`)
 	return strings.Split(out, "\n")
 }
