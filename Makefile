@@ -38,8 +38,8 @@ demo-down: ## take the demo away with all that it added to this machine
 test: setup artifacts ## lint, unit tests, tests on lab hosts; all set-up included
 	@hack/test.sh $(QUORATE)
 
-test-all: setup artifacts ## make test with the race detector, and the planner fuzzed for a minute
-	@RACE=1 FUZZ=60s hack/test.sh $(QUORATE)
+test-all: setup artifacts ## make test with the race detector, more interruptions, and the planner fuzzed for a minute
+	@RACE=1 FUZZ=60s LONG=1 hack/test.sh $(QUORATE)
 
 lint: ## gofmt, go vet, staticcheck, shell syntax, links between the documents
 	@hack/lint.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lint, unit tests, then the tests that boot lab hosts. RACE=1 adds the race
-# detector to the unit tests, FUZZ=60s fuzzes the planner for so long,
+# detector to the unit tests, LONG=1 interrupts more often, FUZZ=60s fuzzes the planner,
 # PHASES="lint unit" leaves out the rest.
 set -euo pipefail
 quorate=${1:?usage: test.sh QUORATE}
@@ -33,7 +33,7 @@ fuzz() {
 # on_labs runs the tests that boot hosts, one package at a time: they share the
 # machine.
 on_labs() {
-	go test -tags lab -p 1 -count=1 -json -timeout 40m "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
+	go test -tags "lab${LONG:+ long}" -p 1 -count=1 -json -timeout 40m "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
 }
 
 # on_host runs those of package host, on a lab host that is made for them.

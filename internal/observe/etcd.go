@@ -69,7 +69,10 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		for _, m := range members {
 			at := model.HostID(m.Name)
 			if len(m.PeerURLs) > 0 {
-				if by := ob.at(ob.Goal, m.PeerURLs[0]); m.Name == "" || ob.Goal.Hosts[at] == nil {
+				// A member that never started has no name; one of a host that
+				// was renamed is known by its address.
+				by := ob.at(ob.Goal, m.PeerURLs[0])
+				if _, seen := ob.Facts[by]; m.Name == "" || seen && ob.Goal.Hosts[at] == nil {
 					at = by
 				}
 			}

@@ -23,6 +23,9 @@ for u in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube
 	f=/etc/systemd/system/$u.service # a masked unit is nobody's
 	[ -e "$f" ] && [ "$(readlink "$f")" != /dev/null ] && ! grep -q '^X-Quorate=' "$f" && echo "$f"
 done
+if [ ! -e /etc/quorate/cluster ] && ss -Hxl 2>/dev/null | grep -qF ' /run/containerd/containerd.sock '; then
+	echo "a container runtime on /run/containerd/containerd.sock"
+fi
 frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/\1/p'
 frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null | sha256sum | cut -d' ' -f1

@@ -156,7 +156,7 @@ func doors(t *testing.T, c *cluster) {
 
 // appliedFile: the file is in the cluster, without the operator's own matters.
 func appliedFile(t *testing.T, c *cluster) {
-	text := c.kubectl(t, c.workers()[0], "-n", "kube-system", "get", "configmap", "quorate-cluster", "-o", `jsonpath={.data.*}`)
+	text := c.kubectl(t, c.workers()[0], "-n", "kube-system", "get", "configmap", "quorate-cluster", "-o", `jsonpath={.data.cluster\.yaml}`)
 	kept, _, err := spec.Parse("cluster.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -22,8 +22,6 @@ func hostLost(t *testing.T, c *cluster) {
 		_, err := c.tryKubectl(t, c.workers()[0], "create", "configmap", "while-"+lost+"-is-away")
 		return err
 	})
-	// One DNS pod may have been there; names resolve all the same.
-	eventually(t, "pods reach each other by name", func() error { return c.reach(t, c.workers()[0]) })
 
 	c.plan(t).want(t, 2).says(t, lost, "cannot be reached")
 	r := c.apply(t).want(t, 1).says(t, "wait for hosts that do not answer", lost+" cannot be reached")
@@ -36,6 +34,8 @@ func hostLost(t *testing.T, c *cluster) {
 		run(t, c.dir, "status", "-f", c.File).says(t, lost)
 	}
 
+	// One DNS pod may have been there; names resolve all the same.
+	eventually(t, "pods reach each other by name", func() error { return c.reach(t, c.workers()[0]) })
 	eventually(t, "the API says that the node is gone", func() error {
 		out, err := c.tryKubectl(t, others[0], "get", "node", lost, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
 		if err == nil && out != "Unknown" {

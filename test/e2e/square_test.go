@@ -20,35 +20,50 @@ import (
 	"quorate.dev/quorate/internal/spec"
 )
 
-// TestSquare creates a small cluster one step at a time, and holds each step
-// against its paper half: Observe∘Do == Effect∘Observe. Then it is reset, and
-// created again.
+// TestSquare goes one step at a time, and holds each step against its paper
+// half: Observe∘Do == Effect∘Observe. A small cluster is created, grows by a
+// control plane and loses it again. Then it is reset, and created anew.
 func TestSquare(t *testing.T) {
-	c := newCluster(t, "square", 1, 1)
+	c := newCluster(t, "square", 2, 1)
 	bare := map[string][]string{}
 	for _, h := range c.of("") {
 		bare[h] = c.traces(t, h)
 	}
-	if !t.Run("square", func(t *testing.T) { square(t, c) }) {
-		return
+	whole, _, err := spec.Load(c.File)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c.nodesReady(t, "w1", c.of("")...)
-	c.nothingToDo(t)
+	small := *whole
+	small.Spec.Hosts = slices.DeleteFunc(slices.Clone(whole.Spec.Hosts), func(h spec.Host) bool { return h.Name == "cp2" })
+	hosts := map[model.HostID]host.Host{}
+	for _, h := range whole.Spec.Hosts {
+		hosts[model.HostID(h.Name)] = connection(t, whole, h)
+	}
+	arts := stored(t, whole)
+	for _, part := range []struct {
+		name  string
+		file  *spec.Cluster
+		hosts map[model.HostID]host.Host
+		nodes []string
+	}{
+		{"create", &small, map[model.HostID]host.Host{"cp1": hosts["cp1"], "w1": hosts["w1"]}, []string{"cp1", "w1"}},
+		{"grow", whole, hosts, []string{"cp1", "cp2", "w1"}},
+		{"shrink", &small, hosts, []string{"cp1", "w1"}},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { square(t, engine.New(part.file, arts, part.hosts)) }) {
+			return
+		}
+		c.nodesReady(t, "w1", part.nodes...)
+		c.oneEtcd(t, without(part.nodes, "w1")...)
+	}
+	c.left(t, "cp2", bare["cp2"])
 	if has("reset") {
 		t.Run("reset", func(t *testing.T) { reset(t, c, bare) })
 	}
 }
 
-func square(t *testing.T, c *cluster) {
-	file, _, err := spec.Load(c.File)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hosts := map[model.HostID]host.Host{}
-	for _, h := range file.Spec.Hosts {
-		hosts[model.HostID(h.Name)] = connection(t, file, h)
-	}
-	e := engine.New(file, stored(t, file), hosts)
+// square brings the hosts to the engine's file, one step at a time.
+func square(t *testing.T, e *engine.Engine) {
 	kinds := map[string]int{}
 	for range 100 {
 		p, ob, err := e.Plan(t.Context())
@@ -63,7 +78,6 @@ func square(t *testing.T, c *cluster) {
 			return
 		}
 		s := next(p.Stages[0].Steps)
-		t.Log(s.About().Key())
 		kinds[s.About().Kind]++
 		if err := e.Do(t.Context(), ob, s); err != nil {
 			t.Fatalf("%s: %v", s.About().Key(), err)
@@ -191,20 +205,10 @@ func stored(t *testing.T, file *spec.Cluster) goal.Artifacts {
 // reset: nothing of quorate's stays, what was worth keeping is told, and a new
 // cluster can be made of the same hosts.
 func reset(t *testing.T, c *cluster, bare map[string][]string) {
-	ca := c.oneCA(t)
+	ca := c.on(t, "cp1", holdsCA)
 	r := run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0).says(t, "/var/lib/quorate/kept/")
 	for _, h := range c.of("") {
-		after := c.traces(t, h)
-		for _, l := range after {
-			if !slices.Contains(bare[h], l) {
-				t.Errorf("%s: left behind: %s", h, l)
-			}
-		}
-		for _, l := range bare[h] {
-			if !slices.Contains(after, l) {
-				t.Errorf("%s: gone, but not quorate's: %s", h, l)
-			}
-		}
+		c.left(t, h, bare[h])
 		if c.on(t, h, `find /var/lib/quorate/kept -path '*/etc/kubernetes/pki/ca.crt' | wc -l`) == "0" {
 			t.Errorf("%s: the CA's certificate was not kept\n%s%s", h, r.out, r.err)
 		}
@@ -219,6 +223,22 @@ func reset(t *testing.T, c *cluster, bare map[string][]string) {
 	c.nothingToDo(t)
 	if c.oneCA(t) == ca {
 		t.Error("the new cluster has the CA of the old one")
+	}
+}
+
+// left compares a host with what it was before it knew quorate.
+func (c *cluster) left(t *testing.T, h string, bare []string) {
+	t.Helper()
+	after := c.traces(t, h)
+	for _, l := range after {
+		if !slices.Contains(bare, l) {
+			t.Errorf("%s: left behind: %s", h, l)
+		}
+	}
+	for _, l := range bare {
+		if !slices.Contains(after, l) {
+			t.Errorf("%s: gone, but not quorate's: %s", h, l)
+		}
 	}
 }
 

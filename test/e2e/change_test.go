@@ -1,0 +1,90 @@
+//go:build lab
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/prober"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// TestChange: a lone control plane becomes three, one of them loses its etcd
+// data and is healed, and the first that was ever made leaves; all the while
+// the cluster is asked, and no write that it acknowledged is lost.
+func TestChange(t *testing.T) {
+	c := newCluster(t, "change", 3, 1)
+	all, _, err := spec.Load(c.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	only := func(names ...string) {
+		c.edit(t, func(f *spec.Cluster) {
+			f.Spec.Hosts = slices.DeleteFunc(slices.Clone(all.Spec.Hosts), func(h spec.Host) bool { return !slices.Contains(names, h.Name) })
+		})
+	}
+	only("cp1", "w1")
+	c.apply(t).want(t, 0)
+
+	only("cp1", "cp2", "cp3", "w1")
+	c.probed(t)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "cp1", "cp2", "cp3")
+	c.nodesReady(t, "cp1", "cp1", "cp2", "cp3", "w1")
+
+	c.on(t, "cp2", `systemctl stop etcd && rm -r /var/lib/etcd/member`)
+	c.probed(t)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "cp1", "cp2", "cp3")
+
+	only("cp2", "cp3", "w1")
+	c.probed(t)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "cp2", "cp3")
+	c.nodesReady(t, "cp2", "cp2", "cp3", "w1")
+	if left := c.on(t, "cp1", `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member 2>/dev/null || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`); left != "" {
+		t.Errorf("cp1 still has %s", left)
+	}
+	// Nobody names it any more.
+	address := c.address(t, "cp1")
+	for _, h := range []string{"cp2", "cp3", "w1"} {
+		if named := c.on(t, h, `grep -rlF "$1" /etc/quorate /etc/kubernetes /etc/systemd/system /etc/hosts 2>/dev/null || true`, address); named != "" {
+			t.Errorf("%s still names %s in %s", h, address, named)
+		}
+	}
+
+	// A host that is dead and not in the file is not forgotten.
+	c.power(t, "cp3", false)
+	only("cp2", "w1")
+	r := c.apply(t)
+	r.want(t, 3).says(t, "cp3") // two voters, one dead: no quorum to remove it with
+	c.power(t, "cp3", true)
+	eventually(t, "cp3 leaves once it is back", func() error {
+		if r := c.apply(t); r.code != 0 {
+			return fmt.Errorf("%s\n%s", r, r.err)
+		}
+		return nil
+	})
+	c.nothingToDo(t)
+	c.oneEtcd(t, "cp2")
+}
+
+// probed applies while the cluster is asked. How many requests fail depends on
+// the machine under the tests; what was acknowledged must be there on any.
+func (c *cluster) probed(t *testing.T) {
+	t.Helper()
+	r := run(t, c.dir, "apply", "--yes", "--probe", "--output", "json", "-f", c.File).want(t, 0)
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	var last struct{ Report prober.Report }
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatalf("%v in %q", err, lines[len(lines)-1])
+	}
+	t.Log(last.Report)
+	if last.Report.Writes == 0 || len(last.Report.Lost) > 0 {
+		t.Errorf("%s: lost %v", last.Report, last.Report.Lost)
+	}
+}
