@@ -208,7 +208,18 @@ func cut(t *testing.T, c *cluster) {
 	if err := c.Cut(t.Context(), lost); err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
+	r.until(func(ev engine.Event) bool {
+		switch {
+		case ev.Kind == engine.StepFail:
+			t.Logf("%.1f s after the cut: failed %s: %s", time.Since(began).Seconds(), ev.Step.Key(), ev.Err)
+		case ev.Kind == engine.StepDone && string(ev.Step.Host) != lost:
+			t.Logf("%.1f s after the cut: done %s", time.Since(began).Seconds(), ev.Step.Key())
+		}
+		return false
+	})
 	code := r.end()
+	t.Logf("%.1f s after the cut: exit %d", time.Since(began).Seconds(), code)
 	if text := r.err.String(); code != 1 || !strings.Contains(text, lost) {
 		t.Fatalf("apply with %s cut off: exit %d\n%s", lost, code, text)
 	}

@@ -1,0 +1,133 @@
+package goal
+
+import (
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
+)
+
+const clusterFile = `apiVersion: quorate.dev/v1alpha1
+kind: Cluster
+metadata: {name: t}
+spec:
+  kubernetes: {version: v1.36.3}
+  controlPlaneEndpoint: api.t.example:8443
+  ssh: {user: root, keyFile: /somebody/key}
+  hosts:
+    - {name: cp1, address: 192.0.2.11, roles: [control-plane]}
+    - {name: cp2, address: 192.0.2.12, roles: [control-plane]}
+    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}
+    - {name: w1, address: 192.0.2.21, roles: [worker]}
+`
+
+func file(t *testing.T, text string) *spec.Cluster {
+	t.Helper()
+	f, _, err := spec.Parse("t.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func arts(t *testing.T) Artifacts {
+	t.Helper()
+	v, err := artifact.Resolve("v1.36.3", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := Artifacts{Versions: v}
+	for _, name := range artifact.SystemdNames() {
+		a.Programs = append(a.Programs, artifact.File{Name: name, Blob: host.Blob{SHA256: Sum([]byte(name))}})
+	}
+	return a
+}
+
+func build(t *testing.T, text string, seen map[model.HostID]Seen) *Goal {
+	t.Helper()
+	g, err := Build(file(t, text), arts(t), seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestWant(t *testing.T) {
+	g := build(t, clusterFile, nil)
+	cp, w := g.Want.Hosts["cp2"], g.Want.Hosts["w1"]
+	if !cp.Keys.Is(model.SharedKeys) || !w.Keys.Is(model.PublicKeys) {
+		t.Error("CA keys belong on control planes, and nowhere else")
+	}
+	if !cp.Asks.Is("cp1,cp2,cp3") || !w.Backends.Is("cp1,cp2,cp3") {
+		t.Errorf("asks %v, backends %v", cp.Asks, w.Backends)
+	}
+	if w.Units[model.Etcd].Disk.Known() || w.Units[model.APIServer].Disk.Known() || !w.Units[model.Kubelet].Disk.Known() {
+		t.Error("a worker runs a kubelet and no part of the control plane")
+	}
+	if text := string(g.Applied()); strings.Contains(text, "/somebody") || strings.Contains(text, "ssh:") || !strings.Contains(text, "cp3") {
+		t.Errorf("kept in the cluster:\n%s", text)
+	}
+	again := build(t, clusterFile, nil)
+	if !again.Want.Equal(g.Want) {
+		t.Error("the same file makes another goal")
+	}
+}
+
+// A change of the file changes what it concerns, and no digest beside.
+func TestChangeIsLocal(t *testing.T) {
+	a := build(t, clusterFile, nil)
+	b := build(t, strings.Replace(clusterFile, "kubernetes: {version: v1.36.3}", "kubernetes: {version: v1.36.3}\n  components: {kube-scheduler: {extraArgs: {v: \"4\"}}}", 1), nil)
+	for id, h := range a.Want.Hosts {
+		for _, v := range model.Services() {
+			changed := h.Units[v] != b.Want.Hosts[id].Units[v]
+			if want := v == model.Scheduler && h.Roles.Has(model.ControlPlane); changed != want {
+				t.Errorf("%s %s changed: %v", id, v, changed)
+			}
+		}
+	}
+}
+
+// A member of etcd comes and goes without a restart of those that stay.
+func TestMembersAreCold(t *testing.T) {
+	three := build(t, clusterFile, nil).Want.Hosts["cp1"].Units[model.Etcd]
+	two := build(t, strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1), nil).Want.Hosts["cp1"].Units[model.Etcd]
+	if three.Running != two.Running {
+		t.Error("a change of the member list restarts etcd")
+	}
+	if three.Disk == two.Disk {
+		t.Error("the member list on disk is not kept true")
+	}
+}
+
+func TestAllot(t *testing.T) {
+	shares := func(g *Goal) string {
+		var out []string
+		for _, id := range g.IDs() {
+			out = append(out, string(id)+"="+g.Hosts[id].Node.PodCIDR)
+		}
+		return strings.Join(out, " ")
+	}
+	for _, c := range []struct {
+		name string
+		seen map[model.HostID]Seen
+		want string
+	}{
+		{"new hosts, in the file's order", nil,
+			"cp1=10.244.0.0/24 cp2=10.244.1.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
+		{"what a host has it keeps", map[model.HostID]Seen{"w1": {PodCIDR: "10.244.0.0/24"}, "cp2": {PodCIDR: "10.244.9.0/24"}},
+			"cp1=10.244.1.0/24 cp2=10.244.9.0/24 cp3=10.244.2.0/24 w1=10.244.0.0/24"},
+		{"a host that leaves holds its share", map[model.HostID]Seen{"gone": {PodCIDR: "10.244.0.0/24"}},
+			"cp1=10.244.1.0/24 cp2=10.244.2.0/24 cp3=10.244.3.0/24 w1=10.244.4.0/24"},
+	} {
+		if got := shares(build(t, clusterFile, c.seen)); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+	}
+	_, err := Build(file(t, clusterFile), arts(t), map[model.HostID]Seen{"cp1": {PodCIDR: "10.244.5.0/24"}, "w1": {PodCIDR: "10.244.5.0/24"}})
+	if err == nil || !strings.Contains(err.Error(), "10.244.5.0/24") {
+		t.Errorf("two hosts with one share: %v", err)
+	}
+}
