@@ -47,7 +47,14 @@ func kubeImage(name string) image {
 }
 
 // SystemdImages lists the images that clusters of the systemd flavour need.
-func SystemdImages() []string { return []string{"pause", "coredns", "metrics-server"} }
+// What a cluster does not run is not brought to its hosts: unpacking it there
+// is a good part of the time that a node takes.
+func SystemdImages(metricsServer bool) []string {
+	if metricsServer {
+		return []string{"pause", "coredns", "metrics-server"}
+	}
+	return []string{"pause", "coredns"}
+}
 
 // ImageRef is the full name of an image: registry.k8s.io/pause:3.10.2.
 func ImageRef(v Versions, name string) (string, error) {

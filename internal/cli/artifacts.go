@@ -50,15 +50,18 @@ func artifactsBuild() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			images := artifact.SystemdImages()
+			sets := [][]string{artifact.SystemdImages(false), artifact.SystemdImages(true)}
 			if test {
-				images = append(images, "quorate-test")
+				sets = append(sets, append(artifact.SystemdImages(true), "quorate-test"))
 			}
-			set, err := src.Images(cmd.Context(), v, arch, "systemd", images, progress)
-			if err != nil {
-				return err
+			for _, images := range sets {
+				set, err := src.Images(cmd.Context(), v, arch, "systemd", images, progress)
+				if err != nil {
+					return err
+				}
+				files = append(files, set)
 			}
-			for _, f := range append(files, set) {
+			for _, f := range files {
 				fmt.Fprintln(cmd.OutOrStdout(), f.Path)
 			}
 			return nil

@@ -133,7 +133,7 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, artifact.SystemdNames(), progress); err != nil {
 		return a, err
 	}
-	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(), progress); err != nil {
+	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(file.Spec.Addons.MetricsServer), progress); err != nil {
 		return a, err
 	}
 	if cni := file.Spec.Network.CNI; cni != "bridge" && cni != "none" {

@@ -196,7 +196,7 @@ func stored(t *testing.T, file *spec.Cluster) goal.Artifacts {
 	if a.Programs, err = source.Fetch(t.Context(), a.Versions, goal.Arch, artifact.SystemdNames(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if a.Images, err = source.Images(t.Context(), a.Versions, goal.Arch, "systemd", artifact.SystemdImages(), nil); err != nil {
+	if a.Images, err = source.Images(t.Context(), a.Versions, goal.Arch, "systemd", artifact.SystemdImages(false), nil); err != nil {
 		t.Fatal(err)
 	}
 	return a
