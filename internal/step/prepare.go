@@ -107,7 +107,7 @@ func (s Images) Need(c model.Cluster) error {
 	if !c.Hosts[s.ID].Runs(model.Containerd) {
 		return errors.New("containerd does not run there yet")
 	}
-	return nil
+	return s.afterAPI(c)
 }
 
 // Effect implements plan.Step.

@@ -104,6 +104,10 @@ func (s Run) ready(c model.Cluster, v model.Service) error {
 		return errors.New("its certificates are not issued yet")
 	}
 	switch v {
+	case model.Containerd:
+		if h.Units[v].Disk.Is("") {
+			return s.afterAPI(c)
+		}
 	case model.Etcd:
 		return s.etcdReady(c, h)
 	case model.APIServer:
@@ -116,6 +120,16 @@ func (s Run) ready(c model.Cluster, v model.Service) error {
 		}
 	case model.Kubelet, model.KubeProxy:
 		return s.nodeReady(c, h)
+	}
+	return nil
+}
+
+// afterAPI: while no API server of the cluster answers, a control plane's own
+// comes first. Starting a runtime and unpacking images takes CPU and disk from
+// etcd's first election and the API server's start, and nothing needs them yet.
+func (o on) afterAPI(c model.Cluster) error {
+	if o.Want.Roles.Has(model.ControlPlane) && len(c.Serving()) == 0 {
+		return errors.New("no API server answers yet, and its own comes first")
 	}
 	return nil
 }
