@@ -51,7 +51,6 @@ type Facts struct {
 	HostsSum   string
 	Links      map[string]string // target by path
 	Units      map[string]Unit
-	Jobs       []string          // commands of quorate that are still running there
 	Stamps     map[string]string // by service: what the running process has read
 	EtcdHealth bool              // a read that a quorum agreed to
 	EtcdLocal  bool              // it serves what it has
@@ -106,9 +105,6 @@ func parse(out []byte) (Facts, error) {
 	}
 	pairs(frames["links"], " ", f.Links)
 	pairs(frames["sysctls"], "=", f.Sysctls)
-	for _, l := range lines(frames["jobs"]) {
-		f.Jobs = append(f.Jobs, strings.Fields(l)[0])
-	}
 	etcd := map[string]string{}
 	pairs(frames["etcd"], " ", etcd)
 	f.EtcdHealth = strings.Contains(etcd["health"], `"health":"true"`)

@@ -32,7 +32,6 @@ frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/n
 frame "links"; for f in /opt/quorate/bin/* /opt/quorate/cni/*; do [ -s "$f" ] && echo "$f $(readlink "$f")"; done
 S=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result $UNITS 2>/dev/null)
 frame "units"; printf '%s\n' "$S"
-frame "jobs"; systemctl list-units --no-legend --plain --all 'quorate-job-*' 2>/dev/null
 # The running units and their processes, with one pass of the shell's own.
 up=' ' environs= cmdlines= pid= id= state=
 while IFS='=' read -r k v; do

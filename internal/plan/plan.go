@@ -250,14 +250,3 @@ func compatible(c *model.Cluster, s Step, with []Step) bool {
 	}
 	return true
 }
-
-// Kinds counts the plan's steps by kind, for summaries.
-func (p Plan) Kinds() map[string]int {
-	out := map[string]int{}
-	for _, st := range p.Stages {
-		for _, s := range st.Steps {
-			out[s.About().Kind]++
-		}
-	}
-	return out
-}
