@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -27,8 +28,9 @@ var (
 // testImage is in that set, and not among what quorate itself imports.
 const testImage = "localhost/quorate-test:1"
 
-// labPrefix begins the names of this suite's labs; all of that name are its own.
-const labPrefix = "e2e"
+// labPrefix begins the names of this suite's labs; all of that name are its
+// own. QUORATE_E2E_LABS lets two suites run side by side.
+var labPrefix = cmp.Or(os.Getenv("QUORATE_E2E_LABS"), "e2e")
 
 func TestMain(m *testing.M) {
 	code, err := suite(m)
@@ -81,7 +83,7 @@ func suite(m *testing.M) (int, error) {
 
 // alone makes a second suite on this machine wait: their labs have the same names.
 func alone() (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "quorate-e2e.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "quorate-"+labPrefix+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
