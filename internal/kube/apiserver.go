@@ -42,8 +42,9 @@ func APIServer(ctx Context) (unit.Service, error) {
 			// waits, and gives up by itself.
 			"Type=notify",
 			"TimeoutStartSec=5min",
-			// Longer than shutdown-delay-duration and the requests in flight.
-			"TimeoutStopSec=75s",
+			// shutdown-delay-duration and the requests in flight; a log that
+			// somebody follows would hold it for a minute.
+			"TimeoutStopSec=20s",
 			"LimitNOFILE=65536",
 			"LogsDirectory=kubernetes",
 			"LogsDirectoryMode=0750",
@@ -121,10 +122,14 @@ func apiServerFlags(ctx Context) map[string]string {
 		// One request in a thousand asks its HTTP/2 client to connect anew, so
 		// that clients come back to a server that was away.
 		"goaway-chance": "0.001",
-		// /readyz fails first and requests are still served: balancers with
-		// active checks leave in time.
-		"shutdown-delay-duration":   "5s",
-		"shutdown-send-retry-after": "true",
+		// /readyz fails first and requests are still served, until kube-proxy on
+		// every node knows that this server is no endpoint any more (it syncs
+		// once a second) and balancers with active checks have left. Then the
+		// listener closes at once, so that front doors are refused and take the
+		// next server (shutdown-send-retry-after would answer 429 there); watches
+		// are told to go elsewhere.
+		"shutdown-delay-duration":                 "3s",
+		"shutdown-watch-termination-grace-period": "5s",
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"quorate.dev/quorate/internal/etcd"
@@ -46,9 +48,15 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		v.Err = errors.New("no reachable control plane holds etcd's CA, so that etcd cannot be asked")
 		return v
 	}
-	slices.SortStableFunc(ask, func(a, b model.HostID) int { return btoi(ob.Facts[b].EtcdHealth) - btoi(ob.Facts[a].EtcdHealth) })
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
+	o.statuses(ctx, &v, ask, shared)
+	// First those that have quorum, and of them those that serve.
+	rank := func(id model.HostID) int {
+		_, serves := v.Status[id]
+		return 2*btoi(!ob.Facts[id].EtcdHealth) + btoi(!serves)
+	}
+	slices.SortStableFunc(ask, func(a, b model.HostID) int { return rank(a) - rank(b) })
 	for _, id := range ask {
 		c, err := o.dials.etcd(ctx, o.Hosts[id], shared)
 		if err != nil {
@@ -84,26 +92,39 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		}
 		break
 	}
-	o.statuses(ctx, ob, &v, ask, shared)
 	return v
 }
 
+// statusTime bounds the wait for one member: one that has just started takes
+// connections up to 7 s before it serves them, when its first word to the
+// others was lost.
+const statusTime = time.Second
+
 // statuses asks each member for itself; clusters that differ are a conflict.
-func (o *Observer) statuses(ctx context.Context, ob *Observation, v *EtcdView, ask []model.HostID, shared *pki.Shared) {
+func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID, shared *pki.Shared) {
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, id := range ask {
+		group.Go(func() {
+			c, err := o.dials.etcd(ctx, o.Hosts[id], shared)
+			if err != nil {
+				return
+			}
+			if s, err := c.Status(ctx); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				v.Status[id] = s
+			}
+		})
+	}
+	group.Wait()
 	var of []string
 	clusters := map[uint64]bool{}
-	for _, id := range ask {
-		c, err := o.dials.etcd(ctx, o.Hosts[id], shared)
-		if err != nil {
-			continue
-		}
-		s, err := c.Status(ctx)
-		if err != nil {
-			continue
-		}
-		v.Status[id] = s
-		clusters[s.ClusterID] = true
-		of = append(of, fmt.Sprintf("%s (%x)", id, s.ClusterID))
+	for _, id := range slices.Sorted(maps.Keys(v.Status)) {
+		clusters[v.Status[id].ClusterID] = true
+		of = append(of, fmt.Sprintf("%s (%x)", id, v.Status[id].ClusterID))
 	}
 	if len(clusters) > 1 {
 		v.conflict = "the hosts' etcd members are of different clusters: " + strings.Join(of, ", ") + "; nothing is changed before it is certain which one is meant"
@@ -125,7 +146,7 @@ func (v EtcdView) member(id model.HostID, f Facts) model.Known[model.Member] {
 		return model.Is(model.NoMember)
 	case m.Learner:
 		return model.Is(model.Learner)
-	case len(m.ClientURLs) == 0: // published with the first quorum
+	case len(m.ClientURLs) == 0 && !f.EtcdHealth: // what it publishes may come seconds after its vote
 		return model.Is(model.Unstarted)
 	}
 	return model.Is(model.Voter)
