@@ -85,8 +85,17 @@ func (e *Engine) lock(ctx context.Context, doing, dir string, beat time.Duration
 		return ctx, release, err
 	}
 	hosts := e.lockHosts()
+	// Who is lost is not waited for; it is locked when it comes back.
+	waits := slices.DeleteFunc(slices.Clone(hosts), func(h host.Host) bool { return e.observer.Sought(model.HostID(h.Name())) })
+	if len(waits) == 0 {
+		waits = hosts
+	}
 	first := make(chan error, len(hosts))
 	for _, h := range hosts {
+		first := first
+		if !slices.Contains(waits, h) {
+			first = make(chan error, 1)
+		}
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -96,7 +105,7 @@ func (e *Engine) lock(ctx context.Context, doing, dir string, beat time.Duration
 	}
 	got := 0
 	var last error
-	for range hosts {
+	for range waits {
 		err := <-first
 		var held Held
 		switch {
@@ -210,6 +219,9 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 			seen = nil
 		case <-ctx.Done():
 			in.Close()
+			if seen != nil {
+				return ctx.Err() // nothing is held yet, and it will not begin
+			}
 			select {
 			case <-end:
 			case <-time.After(2 * time.Second): // it lets go by itself

@@ -22,6 +22,8 @@ const (
 	// stepTime bounds a step: its work and the wait for its effect.
 	stepTime     = 3 * time.Minute
 	packagesTime = 10 * time.Minute
+	// explainTime bounds the question to a host why a step failed there.
+	explainTime = 10 * time.Second
 )
 
 // running is a step at work. What its goroutine writes is guarded by the lock
@@ -83,9 +85,11 @@ func (r *running) explain(ctx context.Context) {
 	d, ok := r.step.(interface {
 		Diagnose(context.Context, step.Env) string
 	})
-	if !ok || ctx.Err() != nil {
+	if !ok || ctx.Err() != nil || errors.Is(r.err, host.ErrUnreachable) {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, explainTime)
+	defer cancel()
 	if text := strings.TrimSpace(d.Diagnose(ctx, r.env)); text != "" {
 		r.err = fmt.Errorf("%w\n%s", r.err, text)
 	}
@@ -102,6 +106,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 			// The step's own host first: what is applied through it is seen there.
 			// A host that leaves may stop at any moment.
 			ids := append([]model.HostID{id}, ob.Have.Serving()...)
+			slices.SortStableFunc(ids, func(a, b model.HostID) int { return rank(ob.Overdue(a)) - rank(ob.Overdue(b)) })
 			for _, at := range ids {
 				if h := ob.Have.Hosts[at]; h.Up() && h.Ready.Is(true) && h.Roles.Has(model.ControlPlane) {
 					return e.observer.API(ctx, e.observer.Hosts[at], ob.Shared)
@@ -111,7 +116,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 		},
 		Etcd: func(ctx context.Context) (*etcd.Client, error) {
 			for _, at := range ob.Have.Critical() {
-				if h := ob.Have.Hosts[at]; at != id && h.Etcd.Healthy.Is(true) && h.Etcd.Member.Is(model.Voter) {
+				if h := ob.Have.Hosts[at]; at != id && !ob.Overdue(at) && h.Etcd.Healthy.Is(true) && h.Etcd.Member.Is(model.Voter) {
 					return e.observer.Etcd(ctx, e.observer.Hosts[at], ob.Shared)
 				}
 			}
@@ -128,4 +133,11 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 			e.tell(Event{Kind: Note, Text: fmt.Sprintf(format, args...)})
 		},
 	}
+}
+
+func rank(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
@@ -38,17 +40,19 @@ func (w *work) run(ctx context.Context) error {
 		return Blocked{p}
 	}
 	whole := true // ob is of all hosts, with nothing running
+	fresh := true // ob is of all hosts, as they are now
 	for {
 		failed, err := w.finish(ctx, ob)
 		if err != nil {
 			return err
 		}
 		if failed {
-			// What failed may come from a host that is lost: look at all anew.
+			// What failed may come from a host that is lost: look at all anew,
+			// and let none that is silent hold up the others.
 			if err := pause(ctx, time.Second); err != nil {
 				return err
 			}
-			if ob, err = w.Look(ctx); err != nil {
+			if ob, err = w.observer.Glance(ctx, true); err != nil {
 				return err
 			}
 		}
@@ -63,13 +67,21 @@ func (w *work) run(ctx context.Context) error {
 			if ob, err = w.Look(ctx); err != nil {
 				return err
 			}
-			whole = true
+			whole, fresh = true, true
+			continue
+		}
+		if !fresh && delicate(next) {
+			// It was judged by what some hosts were a while ago.
+			if ob, err = w.observer.Glance(ctx, false); err != nil {
+				return err
+			}
+			fresh = true
 			continue
 		}
 		if err := w.begin(ctx, ob, next); err != nil {
 			return err
 		}
-		whole = false
+		whole, fresh = false, false
 		if ob, err = w.watch(ctx, ob); err != nil {
 			return err
 		}
@@ -77,6 +89,11 @@ func (w *work) run(ctx context.Context) error {
 }
 
 // steps are those at work.
+// delicate says that with one host less a stage might do harm.
+func delicate(st plan.Stage) bool {
+	return st.Risk != plan.Safe || slices.ContainsFunc(st.Steps, func(s plan.Step) bool { return s.About().Alone != "" })
+}
+
 func (w *work) steps() []plan.Step {
 	var out []plan.Step
 	for _, r := range w.active {
@@ -164,12 +181,17 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		case r.did && took > limit(r.about):
 			// A timeout is an error.
 			r.err = fmt.Errorf("its effect was not seen within %s: %s", limit(r.about), missing(r.step, ob.Have))
+		case r.did:
+			r.err = away(r.step, ob.Have)
 		}
 		if r.err == nil {
 			still = append(still, r)
 			continue
 		}
 		failed = true
+		if at := model.HostID(host.Unreachable(r.err)); at != "" {
+			w.observer.Lost(ctx, at, r.err)
+		}
 		r.explain(ctx)
 		w.tell(Event{Kind: StepFail, Step: &r.about, Took: took, Err: r.err.Error()})
 		if fatal := w.fails.note(r.about, r.err); fatal != nil && err == nil {
@@ -178,6 +200,15 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 	}
 	w.active = still
 	return failed, err
+}
+
+// away is why the effect of a step is not waited for: its host is lost.
+func away(s plan.Step, have model.Cluster) error {
+	var u plan.ErrUnreached
+	if errors.As(s.Need(have), &u) && u.Host == s.About().Host {
+		return fmt.Errorf("its host was lost before the effect was seen: %w", u)
+	}
+	return nil
 }
 
 // end is how it ends when nothing more can begin.

@@ -27,9 +27,11 @@ type Config struct {
 	// records it. Nil refuses. It is called for one host at a time.
 	Confirm func(host, fingerprint string) (bool, error)
 
+	DialTimeout    time.Duration // default 5s, for the TCP connection alone: three SYNs
 	ConnectTimeout time.Duration // default 15s, handshake included
 	KeepAlive      time.Duration // default 3s; three of them in silence break the connection
 
+	of   string // the host of the cluster file that a jump host is for
 	test testConfig
 }
 
@@ -66,6 +68,12 @@ func (c Config) withDefaults() Config {
 	if c.User == "" {
 		c.User = "root"
 	}
+	if c.of == "" {
+		c.of = c.Name
+	}
+	if c.DialTimeout == 0 {
+		c.DialTimeout = 5 * time.Second
+	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 15 * time.Second
 	}
@@ -91,7 +99,7 @@ func (c Config) jump() (Config, error) {
 	j := Config{
 		Name: c.Name + " (jump host)", User: c.User, KeyFile: c.KeyFile, PasswordFile: c.PasswordFile,
 		KnownHostsFile: c.KnownHostsFile, Confirm: c.Confirm,
-		ConnectTimeout: c.ConnectTimeout, KeepAlive: c.KeepAlive,
+		DialTimeout: c.DialTimeout, ConnectTimeout: c.ConnectTimeout, KeepAlive: c.KeepAlive, of: c.of,
 	}
 	rest := c.Jump
 	if i := strings.LastIndex(rest, "@"); i >= 0 {

@@ -74,13 +74,16 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 	return n, nil
 }
 
-// dialWire opens the TCP connection, ours or the jump host's.
+// dialWire opens the TCP connection, ours or the jump host's. That is answered
+// by the kernel, however busy the host is: who is silent is down, or far away.
 func dialWire(ctx context.Context, c Config) (net.Conn, error) {
 	if c.Jump == "" {
+		ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+		defer cancel()
 		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.addr())
 		if err != nil {
 			return nil, fmt.Errorf("%s: connect to %s: %w: check that it is up, and ssh.address and ssh.port (%w)",
-				c.Name, c.addr(), firstErr(err, ctx), ErrUnreachable)
+				c.Name, c.addr(), firstErr(err, ctx), unreachable{c.of})
 		}
 		return raw, nil
 	}
@@ -92,11 +95,13 @@ func dialWire(ctx context.Context, c Config) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+	defer cancel()
 	raw, err := j.client.DialContext(ctx, "tcp", c.addr())
 	if err != nil {
 		j.close()
 		return nil, fmt.Errorf("%s: connect to %s from jump host %s: %w: try it there with nc -z %s %d (%w)",
-			c.Name, c.addr(), c.Jump, firstErr(err, ctx), c.Address, c.Port, ErrUnreachable)
+			c.Name, c.addr(), c.Jump, firstErr(err, ctx), c.Address, c.Port, unreachable{c.of})
 	}
 	return jumped{raw, j}, nil
 }
@@ -131,7 +136,7 @@ func explain(ctx context.Context, c Config, err error) error {
 	case ctx.Err() != nil:
 		err = errors.New("no answer in time")
 	}
-	return fmt.Errorf("%s: ssh handshake with %s: %w: is it an SSH server? (%w)", c.Name, c.addr(), err, ErrUnreachable)
+	return fmt.Errorf("%s: ssh handshake with %s: %w: is it an SSH server? (%w)", c.Name, c.addr(), err, unreachable{c.of})
 }
 
 func (c *conn) alive() bool { return c.life.Err() == nil }

@@ -62,6 +62,9 @@ func TestLostConnection(t *testing.T) {
 		t.Fatalf("after %v: %v", time.Since(began), err)
 	}
 	mentions(t, err, "cp1: sleep 20", "connection lost", "run it again")
+	if at := Unreachable(err); at != "cp1" {
+		t.Errorf("it names %q", at)
+	}
 	works(t, h) // over a new connection
 
 	s.killSessions(t)
@@ -107,8 +110,13 @@ func TestConnectFailures(t *testing.T) {
 		c.Port = 1
 		_, err := Connect(t.Context(), c)
 		mentions(t, err, "cp1: connect to 127.0.0.1:1", "refused", "ssh.address")
-		if !errors.Is(err, ErrUnreachable) {
-			t.Error("not ErrUnreachable")
+		if !errors.Is(err, ErrUnreachable) || Unreachable(err) != "cp1" {
+			t.Error("not ErrUnreachable of cp1")
+		}
+		// Of its jump host, it is cp1 that cannot be asked.
+		c.Jump = "127.0.0.1:1"
+		if _, err = Connect(t.Context(), c); Unreachable(err) != "cp1" {
+			t.Errorf("through a jump host: %v", err)
 		}
 	})
 	t.Run("nobody answers", func(t *testing.T) {

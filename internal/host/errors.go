@@ -13,6 +13,25 @@ import (
 // could be made, or it broke before the answer was complete.
 var ErrUnreachable = errors.New("host unreachable")
 
+// unreachable is ErrUnreachable of one host.
+type unreachable struct{ host string }
+
+func (u unreachable) Error() string { return ErrUnreachable.Error() }
+
+// Is makes it the general error to errors.Is.
+func (u unreachable) Is(target error) bool { return target == ErrUnreachable }
+
+// Unreachable names the host that an error says could not be asked; "" when it
+// says that of none. It may be another than the one that was meant: a step asks
+// others too.
+func Unreachable(err error) string {
+	var u unreachable
+	if errors.As(err, &u) {
+		return u.host
+	}
+	return ""
+}
+
 // Error is one short line; Stderr has the rest.
 func (e *ExitError) Error() string {
 	s := fmt.Sprintf("%s: %s: exit status %d", e.Host, label(e.Args, false), e.Code)
@@ -64,5 +83,5 @@ func cutShort(ctx context.Context, host, what string, began time.Time) error {
 // lost is the error of a call whose connection broke.
 func lost(host, what string, cause error) error {
 	return fmt.Errorf("%s: %s: connection lost before the answer (%v); whether it was done is unknown, run it again: %w",
-		host, what, cause, ErrUnreachable)
+		host, what, cause, unreachable{host})
 }

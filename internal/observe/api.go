@@ -17,6 +17,10 @@ import (
 	"quorate.dev/quorate/internal/spec"
 )
 
+// askTime bounds the questions to one etcd member or API server: another can
+// be asked in its place.
+const askTime = 5 * time.Second
+
 // APIView is what an API server says of the cluster.
 type APIView struct {
 	Err     error // why nobody says anything
@@ -33,16 +37,21 @@ func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shar
 	if shared == nil {
 		return v
 	}
-	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 12*time.Second)
 	defer cancel()
 	for _, id := range ob.IDs() {
-		if f := ob.Facts[id]; f.Err != nil || !f.Readyz {
+		if f := ob.Facts[id]; f.Err != nil || !f.Readyz || ob.silent[id] {
 			continue
 		}
-		c, err := o.dials.api(ctx, o.Hosts[id], shared)
-		if err == nil {
-			err = v.read(ctx, c, ob)
-		}
+		err := func() error {
+			ctx, cancel := context.WithTimeout(ctx, askTime)
+			defer cancel()
+			c, err := o.dials.api(ctx, o.Hosts[id], shared)
+			if err != nil {
+				return err
+			}
+			return v.read(ctx, c, ob)
+		}()
 		if err == nil {
 			v.Err, v.Through = nil, id
 			return v
@@ -78,9 +87,6 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 	for _, n := range nodes {
 		id := model.HostID(n.Name)
 		v.Nodes[id] = n
-		if _, known := ob.Facts[id]; !known {
-			ob.Facts[id] = Facts{Err: errors.New("it is a node that the file does not name")}
-		}
 	}
 	return nil
 }

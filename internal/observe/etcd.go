@@ -28,7 +28,7 @@ type EtcdView struct {
 
 // askEtcd asks a member that has quorum, or else any that runs, for the member
 // list, and each for its status.
-func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Shared) EtcdView {
+func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Shared, hurry bool) EtcdView {
 	v := EtcdView{Members: map[model.HostID]etcd.Member{}, Status: map[model.HostID]etcd.Status{}, Learners: map[model.HostID]bool{}, fresh: true}
 	var ask []model.HostID
 	for _, id := range ob.IDs() {
@@ -36,7 +36,7 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		if f.Err == nil && (f.Data || f.Begun) {
 			v.fresh = false
 		}
-		if f.Err == nil && (f.EtcdHealth || f.EtcdLocal) {
+		if f.Err == nil && (f.EtcdHealth || f.EtcdLocal) && !ob.silent[id] {
 			ask = append(ask, id)
 		}
 	}
@@ -48,9 +48,9 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		v.Err = errors.New("no reachable control plane holds etcd's CA, so that etcd cannot be asked")
 		return v
 	}
-	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 12*time.Second)
 	defer cancel()
-	o.statuses(ctx, &v, ask, shared)
+	o.statuses(ctx, &v, ask, shared, hurry)
 	// First those that have quorum, and of them those that serve.
 	rank := func(id model.HostID) int {
 		_, serves := v.Status[id]
@@ -68,7 +68,9 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		if agreed {
 			list = c.Members
 		}
-		members, err := list(ctx)
+		one, cancel := context.WithTimeout(ctx, askTime)
+		members, err := list(one)
+		cancel()
 		if err != nil {
 			v.Err = fmt.Errorf("list etcd members through %s: %w", id, err)
 			continue
@@ -86,23 +88,22 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 			}
 			v.Members[at] = m
 			v.Learners[at] = m.Learner
-			if _, known := ob.Facts[at]; !known {
-				ob.Facts[at] = Facts{Err: fmt.Errorf("it is an etcd member that the file does not name")}
-			}
 		}
 		break
 	}
 	return v
 }
 
-// statusTime bounds the wait for one member: one that has just started takes
-// connections up to 7 s before it serves them, when its first word to the
-// others was lost.
-const statusTime = time.Second
-
-// statuses asks each member for itself; clusters that differ are a conflict.
-func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID, shared *pki.Shared) {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
+// statuses asks each member for itself; clusters that differ are a conflict. A
+// member that has just started takes connections up to 7 s before it serves
+// them, when its first word to the others was lost: while steps run, it is not
+// waited for.
+func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID, shared *pki.Shared, hurry bool) {
+	limit := askTime
+	if hurry {
+		limit = time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var mu sync.Mutex
 	var group sync.WaitGroup

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -28,9 +29,13 @@ type Observer struct {
 	// hosts are known from others only.
 	Connect func(kube.Departed) host.Host
 
-	mu      sync.Mutex
-	facts   map[model.HostID]Facts
-	looking map[model.HostID]chan struct{} // probes under way
+	mu    sync.Mutex
+	facts map[model.HostID]Facts
+	// looking are the probes under way, seeking the hosts that could not be
+	// asked and are asked again and again in the background.
+	looking map[model.HostID]chan struct{}
+	seeking map[model.HostID]bool
+	frame   *goal.Goal // by which hosts were asked last
 	dials   conns
 }
 
@@ -42,6 +47,8 @@ type Observation struct {
 	Shared *pki.Shared // the cluster's keys, in memory only; nil: nobody reachable holds them
 	Goal   *goal.Goal
 	Have   model.Cluster
+
+	silent map[model.HostID]bool // their answer is overdue; they are not asked for more
 }
 
 // IDs are the hosts that were looked for, sorted.
@@ -49,23 +56,51 @@ func (o *Observation) IDs() []model.HostID { return slices.Sorted(maps.Keys(o.Fa
 
 // Look observes the given hosts, or all of them when none is given. Only a
 // goal that cannot be made is an error; a host that does not answer is part of
-// the observation.
+// the observation. All hosts are waited for, but for those that did not answer
+// before: those are sought in the background, and there once they answer.
 func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation, error) {
+	ids, limit := only, patience
+	if len(ids) == 0 || o.facts == nil {
+		ids = slices.Collect(maps.Keys(o.Hosts))
+	}
+	if len(only) == 0 {
+		limit = 0
+	}
+	out, err := o.look(ctx, ids, limit)
+	if err != nil {
+		return nil, err
+	}
+	if len(only) == 0 && o.meet(out.API.Departed) {
+		return o.Look(ctx)
+	}
+	return out, nil
+}
+
+// Glance observes all hosts while steps run. In a hurry it waits for none
+// longer than a moment; of one that takes longer it has what was seen before.
+func (o *Observer) Glance(ctx context.Context, hurry bool) (*Observation, error) {
+	limit := time.Duration(0)
+	if hurry {
+		limit = patience
+	}
+	return o.look(ctx, slices.Collect(maps.Keys(o.Hosts)), limit)
+}
+
+func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Duration) (*Observation, error) {
 	frame, err := goal.Build(o.File, o.Artifacts, o.natures())
 	if err != nil {
 		return nil, err
 	}
-	ids := only
-	if len(ids) == 0 || o.facts == nil {
-		ids = slices.Collect(maps.Keys(o.Hosts))
-	}
-	o.probe(ctx, frame, ids, len(only) == 0)
+	o.probe(ctx, frame, ids, limit)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	out := &Observation{}
 	o.mu.Lock()
-	out.Facts = maps.Clone(o.facts)
+	out.Facts, out.silent = maps.Clone(o.facts), map[model.HostID]bool{}
+	for id := range o.looking {
+		out.silent[id] = true
+	}
 	o.mu.Unlock()
 	if out.Goal, err = goal.Build(o.File, o.Artifacts, o.natures()); err != nil {
 		return nil, err
@@ -73,14 +108,30 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 	keys := readKeys(out.Facts)
 	var wg sync.WaitGroup
 	wg.Add(2)
-	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared) }()
+	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, limit > 0) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
-	if len(only) == 0 && o.meet(out.API.Departed) {
-		return o.Look(ctx)
-	}
+	out.ghosts()
 	out.Have = assemble(out.Goal, out, time.Now())
 	return out, ctx.Err()
+}
+
+// Overdue says that the host's answer was not waited for: what is known of it
+// is of a look before.
+func (o *Observation) Overdue(id model.HostID) bool { return o.silent[id] }
+
+// ghosts are hosts that only others name.
+func (o *Observation) ghosts() {
+	for id := range o.Etcd.Members {
+		if _, known := o.Facts[id]; !known {
+			o.Facts[id] = Facts{Err: errors.New("it is an etcd member that the file does not name")}
+		}
+	}
+	for id := range o.API.Nodes {
+		if _, known := o.Facts[id]; !known {
+			o.Facts[id] = Facts{Err: errors.New("it is a node that the file does not name")}
+		}
+	}
 }
 
 // meet connects to hosts that left the file. It is called only while no step
@@ -94,50 +145,6 @@ func (o *Observer) meet(departed []kube.Departed) (more bool) {
 		}
 	}
 	return more
-}
-
-// patience is how long a look at some hosts waits for the slowest: one that is
-// silent must not hold up the others. What it says later is there at the next look.
-const patience = 2 * time.Second
-
-// probe looks at hosts side by side, at each once at a time.
-func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.HostID, all bool) {
-	var ends []chan struct{}
-	o.mu.Lock()
-	if o.facts == nil {
-		o.facts, o.looking = map[model.HostID]Facts{}, map[model.HostID]chan struct{}{}
-	}
-	for _, id := range ids {
-		if o.Hosts[id] == nil {
-			continue // known from others only
-		}
-		end, busy := o.looking[id]
-		if !busy {
-			end = make(chan struct{})
-			o.looking[id] = end
-			go func() {
-				f := Probe(ctx, o.Hosts[id], frame, id)
-				o.mu.Lock()
-				defer o.mu.Unlock()
-				o.facts[id] = f
-				delete(o.looking, id)
-				close(end)
-			}()
-		}
-		ends = append(ends, end)
-	}
-	o.mu.Unlock()
-	limit := time.After(patience)
-	if all {
-		limit = nil
-	}
-	for _, end := range ends {
-		select {
-		case <-end:
-		case <-limit:
-			return
-		}
-	}
 }
 
 // natures are what goals depend on of the hosts seen so far. A host's share of

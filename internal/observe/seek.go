@@ -1,0 +1,143 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+)
+
+// patience is how long a look at some hosts waits for the slowest: one that is
+// silent must not hold up the others. What it says later is there at the next look.
+const patience = 2 * time.Second
+
+// seekEvery is the pause between two attempts to reach a host that is lost.
+const seekEvery = 2 * time.Second
+
+// probe looks at hosts side by side, at each once at a time, and waits for them
+// up to the limit (0: for all that were not lost before).
+func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.HostID, limit time.Duration) {
+	var fresh, overdue []chan struct{}
+	o.mu.Lock()
+	o.frame = frame
+	if o.facts == nil {
+		o.facts, o.looking, o.seeking = map[model.HostID]Facts{}, map[model.HostID]chan struct{}{}, map[model.HostID]bool{}
+	}
+	for _, id := range ids {
+		if o.Hosts[id] == nil || o.seeking[id] {
+			continue // known from others only, or being looked for
+		}
+		end, busy := o.looking[id]
+		if busy {
+			overdue = append(overdue, end)
+			continue
+		}
+		fresh = append(fresh, o.ask(ctx, frame, id))
+	}
+	o.mu.Unlock()
+	var done <-chan time.Time
+	if limit == 0 {
+		fresh = append(fresh, overdue...)
+	} else {
+		// Who has kept us waiting before is waited for only when there is nobody else.
+		if len(fresh) == 0 {
+			fresh = overdue
+		}
+		done = time.After(limit)
+	}
+	for _, end := range fresh {
+		select {
+		case <-end:
+		case <-done:
+			return
+		}
+	}
+}
+
+// ask begins to probe a host; the caller holds the mutex.
+func (o *Observer) ask(ctx context.Context, frame *goal.Goal, id model.HostID) chan struct{} {
+	end, h := make(chan struct{}), o.Hosts[id]
+	o.looking[id] = end
+	go func() {
+		f := Probe(ctx, h, frame, id)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.looking, id)
+		close(end)
+		if o.seeking[id] {
+			return // it was lost meanwhile, and is being looked for
+		}
+		o.note(id, f)
+		if silent(f.Err) && ctx.Err() == nil {
+			o.seek(ctx, h, frame, id)
+		}
+	}()
+	return end
+}
+
+// silent says that a host gave no answer at all. One that refuses us, by its
+// keys or passwords, is not asked again and again: it might lock us out.
+func silent(err error) bool {
+	return errors.Is(err, host.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// seek asks a host until it answers or ctx ends; the caller holds the mutex.
+func (o *Observer) seek(ctx context.Context, h host.Host, frame *goal.Goal, id model.HostID) {
+	o.seeking[id] = true
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+			case <-time.After(seekEvery):
+			}
+			f := Probe(ctx, h, frame, id)
+			o.mu.Lock()
+			if ctx.Err() != nil {
+				// Whoever looks next looks for itself.
+				delete(o.seeking, id)
+				o.mu.Unlock()
+				return
+			}
+			o.note(id, f)
+			if !silent(f.Err) {
+				delete(o.seeking, id)
+				o.mu.Unlock()
+				return
+			}
+			o.mu.Unlock()
+		}
+	}()
+}
+
+// note remembers what was seen. Of a host that does not answer, its nature
+// stays as it was seen before: what others shall be depends on it.
+func (o *Observer) note(id model.HostID, f Facts) {
+	if was := o.facts[id]; f.Err != nil {
+		f.CgroupV1, f.ResolvConf, f.Conflist = was.CgroupV1, was.ResolvConf, was.Conflist
+	}
+	o.facts[id] = f
+}
+
+// Lost says that a host could not be asked just now, by the error of a step. It
+// counts as unreached at once; whether it is back shows in the background.
+func (o *Observer) Lost(ctx context.Context, id model.HostID, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.Hosts[id] == nil || o.facts == nil || o.seeking[id] {
+		return
+	}
+	o.note(id, Facts{Err: err})
+	if _, busy := o.looking[id]; !busy {
+		o.ask(ctx, o.frame, id)
+	}
+}
+
+// Sought says that a host did not answer and is looked for in the background.
+func (o *Observer) Sought(id model.HostID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seeking[id]
+}

@@ -1,0 +1,160 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/host/hosttest"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// answers is a probe of a host that nothing is known of but that it answers.
+const answers = "\n@@ boot\n@@ end\n"
+
+// observer of three hosts, of which cp3 does what the test says.
+func observer(t *testing.T, cp3 hosttest.Handler) (*Observer, *hosttest.Fake) {
+	t.Helper()
+	o := &Observer{Hosts: map[model.HostID]host.Host{}}
+	text := "apiVersion: quorate.dev/v1alpha1\nkind: Cluster\nmetadata: {name: prod}\nspec:\n  kubernetes: {version: v1.36.3}\n  controlPlaneEndpoint: api.prod.example:8443\n  hosts:\n"
+	var last *hosttest.Fake
+	for i := 1; i <= 3; i++ {
+		name := fmt.Sprintf("cp%d", i)
+		text += fmt.Sprintf("    - {name: %s, address: 192.0.2.%d, roles: [control-plane]}\n", name, i)
+		last = hosttest.New(name)
+		last.Reply(answers, "sh")
+		o.Hosts[model.HostID(name)] = last
+	}
+	last.Handle(cp3, "sh")
+	var err error
+	if o.File, _, err = spec.Parse("t.yaml", []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	v, err := artifact.Resolve("v1.36.3", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Artifacts = goal.Artifacts{Versions: v}
+	return o, last
+}
+
+// A host that did not answer is not waited for again, and joins when it answers.
+func TestSought(t *testing.T) {
+	var asked atomic.Int32
+	back, block := make(chan struct{}), make(chan struct{})
+	o, _ := observer(t, func(ctx context.Context, _ host.Cmd, _ []byte) (host.Result, error) {
+		if asked.Add(1) == 1 {
+			return host.Result{}, fmt.Errorf("cp3: %w", host.ErrUnreachable)
+		}
+		close(block) // twice would be a second seeker
+		select {
+		case <-back:
+			return host.Result{Stdout: []byte(answers)}, nil
+		case <-ctx.Done():
+			return host.Result{}, ctx.Err()
+		}
+	})
+	ob, err := o.Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := ob.Have.Hosts["cp3"]; h.Up() || h.Reached.Known() || !ob.Have.Hosts["cp1"].Up() {
+		t.Fatalf("cp1 is %v, cp3 is %v", ob.Have.Hosts["cp1"].Reached, h.Reached)
+	}
+	<-block // the seeker asks, and gets no answer
+	for range 2 {
+		// Would it be waited for, the test would end by its time-out.
+		if ob, err = o.Look(t.Context()); err != nil || ob.Have.Hosts["cp3"].Reached.Known() || !ob.Have.Hosts["cp2"].Up() {
+			t.Fatalf("%v: %v", err, ob.Have.Hosts["cp3"])
+		}
+	}
+	close(back)
+	for !ob.Have.Hosts["cp3"].Up() {
+		if ob, err = o.Look(t.Context(), "cp1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o.Sought("cp3") {
+		t.Error("it answers, and is still sought")
+	}
+}
+
+// A host that a step has lost counts as unreached at once, until it answers.
+func TestLost(t *testing.T) {
+	ok := func(context.Context, host.Cmd, []byte) (host.Result, error) {
+		return host.Result{Stdout: []byte(answers + "\n@@ conflist\n" + `{"plugins":[{"ipam":{"ranges":[[{"subnet":"10.244.7.0/24"}]]}}]}`)}, nil
+	}
+	o, cp3 := observer(t, ok)
+	ob, err := o.Look(t.Context())
+	if err != nil || !ob.Have.Hosts["cp3"].Up() {
+		t.Fatalf("%v: %v", err, ob.Have.Hosts["cp3"].Reached)
+	}
+	hold := make(chan struct{})
+	cp3.Handle(func(ctx context.Context, c host.Cmd, in []byte) (host.Result, error) {
+		<-hold
+		return ok(ctx, c, in)
+	}, "sh")
+	o.Lost(t.Context(), "cp3", fmt.Errorf("cp3: %w", host.ErrUnreachable))
+	if ob, err = o.Glance(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if h := ob.Have.Hosts["cp3"]; h.Up() || h.Reached.Known() {
+		t.Errorf("it is %v", h.Reached)
+	}
+	if got := ob.Goal.Hosts["cp3"].Node.PodCIDR; got != "10.244.7.0/24" {
+		t.Errorf("its share of the pod network became %s", got)
+	}
+	close(hold)
+	for !ob.Have.Hosts["cp3"].Up() {
+		if ob, err = o.Look(t.Context(), "cp1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Who refuses us is not asked in the background: it might lock us out.
+func TestRefusalIsNotSought(t *testing.T) {
+	o, _ := observer(t, func(context.Context, host.Cmd, []byte) (host.Result, error) {
+		return host.Result{}, fmt.Errorf("cp3: refused user root")
+	})
+	if _, err := o.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if o.Sought("cp3") {
+		t.Error("it is sought")
+	}
+}
+
+// In a hurry, one silent host is waited for once, and then no more.
+func TestHurry(t *testing.T) {
+	var asked atomic.Int32
+	o, _ := observer(t, func(ctx context.Context, _ host.Cmd, _ []byte) (host.Result, error) {
+		if asked.Add(1) == 1 {
+			return host.Result{Stdout: []byte(answers)}, nil
+		}
+		<-ctx.Done()
+		return host.Result{}, ctx.Err()
+	})
+	ob, err := o.Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for range 50 { // at its patience each, these would take longer than the test may
+		if ob, err = o.Look(t.Context(), "cp1", "cp3"); err != nil {
+			t.Fatal(err)
+		}
+		if !ob.Overdue("cp3") || ob.Overdue("cp1") {
+			t.Fatal("cp3 is silent, and cp1 is not")
+		}
+	}
+	if took := time.Since(begun); took > 25*patience {
+		t.Errorf("50 looks took %s", took)
+	}
+}
