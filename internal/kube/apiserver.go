@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,7 +49,7 @@ func APIServer(ctx Context) (unit.Service, error) {
 			"LimitNOFILE=65536",
 			"LogsDirectory=kubernetes",
 			"LogsDirectoryMode=0750",
-		}, confined...),
+		}, slices.Concat(closing, confined)...),
 	}, []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient},
 		unit.File{File: host.File{Path: auditPolicyPath, Content: audit}},
 		unit.File{File: host.File{Path: authenticationPath, Content: authentication}}), nil

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/prober"
+)
+
+// changes are what is done to a living cluster, one after the other: what the
+// file names in the end, and what a careful operator may expect of it.
+var changes = []struct {
+	row   string
+	hosts []string
+	dead  string  // loses its power before, and never comes back
+	limit float64 // seconds
+}{
+	{"grow 1 to 3", []string{"cp1", "cp2", "cp3", "w1"}, "", 40},
+	{"replace a living one of 3", []string{"cp1", "cp3", "cp4", "w1"}, "", 0},
+	{"replace a dead one of 3", []string{"cp1", "cp2", "cp4", "w1"}, "cp3", 40},
+	{"shrink 3 to 1", []string{"cp1", "w1"}, "", 25},
+}
+
+// change makes each change while the cluster is asked 20 times a second
+// through the front door of its worker.
+func change(ctx context.Context, b *bench) error {
+	for i := range b.runs {
+		b.say("change, run %d of %d", i+1, b.runs)
+		if err := b.changeOnce(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) changeOnce(ctx context.Context) error {
+	_, down, err := b.lab(ctx, 4, 1)
+	if err != nil {
+		return err
+	}
+	defer down()
+	whole, err := os.ReadFile(b.file())
+	if err != nil {
+		return err
+	}
+	if err := b.name(whole, []string{"cp1", "w1"}); err != nil {
+		return err
+	}
+	if _, err := run(ctx, nil, b.quorate, "apply", "-f", b.file(), "--yes"); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.dead != "" {
+			if _, err := run(ctx, nil, b.quorate, "lab", "power-off", "--hard", "--lab", labName, c.dead); err != nil {
+				return err
+			}
+		}
+		if err := b.name(whole, c.hosts); err != nil {
+			return err
+		}
+		r, err := run(ctx, nil, b.quorate, "apply", "-f", b.file(), "--yes", "--probe", "--output", "json")
+		if err != nil && (c.dead == "" || r.code != 1) { // 1: cleaning the dead one waits for it
+			return err
+		}
+		if err := b.noticed(c.row, r.out); err != nil {
+			return err
+		}
+		b.add(c.row, "s", c.limit, r.took.Seconds())
+		if c.dead == "" {
+			continue
+		}
+		if _, err := run(ctx, nil, b.quorate, "lab", "power-on", "--lab", labName, c.dead); err != nil {
+			return err
+		}
+		if _, err := run(ctx, nil, b.quorate, "apply", "-f", b.file(), "--yes"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noticed adds what the cluster's users would have noticed of a change.
+func (b *bench) noticed(change, events string) error {
+	lines := strings.Split(strings.TrimSpace(events), "\n")
+	var last struct{ Report prober.Report }
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		return fmt.Errorf("read the probe's report: %w: %s", err, lines[len(lines)-1])
+	}
+	for _, e := range last.Report.Errors {
+		b.say("%s: %s", change, e)
+	}
+	b.never("  … changes: failed requests", "", 0, float64(last.Report.Failures))
+	b.never("  … changes: longest gap", "s", 1, last.Report.LongestGap.Seconds())
+	b.never("  … changes: acknowledged writes lost", "", 0, float64(len(last.Report.Lost)))
+	return nil
+}
+
+var hostLine = regexp.MustCompile(`\bname: (\w+), address:`)
+
+// name writes the cluster file with some of the lab's hosts only.
+func (b *bench) name(whole []byte, hosts []string) error {
+	var out []string
+	for line := range strings.Lines(string(whole)) {
+		if m := hostLine.FindStringSubmatch(line); m == nil || slices.Contains(hosts, m[1]) {
+			out = append(out, line)
+		}
+	}
+	return os.WriteFile(b.file(), []byte(strings.Join(out, "")), 0o644)
+}
