@@ -48,6 +48,7 @@ func explain(cmd *cobra.Command, err error) edge {
 	var notApproved engine.NotApproved
 	var held engine.Held
 	var unfinished engine.Unfinished
+	var kept engine.Kept
 	var done ended
 	var usage usageError
 	switch {
@@ -64,6 +65,8 @@ func explain(cmd *cobra.Command, err error) edge {
 	case errors.As(err, &held):
 		e.kept = "nothing was changed by this run"
 		e.next = "wait until that has ended, then " + again
+	case errors.As(err, &kept):
+		e.kept = "nothing was changed"
 	case errors.As(err, &unfinished):
 		e.next = again + "; it can be repeated"
 	case errors.As(err, &usage):

@@ -61,13 +61,14 @@ func exitCode(err error) int {
 	var blocked engine.Blocked
 	var notApproved engine.NotApproved
 	var held engine.Held
+	var kept engine.Kept
 	var usage usageError
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errChanges), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.Is(err, errRefused):
+	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &kept), errors.Is(err, errRefused):
 		return exitBlocked
 	}
 	return exitFailed
@@ -90,7 +91,7 @@ what a loss in the middle of it would mean, before anything is touched.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(), resetCommand(), journalCommand(),
+	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(), resetCommand(), forgetCommand(), journalCommand(),
 		artifactsCommand(), labCommand(), versionCommand())
 	return root
 }

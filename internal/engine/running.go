@@ -100,7 +100,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
-		Departed: slices.DeleteFunc(slices.Clone(ob.API.Departed), func(d kube.Departed) bool { return ob.Have.Hosts[model.HostID(d.Name)].Gone.Is(true) }),
+		Departed: ob.API.Departed,
 		On:       func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {
 			// The step's own host first: what is applied through it is seen there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,8 @@ const departedKey = "departed.json"
 type Departed struct {
 	Name    string `json:"name"`
 	Address string `json:"address"` // for SSH
+	// Roles are those that it had in the file; none: not known.
+	Roles []string `json:"roles,omitempty"`
 }
 
 // Departed are the hosts that left the file and have not been seen clean.
@@ -37,9 +40,23 @@ func (c *Client) Departed(ctx context.Context) ([]Departed, error) {
 	return out, nil
 }
 
+// DropDeparted forgets one of the hosts that left; that it is not among them is
+// fine. One caller at a time: the list is written as a whole.
+func (c *Client) DropDeparted(ctx context.Context, name string) error {
+	list, err := c.Departed(ctx)
+	if err != nil {
+		return err
+	}
+	rest := slices.DeleteFunc(list, func(d Departed) bool { return d.Name == name })
+	return c.PutDeparted(ctx, rest)
+}
+
 // PutDeparted notes the hosts that left. It has a field manager of its own, so
 // that the file and the list are written apart.
 func (c *Client) PutDeparted(ctx context.Context, of []Departed) error {
+	if of == nil {
+		of = []Departed{}
+	}
 	text, err := json.Marshal(of)
 	if err != nil {
 		return fmt.Errorf("write the hosts that left: %w", err)

@@ -102,6 +102,23 @@ func TestLive(t *testing.T) {
 			}
 		}
 	})
+	t.Run("departed", func(t *testing.T) {
+		if err := c.PutDeparted(ctx, []Departed{{"old1", "10.0.0.9", []string{"worker"}}, {"old2", "10.0.0.8", nil}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"old1", "old1", "never", "old2"} {
+			if err := c.DropDeparted(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			list, err := c.Departed(ctx)
+			if err != nil || name != "old2" && (len(list) != 1 || list[0].Name != "old2") || name == "old2" && len(list) != 0 {
+				t.Errorf("without %s: %v, %v", name, list, err)
+			}
+		}
+		if got, err := c.Cluster(ctx); string(got) != "b: 2\n" || err != nil {
+			t.Errorf("the file beside it: %q, %v", got, err)
+		}
+	})
 	t.Run("bootstrap", func(t *testing.T) { l.bootstrap(ctx, t, c) })
 	t.Run("nodes", func(t *testing.T) {
 		n := corev1.Node{}

@@ -136,6 +136,7 @@ type Host struct {
 	Backends Known[string] // hosts behind its front door, joined by commas
 	Node     NodeState
 	Gone     Known[bool] // nothing of quorate is left on it
+	Noted    Known[bool] // the cluster remembers it as a host that left the file
 }
 
 // Cluster is all that matters about a control plane, as a value.

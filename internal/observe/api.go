@@ -30,6 +30,8 @@ type APIView struct {
 	// Departed are the hosts that left the file, by what the cluster keeps: of
 	// the file applied last, and of those before while they are not clean.
 	Departed []kube.Departed
+	// applied are the hosts of the file that was applied last.
+	applied []string
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
@@ -81,7 +83,7 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 		}
 	}
 	v.Addons = addons
-	if v.Departed, err = departed(ctx, c, ob.Goal.File); err != nil {
+	if err := v.departed(ctx, c, ob.Goal.File); err != nil {
 		return err
 	}
 	for _, n := range nodes {
@@ -92,32 +94,53 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 }
 
 // departed compares the file with what the cluster keeps.
-func departed(ctx context.Context, c *kube.Client, file *spec.Cluster) ([]kube.Departed, error) {
+func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Cluster) error {
 	list, err := c.Departed(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	text, err := c.Cluster(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
-		return list, nil
-	}
-	if err != nil {
-		return nil, err
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	var old spec.Cluster // not parsed strictly: it may be of another version of quorate
 	if err := yaml.Unmarshal(text, &old); err != nil {
-		return nil, fmt.Errorf("kube-system/quorate-cluster: %w", err)
+		return fmt.Errorf("kube-system/quorate-cluster: %w", err)
 	}
 	for _, h := range old.Spec.Hosts {
-		list = append(list, kube.Departed{Name: h.Name, Address: h.Address})
+		list = append(list, kube.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
+		v.applied = append(v.applied, h.Name)
 	}
 	seen := map[string]bool{}
-	return slices.DeleteFunc(list, func(d kube.Departed) bool {
+	v.Departed = slices.DeleteFunc(list, func(d kube.Departed) bool {
 		_, stays := file.Host(d.Name)
 		double := seen[d.Name]
 		seen[d.Name] = true
 		return stays || double
-	}), nil
+	})
+	return nil
+}
+
+// Named says that the file which was applied last names the host.
+func (v APIView) Named(id model.HostID) bool { return slices.Contains(v.applied, string(id)) }
+
+// Left is a host that left the file, by what the cluster keeps.
+func (v APIView) Left(id model.HostID) (kube.Departed, bool) {
+	for _, d := range v.Departed {
+		if d.Name == string(id) {
+			return d, true
+		}
+	}
+	return kube.Departed{}, false
+}
+
+// noted says whether the cluster remembers the host as one that left.
+func (v APIView) noted(id model.HostID, minted model.Known[bool]) model.Known[bool] {
+	if v.Err != nil && !minted.Is(false) {
+		return model.Unknown[bool](v.Err.Error())
+	}
+	_, left := v.Left(id)
+	return model.Is(left)
 }
 
 // node is a host as the API knows it.

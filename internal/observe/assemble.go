@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/unit"
@@ -32,7 +31,8 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		}
 		if f.Err != nil {
 			h = unreached(h, f.Err.Error())
-			if _, wanted := g.Want.Hosts[id]; !wanted && !slices.ContainsFunc(o.API.Departed, func(d kube.Departed) bool { return d.Name == string(id) }) {
+			_, wanted := g.Want.Hosts[id]
+			if _, left := o.API.Left(id); !wanted && !left {
 				h.Gone = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
 			}
 		} else {
@@ -40,6 +40,7 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		}
 		h.Etcd.Member = o.Etcd.member(id, f)
 		h.Node = o.API.node(g, id, c.Minted)
+		h.Noted = o.API.noted(id, c.Minted)
 		c.Put(id, h)
 	}
 	for name := range g.Want.Addons {

@@ -44,12 +44,16 @@ type Rule func(have, want model.Cluster) []Step
 type ErrUnreached struct {
 	Host model.HostID
 	Why  string
+	Left bool // the file does not name it any more: it can be given up
 }
 
 func (e ErrUnreached) Error() string {
 	why := e.Why
 	if why == "" {
 		why = "no answer"
+	}
+	if e.Left {
+		return fmt.Sprintf("%s cannot be reached (%s); bring it back and apply again, or give it up with `quorate forget %s`", e.Host, why, e.Host)
 	}
 	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
 }

@@ -28,7 +28,13 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		switch {
 		case f.Err != nil && !ok:
 			h.Why = f.Err.Error()
-			s.note("%s: %s", id, h.Why)
+			if _, left := ob.API.Left(id); left {
+				s.note("%s left the file and was not seen clean: %s; bring it back and apply, or quorate forget %s", id, strings.TrimPrefix(h.Why, string(id)+": "), id)
+			} else {
+				s.note("%s: %s", id, h.Why)
+			}
+		case !ok && m.Gone.Is(false) && m.Obstacle.Is(""):
+			s.note("%s left the file and is not clean yet: run quorate apply", id)
 		case f.Err != nil:
 			h.Why = f.Err.Error()
 			s.problem("%s could not be asked: %s", id, strings.TrimPrefix(h.Why, string(id)+": "))

@@ -47,6 +47,14 @@ func TestText(t *testing.T) {
 			o.Facts["w1"] = f
 			o.Have.Edit("w1", func(h *model.Host) { h.Units[model.Kubelet].Running = model.Is("") })
 		},
+		"left": func(o *observe.Observation) {
+			o.API.Departed = []kube.Departed{{Name: "old1"}, {Name: "old2"}}
+			lose(o, "old1")
+			o.Facts["old2"] = observe.Facts{OS: "Debian"}
+			o.Have.Edit("old2", func(h *model.Host) {
+				h.Reached, h.Gone, h.Obstacle = model.Is(true), model.Is(false), model.Is("")
+			})
+		},
 		"no-quorum": func(o *observe.Observation) {
 			lose(o, "cp1")
 			lose(o, "cp2")
@@ -67,7 +75,7 @@ func TestText(t *testing.T) {
 				p, why = nil, "no artefacts here"
 			}
 			s := Of(o, p, why, now)
-			if s.Healthy != (name == "healthy") {
+			if s.Healthy != (name == "healthy" || name == "left") {
 				t.Errorf("healthy: %v, problems %q", s.Healthy, s.Problems)
 			}
 			golden(t, name+".txt", s.Text())

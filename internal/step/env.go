@@ -22,7 +22,7 @@ type Env struct {
 	Files  map[string][]byte // certificates that lie on the host
 	Shared *pki.Shared       // the cluster's keys, in memory; nil before they exist
 	Joined bool              // the kubelet has a client certificate
-	// Departed are the hosts that left the file and are not seen clean yet.
+	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kube.Departed
 
 	// On is another host, or nil when it is not connected.

@@ -50,7 +50,7 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 		h := model.Host{Roles: want.Roles, Reached: one(r, true, true, true), Obstacle: one(r, "", "", "", "", "", "", "foreign"),
 			Packages: one(r, "", "", "nginx"), System: one(r, "", "x", want.System.Or("")), Binaries: one(r, "", want.Binaries.Or("")),
 			Images: one(r, "", want.Images.Or("")), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
-			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Gone: one(r, false),
+			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Gone: one(r, false), Noted: one(r, true, false),
 			Asks: one(r, some(), want.Asks.Or("")), Backends: one(r, some(), want.Backends.Or("")),
 			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Settled: one(r, true, false)}}
 		h.Etcd = model.EtcdState{Data: one(r, true, false), Begun: one(r, true, false), Healthy: one(r, true, true, false),
@@ -63,7 +63,7 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			h.Etcd.Healthy = model.Is(false) // nothing serves without data, or without running
 		}
 		if !h.Reached.Known() {
-			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)}, Node: h.Node, Ready: model.Is(false)}
+			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)}, Node: h.Node, Noted: h.Noted, Ready: model.Is(false)}
 		}
 		have.Put(id, h)
 	}

@@ -132,7 +132,7 @@ func bare(h model.Host) model.Host {
 		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
 		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),
-		Node: noNode, Gone: model.Is(true)}
+		Node: noNode, Gone: model.Is(true), Noted: h.Noted}
 	for v := range b.Units {
 		b.Units[v] = model.Unit{Disk: model.Is(""), Running: model.Is("")}
 	}

@@ -19,7 +19,7 @@ func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	c := truth.Clone()
 	for _, id := range dead {
 		c.Edit(id, func(h *model.Host) {
-			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Reached: model.Unknown[bool](noAnswer),
+			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Noted: h.Noted, Reached: model.Unknown[bool](noAnswer),
 				Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
 				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Settled: h.Node.Settled}}
 		})
@@ -54,6 +54,7 @@ func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 			}
 			if len(serving) == 0 && born {
 				h.Node = model.NodeState{Registered: model.Unknown[bool](noAPI)}
+				h.Noted = model.Unknown[bool](noAPI)
 			}
 			k := h.Keys.Or(model.NoKeys)
 			keys = keys || k == model.SharedKeys || k == model.PublicKeys
@@ -91,6 +92,9 @@ func back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 				h.Etcd.Healthy = model.Is(false)
 			}
 		}
+		if l.Noted.Known() {
+			h.Noted = l.Noted
+		}
 		if l.Node.Registered.Known() {
 			h.Node.Registered = l.Node.Registered
 			if l.Node.Registered.Is(false) {
@@ -107,6 +111,9 @@ func back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 		}
 		if !h.Node.Registered.Known() {
 			h.Node = t.Node
+		}
+		if !h.Noted.Known() {
+			h.Noted = t.Noted
 		}
 		if !h.Etcd.Healthy.Is(true) && h.Runs(model.Etcd) && h.Up() {
 			h.Etcd.Healthy = t.Etcd.Healthy

@@ -47,6 +47,8 @@ func missing(c, want model.Cluster) string {
 	for _, id := range c.IDs() {
 		if _, wanted := want.Hosts[id]; !wanted && !c.Hosts[id].Gone.Is(true) {
 			out = append(out, string(id)+": not gone")
+		} else if !wanted && c.Hosts[id].Noted.Is(true) {
+			out = append(out, string(id)+": not forgotten")
 		}
 	}
 	for name, digest := range want.Addons {

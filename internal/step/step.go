@@ -34,7 +34,7 @@ func (o on) reach(c model.Cluster) error {
 	}
 	h := c.Hosts[o.ID]
 	if !h.Up() {
-		return plan.ErrUnreached{Host: o.ID, Why: h.Reached.Why()}
+		return plan.ErrUnreached{Host: o.ID, Why: h.Reached.Why(), Left: o.left(h)}
 	}
 	what, known := h.Obstacle.Get()
 	if !known {
@@ -44,6 +44,12 @@ func (o on) reach(c model.Cluster) error {
 		return firm(what)
 	}
 	return nil
+}
+
+// left says that the file does not name the host any more and nothing of the
+// cluster counts on it.
+func (o on) left(h model.Host) bool {
+	return o.Want.Roles == 0 && h.Roles == 0 && h.Etcd.Member.Is(model.NoMember) && h.Node.Registered.Is(false)
 }
 
 // firm is a need that a person must meet.

@@ -76,7 +76,7 @@ func fresh(want, have model.Cluster) model.Cluster {
 	}
 	for id := range c.Hosts {
 		if _, wanted := want.Hosts[id]; !wanted {
-			c.Edit(id, func(h *model.Host) { h.Roles = 0 })
+			c.Edit(id, func(h *model.Host) { h.Roles, h.Noted = 0, model.Is(true) })
 		}
 	}
 	return c

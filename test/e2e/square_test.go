@@ -129,7 +129,7 @@ func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
 // that the API or etcd tell are not known while these do not answer, once
 // there are keys; and a node gets Ready by itself when all is there.
 func comesAlong(path, was, is string, now model.Cluster) bool {
-	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member")
+	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member") || strings.HasSuffix(path, ".Noted")
 	if told && (was == unknown || is == unknown) {
 		return true
 	}
