@@ -77,6 +77,10 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]Seen) (*Goa
 	if err != nil {
 		return nil, err
 	}
+	// What the file can switch off must not be there; of other things nothing is taken away.
+	if _, on := digests[kube.AddonMetricsServer]; !on {
+		digests[kube.AddonMetricsServer] = ""
+	}
 	digests[ClusterAddon] = Sum(g.Applied())[:16]
 	for name, d := range digests {
 		g.Want.Addons[name] = model.Is(d)

@@ -74,7 +74,7 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 	}
 	// A workload's objects may be there while its pods are not.
 	for name, of := range map[string]string{kube.AddonCoreDNS: "coredns", kube.AddonMetricsServer: "metrics-server"} {
-		if _, wanted := ob.Goal.Want.Addons[name]; wanted && addons[name] != "" && ob.Goal.Bridged() {
+		if ob.Goal.Want.Addons[name].Not("") && addons[name] != "" && ob.Goal.Bridged() {
 			if ready, want, err := c.Deployment(ctx, "kube-system", of); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			} else if err != nil || ready < want {

@@ -49,6 +49,7 @@ var scenes = []scene{
 	{name: "heal-wiped-only-member", made: "cp1|w1", file: "cp1|w1", then: []string{"wiped cp1"}},
 	{name: "heal-changed-file", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"disk cp2 kube-apiserver", "disk w1 kubelet"}},
 	{name: "heal-ghost", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"ghost old1"}},
+	{name: "addon-off", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"addon metrics-server"}},
 	{name: "certificates", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"certs cp2"}},
 	{name: "restart-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 etcd", "running cp2 etcd", "running cp3 etcd"}, risk: plan.Exposed},
 	{name: "restart-etcd-of-1", made: "cp1|w1", file: "cp1|w1", then: []string{"running cp1 etcd"}, risk: plan.Outage},
@@ -126,6 +127,8 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		edit(func(h *model.Host) { h.Certs = model.Is(h.Certs.Or("") + "!") })
 	case "foreign":
 		edit(func(h *model.Host) { h.Obstacle = model.Is("it runs another Kubernetes (/etc/rancher)") })
+	case "addon":
+		c.Addons[words[1]] = model.Is("digest")
 	case "ghost":
 		h := model.Host{Node: model.NodeState{Registered: model.Is(true)}}
 		h.Etcd.Member = model.Is(model.Voter)

@@ -3,10 +3,7 @@ package step
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 
-	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
@@ -81,50 +78,6 @@ func (s DeleteNode) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s DeleteNode) Interim(*model.Cluster) {}
 
-// workloads are the addons that run as pods: their step is done when they are
-// available, for which a node must be there.
-var workloads = []string{"coredns", "metrics-server"}
-
-// Addon applies one group of cluster objects through the API server of a host.
-type Addon struct {
-	on
-	Name   string
-	Digest model.Known[string]
-}
-
-// About implements plan.Step.
-func (s Addon) About() plan.About {
-	return plan.About{Kind: "addon-" + s.Name, Host: s.ID, Title: "apply " + s.Name}
-}
-
-// Need implements plan.Step.
-func (s Addon) Need(c model.Cluster) error {
-	if err := s.reach(c); err != nil {
-		return err
-	}
-	if h := c.Hosts[s.ID]; !h.Runs(model.APIServer) || !h.Ready.Is(true) {
-		return errors.New("no API server answers")
-	}
-	if !slices.Contains(workloads, s.Name) {
-		return nil
-	}
-	for _, h := range c.Hosts {
-		if h.Node.Settled.Is(true) {
-			return nil
-		}
-	}
-	return errors.New("no node is there yet to run it")
-}
-
-// Effect implements plan.Step.
-func (s Addon) Effect(c *model.Cluster) {
-	c.Addons = maps.Clone(c.Addons) // never in place: see model.Cluster.Try
-	c.Addons[s.Name] = s.Digest
-}
-
-// Interim implements plan.Step.
-func (s Addon) Interim(*model.Cluster) {}
-
 // Do implements Action.
 func (s Settle) Do(ctx context.Context, e Env) error {
 	h, err := s.goal(e)
@@ -157,23 +110,4 @@ func (s DeleteNode) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	return c.DeleteNode(ctx, string(s.ID))
-}
-
-// Do implements Action.
-func (s Addon) Do(ctx context.Context, e Env) error {
-	c, err := e.API(ctx)
-	if err != nil {
-		return err
-	}
-	if s.Name != goal.ClusterAddon {
-		return c.ApplyAddon(ctx, e.Goal.Base, s.Name)
-	}
-	// Who left is noted before the file that still named them is replaced.
-	if err := c.PutDeparted(ctx, e.Departed); err != nil {
-		return err
-	}
-	if err := c.PutCluster(ctx, e.Goal.Applied()); err != nil {
-		return err
-	}
-	return c.NoteAddon(ctx, s.Name, s.Digest.Or(""))
 }

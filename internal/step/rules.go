@@ -153,12 +153,17 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 	}
 	i := 0
 	for _, name := range slices.Sorted(maps.Keys(want.Addons)) {
-		if !model.Same(have.Addons[name], want.Addons[name]) {
-			id := through[i%len(through)]
-			w := want.Hosts[id]
+		id := through[i%len(through)]
+		w := want.Hosts[id]
+		switch off := want.Addons[name].Is(""); {
+		case off && have.Addons[name].Not(""): // while it is unknown, nothing says that it is there
+			out = append(out, RemoveAddon{on{id, &w}, name})
+		case !off && !model.Same(have.Addons[name], want.Addons[name]):
 			out = append(out, Addon{on{id, &w}, name, want.Addons[name]})
-			i++
+		default:
+			continue
 		}
+		i++
 	}
 	return out
 }

@@ -52,7 +52,7 @@ func missing(c, want model.Cluster) string {
 		}
 	}
 	for name, digest := range want.Addons {
-		if !model.Same(c.Addons[name], digest) {
+		if off := digest.Is(""); off && c.Addons[name].Not("") || !off && !model.Same(c.Addons[name], digest) {
 			out = append(out, "addon "+name)
 		}
 	}

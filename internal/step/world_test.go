@@ -48,6 +48,7 @@ func want(cps, workers string) model.Cluster {
 	for _, a := range []string{"rbac", "coredns", "cluster"} {
 		c.Addons[a] = model.Is(a + "-" + set)
 	}
+	c.Addons["metrics-server"] = model.Is("") // switched off
 	return c
 }
 
@@ -85,7 +86,7 @@ func fresh(want, have model.Cluster) model.Cluster {
 func nothing() model.Cluster {
 	c := model.New("t")
 	c.Minted = model.Is(false)
-	for _, a := range []string{"rbac", "coredns", "cluster"} {
+	for _, a := range []string{"rbac", "coredns", "cluster", "metrics-server"} {
 		c.Addons[a] = model.Is("")
 	}
 	return c

@@ -45,11 +45,18 @@ func TestSquare(t *testing.T) {
 		file  *spec.Cluster
 		hosts map[model.HostID]host.Host
 		nodes []string
+		first func()
 	}{
-		{"create", &small, map[model.HostID]host.Host{"cp1": hosts["cp1"], "w1": hosts["w1"]}, []string{"cp1", "w1"}},
-		{"grow", whole, hosts, []string{"cp1", "cp2", "w1"}},
-		{"shrink", &small, hosts, []string{"cp1", "w1"}},
+		{"create", &small, map[model.HostID]host.Host{"cp1": hosts["cp1"], "w1": hosts["w1"]}, []string{"cp1", "w1"}, nil},
+		{"grow", whole, hosts, []string{"cp1", "cp2", "w1"}, func() {
+			// An addon that was on, and is switched off.
+			c.kubectl(t, "cp1", "-n", "kube-system", "patch", "configmap", "quorate-addons", "--type=merge", "-p", `{"data":{"metrics-server":"older"}}`)
+		}},
+		{"shrink", &small, hosts, []string{"cp1", "w1"}, nil},
 	} {
+		if part.first != nil {
+			part.first()
+		}
 		if !t.Run(part.name, func(t *testing.T) { square(t, engine.New(part.file, arts, part.hosts)) }) {
 			return
 		}

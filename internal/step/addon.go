@@ -1,0 +1,121 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// workloads are the addons that run as pods: their step is done when they are
+// available, for which a node must be there.
+var workloads = []string{"coredns", "metrics-server"}
+
+// Addon applies one group of cluster objects through the API server of a host.
+type Addon struct {
+	on
+	Name   string
+	Digest model.Known[string]
+}
+
+// About implements plan.Step.
+func (s Addon) About() plan.About {
+	return plan.About{Kind: "addon-" + s.Name, Host: s.ID, Title: "apply " + s.Name}
+}
+
+// Need implements plan.Step.
+func (s Addon) Need(c model.Cluster) error {
+	if err := s.through(c); err != nil {
+		return err
+	}
+	if !slices.Contains(workloads, s.Name) {
+		return nil
+	}
+	for _, h := range c.Hosts {
+		if h.Node.Settled.Is(true) {
+			return nil
+		}
+	}
+	return errors.New("no node is there yet to run it")
+}
+
+// Effect implements plan.Step.
+func (s Addon) Effect(c *model.Cluster) {
+	c.Addons = maps.Clone(c.Addons) // never in place: see model.Cluster.Try
+	c.Addons[s.Name] = s.Digest
+}
+
+// Interim implements plan.Step.
+func (s Addon) Interim(*model.Cluster) {}
+
+// Do implements Action.
+func (s Addon) Do(ctx context.Context, e Env) error {
+	c, err := e.API(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Name != goal.ClusterAddon {
+		return c.ApplyAddon(ctx, e.Goal.Base, s.Name)
+	}
+	// Who left is noted before the file that still named them is replaced.
+	if err := c.PutDeparted(ctx, e.Departed); err != nil {
+		return err
+	}
+	if err := c.PutCluster(ctx, e.Goal.Applied()); err != nil {
+		return err
+	}
+	return c.NoteAddon(ctx, s.Name, s.Digest.Or(""))
+}
+
+// RemoveAddon takes away what the file has switched off, through the API server
+// of a host.
+type RemoveAddon struct {
+	on
+	Name string
+}
+
+// About implements plan.Step.
+func (s RemoveAddon) About() plan.About {
+	return plan.About{Kind: "remove-addon-" + s.Name, Host: s.ID, Title: "remove " + s.Name, Why: "switched off in the file"}
+}
+
+// Need implements plan.Step.
+func (s RemoveAddon) Need(c model.Cluster) error { return s.through(c) }
+
+// Effect implements plan.Step.
+func (s RemoveAddon) Effect(c *model.Cluster) {
+	c.Addons = maps.Clone(c.Addons)
+	c.Addons[s.Name] = model.Is("")
+}
+
+// Interim implements plan.Step: its digest goes last.
+func (s RemoveAddon) Interim(*model.Cluster) {}
+
+// Do implements Action.
+func (s RemoveAddon) Do(ctx context.Context, e Env) error {
+	if s.Name != kube.AddonMetricsServer {
+		return fmt.Errorf("addon %s: quorate cannot remove it", s.Name)
+	}
+	c, err := e.API(ctx)
+	if err != nil {
+		return err
+	}
+	return c.RemoveMetricsServer(ctx, e.Goal.Base)
+}
+
+// through is the need of what is done through a host's API server.
+func (o on) through(c model.Cluster) error {
+	if err := o.reach(c); err != nil {
+		return err
+	}
+	if h := c.Hosts[o.ID]; !h.Runs(model.APIServer) || !h.Ready.Is(true) {
+		return errors.New("no API server answers")
+	}
+	return nil
+}
