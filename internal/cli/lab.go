@@ -36,6 +36,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	cmd.PersistentFlags().StringVar(&in, "lab", "", "the lab that HOST is in")
 	cmd.AddCommand(labUp(), labList(), labDown(), labSSH(&in), labExec(&in), labClean(),
 		labPower("power-on HOST", "Boot a host and wait until it can be logged in to", &in, (*lab.Lab).PowerOn),
+		labPower("reinstall HOST", "Give a host a fresh file system and a new SSH host key, and boot it", &in, (*lab.Lab).Reinstall),
 		labPower("cut HOST", "Drop all packets of a host", &in, (*lab.Lab).Cut),
 		labPower("mend HOST", "End a cut", &in, (*lab.Lab).Mend),
 	)

@@ -37,6 +37,9 @@ func (l *Lab) Status(context.Context) ([]Status, error) { return nil, errNotLinu
 // PowerOff stops a host; only on Linux.
 func (l *Lab) PowerOff(context.Context, string, bool) error { return errNotLinux }
 
+// Reinstall gives a host a fresh file system; only on Linux.
+func (l *Lab) Reinstall(context.Context, string) error { return errNotLinux }
+
 // PowerOn boots a host; only on Linux.
 func (l *Lab) PowerOn(context.Context, string) error { return errNotLinux }
 
