@@ -2,7 +2,9 @@ package goal
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
@@ -14,14 +16,21 @@ import (
 // node is, and its network before its first pod.
 func allot(file *spec.Cluster, seen map[model.HostID]Seen) ([]unit.Node, error) {
 	taken := map[string]model.HostID{}
-	for id, s := range seen {
-		if s.PodCIDR == "" {
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		share := seen[id].PodCIDR
+		if share == "" {
 			continue
 		}
-		if other, double := taken[s.PodCIDR]; double {
-			return nil, fmt.Errorf("%s and %s both hold the pod network %s; drain one, remove /etc/cni/net.d/10-quorate.conflist there, and apply again", other, id, s.PodCIDR)
+		// Of a host that was dead when it was taken out of the file, the share
+		// may have gone to another: the file's hosts keep theirs.
+		_, stays := file.Host(string(id))
+		other, double := taken[share]
+		if _, both := file.Host(string(other)); double && stays && both {
+			return nil, fmt.Errorf("%s and %s both hold the pod network %s; drain one, remove /etc/cni/net.d/10-quorate.conflist there, and apply again", other, id, share)
 		}
-		taken[s.PodCIDR] = id
+		if !double || stays {
+			taken[share] = id
+		}
 	}
 	etcd := map[string]bool{}
 	for _, h := range file.EtcdHosts() {

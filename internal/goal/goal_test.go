@@ -121,6 +121,8 @@ func TestAllot(t *testing.T) {
 			"cp1=10.244.1.0/24 cp2=10.244.9.0/24 cp3=10.244.2.0/24 w1=10.244.0.0/24"},
 		{"a host that leaves holds its share", map[model.HostID]Seen{"gone": {PodCIDR: "10.244.0.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.2.0/24 cp3=10.244.3.0/24 w1=10.244.4.0/24"},
+		{"a host that was dead when it left comes back, and its share is another's", map[model.HostID]Seen{"cp2": {PodCIDR: "10.244.0.0/24"}, "gone": {PodCIDR: "10.244.0.0/24"}, "also": {PodCIDR: "10.244.0.0/24"}},
+			"cp1=10.244.1.0/24 cp2=10.244.0.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
 	} {
 		if got := shares(build(t, clusterFile, c.seen)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
