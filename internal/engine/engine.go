@@ -67,7 +67,8 @@ type Blocked struct{ Plan plan.Plan }
 func (b Blocked) Error() string {
 	var lines []string
 	for _, r := range b.Plan.Blocked {
-		if l := "  " + r.Error(); !slices.Contains(lines, l) {
+		// The reason says what to do; which steps wait for it is in the plan.
+		if l := fmt.Sprintf("  %s: %v", r.Step.Host, r.Err); !slices.Contains(lines, l) {
 			lines = append(lines, l)
 		}
 	}

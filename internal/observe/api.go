@@ -32,6 +32,9 @@ type APIView struct {
 	Departed []kube.Departed
 	// applied are the hosts of the file that was applied last.
 	applied []string
+	// Elsewhere are hosts of the file by the address at which the cluster knew
+	// a host of that name, when that is another: maybe another machine.
+	Elsewhere map[model.HostID]string
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
@@ -93,7 +96,8 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 	return nil
 }
 
-// departed compares the file with what the cluster keeps.
+// departed compares the file with what the cluster keeps: those that left a
+// file earlier and are not seen clean, and all of the file applied last.
 func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Cluster) error {
 	list, err := c.Departed(ctx)
 	if err != nil {
@@ -111,13 +115,7 @@ func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Clust
 		list = append(list, kube.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
 		v.applied = append(v.applied, h.Name)
 	}
-	seen := map[string]bool{}
-	v.Departed = slices.DeleteFunc(list, func(d kube.Departed) bool {
-		_, stays := file.Host(d.Name)
-		double := seen[d.Name]
-		seen[d.Name] = true
-		return stays || double
-	})
+	v.Departed, v.Elsewhere = compare(list, file)
 	return nil
 }
 
@@ -141,6 +139,27 @@ func (v APIView) noted(id model.HostID, minted model.Known[bool]) model.Known[bo
 	}
 	_, left := v.Left(id)
 	return model.Is(left)
+}
+
+// compare says who of the hosts that the cluster keeps is gone from the file,
+// and who is in it at another address. A machine that the file has under
+// another name is no leaver: it would be cleaned while it is set up.
+func compare(kept []kube.Departed, file *spec.Cluster) (gone []kube.Departed, elsewhere map[model.HostID]string) {
+	addresses, seen, elsewhere := map[string]bool{}, map[string]bool{}, map[model.HostID]string{}
+	for _, h := range file.Spec.Hosts {
+		addresses[h.Address] = true
+	}
+	for _, d := range kept {
+		h, stays := file.Host(d.Name)
+		switch {
+		case stays && h.Address != d.Address:
+			elsewhere[model.HostID(d.Name)] = d.Address
+		case !stays && !addresses[d.Address] && !seen[d.Name]:
+			gone = append(gone, d)
+			seen[d.Name] = true
+		}
+	}
+	return gone, elsewhere
 }
 
 // node is a host as the API knows it.

@@ -35,6 +35,9 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 			if _, left := o.API.Left(id); !wanted && !left {
 				h.Gone = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
 			}
+		} else if _, wanted := g.Want.Hosts[id]; !wanted && f.Marker != "" && f.Marker != g.Want.Name {
+			h = unreached(h, fmt.Sprintf("it belongs to the cluster %q now", f.Marker))
+			h.Gone = model.Is(true)
 		} else {
 			seen(&h, g, o, id, f, keys, now)
 		}

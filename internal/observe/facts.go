@@ -42,6 +42,7 @@ type Facts struct {
 	CgroupV1   bool
 	ResolvConf string
 	Marker     string   // the cluster it belongs to
+	Named      string   // the host of the cluster that its units make it
 	Foreign    []string // what others have put there
 	Addresses  []string
 	Data       bool // etcd has a data folder
@@ -90,7 +91,7 @@ func parse(out []byte) (Facts, error) {
 	f.MemoryKiB, _ = strconv.Atoi(line("memory"))
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
-	f.ResolvConf, f.Marker = line("resolv"), line("marker")
+	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
 	f.Begun, f.Data, f.Kubelet = line("begun") == "yes", line("data") == "yes", line("bootstrapped") == "yes"
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")

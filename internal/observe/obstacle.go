@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 )
@@ -30,6 +31,9 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 	if !wanted {
 		return ""
 	}
+	if why := stranger(g, o, id, f); why != "" {
+		return why
+	}
 	if len(f.Foreign) > 0 {
 		return fmt.Sprintf("it carries what quorate did not make: %s; take that off first, or choose another host", strings.Join(f.Foreign, ", "))
 	}
@@ -43,17 +47,50 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return fmt.Sprintf("its clock is %s off from this machine's; set it right (chrony, systemd-timesyncd), then apply again", f.Offset.Round(time.Second))
 	}
 	if a, err := netip.ParseAddr(h.Node.Address); err == nil && !slices.Contains(f.Addresses, a.String()) {
+		if f.Marker != "" {
+			return fmt.Sprintf("it is set up with the address %s and has it no more (it has %s); give it back, or %s", h.Node.Address, strings.Join(f.Addresses, ", "), anew(id, "its new address"))
+		}
 		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, strings.Join(f.Addresses, ", "))
 	}
 	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !(set && fail == false) {
 		return "swap is on, with which a kubelet does not start; run `swapoff -a` and take it out of /etc/fstab, or set kubeletConfiguration.failSwapOn: false"
 	}
 	for _, other := range o.IDs() {
-		if of := o.Facts[other]; other < id && of.Err == nil && of.MachineID != "" && of.MachineID == f.MachineID {
+		_, both := g.Hosts[other]
+		if of := o.Facts[other]; (other < id || !both && other != id) && of.Err == nil && of.MachineID != "" && of.MachineID == f.MachineID {
 			return fmt.Sprintf("it has the machine-id of %s; give it its own (rm /etc/machine-id; systemd-machine-id-setup)", other)
 		}
 	}
 	return taken(g, h, f)
+}
+
+// anew is how a host changes what cannot be changed in place.
+func anew(id model.HostID, with string) string {
+	return fmt.Sprintf("take %s out of the file and apply, then add it with %s and apply again", id, with)
+}
+
+// stranger finds that a machine is set up as another host of the cluster, or
+// that the cluster knows its name as another machine's.
+func stranger(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
+	if f.Named != "" && f.Named != string(id) {
+		return fmt.Sprintf("it is set up as %s, and a host keeps its name: call it %s in the file again, or take it out of the file and apply, so that it is cleaned, then add it as %s and apply again", f.Named, f.Named, id)
+	}
+	if old, other := o.API.Elsewhere[id]; other && f.Marker == "" {
+		return fmt.Sprintf("the cluster knows %s as the machine at %s, and this is another one: take %s out of the file and apply, so that the old one leaves (if that is gone for good, say so with `quorate forget %s`); then add it with its new address and apply again", id, old, id, id)
+	}
+	at, address := peerAddress(o.Etcd.Members[id]), g.Hosts[id].Node.Address
+	if f.Data && at != "" && at != address {
+		return fmt.Sprintf("etcd knows it at the address %s, and the file says %s: a member keeps its address; give it back %s, or %s", at, address, at, anew(id, "its new address"))
+	}
+	return ""
+}
+
+// peerAddress is the address by which the others call a member.
+func peerAddress(m etcd.Member) string {
+	if len(m.PeerURLs) == 0 {
+		return ""
+	}
+	return etcd.HostOf(m.PeerURLs[0])
 }
 
 // taken finds a process of somebody else on a port that is needed.

@@ -14,6 +14,7 @@ frame "swap"; sed 1d /proc/swaps
 frame "cgroup"; [ -f /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1
 frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && grep -q '127\.0\.0\.53' /etc/resolv.conf 2>/dev/null && echo /run/systemd/resolve/resolv.conf
 frame "marker"; cat /etc/quorate/cluster 2>/dev/null
+frame "named"; sed -n 's/^ *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' /etc/systemd/system/kubelet.service /etc/systemd/system/etcd.service 2>/dev/null
 frame "begun"; [ -e /etc/quorate/etcd-begun ] && echo yes
 frame "data"; [ -d /var/lib/etcd/member ] && echo yes
 frame "bootstrapped"; [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && echo yes
