@@ -36,6 +36,9 @@ type Observer struct {
 	looking map[model.HostID]chan struct{}
 	seeking map[model.HostID]bool
 	frame   *goal.Goal // by which hosts were asked last
+	// ghosts are hosts that only others name, or named at a look before: that
+	// one is gone is seen on it too.
+	ghosts map[model.HostID]string
 	dials   conns
 }
 
@@ -111,7 +114,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, limit > 0) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
-	out.ghosts()
+	o.recall(out)
 	out.Have = assemble(out.Goal, out, time.Now())
 	return out, ctx.Err()
 }
@@ -120,16 +123,22 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 // is of a look before.
 func (o *Observation) Overdue(id model.HostID) bool { return o.silent[id] }
 
-// ghosts are hosts that only others name.
-func (o *Observation) ghosts() {
-	for id := range o.Etcd.Members {
-		if _, known := o.Facts[id]; !known {
-			o.Facts[id] = Facts{Err: errors.New("it is an etcd member that the file does not name")}
-		}
+// recall adds the ghosts to an observation.
+func (o *Observer) recall(out *Observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ghosts == nil {
+		o.ghosts = map[model.HostID]string{}
 	}
-	for id := range o.API.Nodes {
-		if _, known := o.Facts[id]; !known {
-			o.Facts[id] = Facts{Err: errors.New("it is a node that the file does not name")}
+	for id := range out.Etcd.Members {
+		o.ghosts[id] = "it is an etcd member that the file does not name"
+	}
+	for id := range out.API.Nodes {
+		o.ghosts[id] = "it is a node that the file does not name"
+	}
+	for id, why := range o.ghosts {
+		if _, known := out.Facts[id]; !known {
+			out.Facts[id] = Facts{Err: errors.New(why)}
 		}
 	}
 }

@@ -173,14 +173,17 @@ func (s SetAside) Interim(c *model.Cluster) {
 }
 
 // listed finds the host on etcd's member list, by its peer address: a member
-// that never started has no name.
+// that never started has no name, and when nobody knows its address, that is
+// what the host is called.
 func listed(ctx context.Context, e Env, c *etcd.Client, id model.HostID) (etcd.Member, bool, error) {
 	members, err := c.Members(ctx)
 	if err != nil {
 		return etcd.Member{}, false, err
 	}
 	for _, m := range members {
-		if h, ok := e.Goal.Hosts[id]; ok && slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) || m.Name == string(id) {
+		h, named := e.Goal.Hosts[id]
+		nameless := m.Name == "" && slices.ContainsFunc(m.PeerURLs, func(u string) bool { return etcd.HostOf(u) == string(id) })
+		if named && slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) || m.Name == string(id) || nameless {
 			return m, true, nil
 		}
 	}
