@@ -39,7 +39,7 @@ type Observer struct {
 	// ghosts are hosts that only others name, or named at a look before: that
 	// one is gone is seen on it too.
 	ghosts map[model.HostID]string
-	dials   conns
+	dials  conns
 }
 
 // Observation is all that was seen, with the model made of it.

@@ -35,6 +35,7 @@ func TestChange(t *testing.T) {
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
 	c.nodesReady(t, "cp1", "cp1", "cp2", "cp3", "w1")
+	c.endpoints(t, "w1", "cp1", "cp2", "cp3")
 
 	c.on(t, "cp2", `systemctl stop etcd && rm -r /var/lib/etcd/member`)
 	c.probed(t)
@@ -46,6 +47,7 @@ func TestChange(t *testing.T) {
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp2", "cp3")
 	c.nodesReady(t, "cp2", "cp2", "cp3", "w1")
+	c.endpoints(t, "w1", "cp2", "cp3")
 	if left := c.on(t, "cp1", `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member 2>/dev/null || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`); left != "" {
 		t.Errorf("cp1 still has %s", left)
 	}

@@ -75,6 +75,24 @@ func (c *cluster) create(t *testing.T, host, manifest string) {
 	}
 }
 
+// endpoints polls until the Service "kubernetes" leads to the API servers of
+// these hosts and no others.
+func (c *cluster) endpoints(t *testing.T, host string, of ...string) {
+	t.Helper()
+	var want []string
+	for _, h := range of {
+		want = append(want, c.address(t, h))
+	}
+	eventually(t, "the Service kubernetes leads to "+strings.Join(of, ", "), func() error {
+		out, err := c.tryKubectl(t, host, "get", "endpointslices", "--namespace=default", "--selector=kubernetes.io/service-name=kubernetes",
+			"--output=jsonpath={.items[*].endpoints[*].addresses[*]}")
+		if err == nil && !same(strings.Fields(out), want) {
+			err = fmt.Errorf("it leads to %s", out)
+		}
+		return err
+	})
+}
+
 // nodesReady polls until exactly these nodes are there, all Ready.
 func (c *cluster) nodesReady(t *testing.T, through string, want ...string) {
 	t.Helper()
