@@ -13,12 +13,12 @@ const closingTable = "inet quorate_apiserver"
 // The main process gets its signal here: a second one would end it at once
 // (k8s.io/apiserver/pkg/server: SetupSignalHandler). So this waits for its end.
 var closing = []string{
-	"ExecStartPre=+-" + reopen,
+	"ExecStartPre=+" + reopen,
 	`ExecStop=+/bin/sh -c 'kill -TERM ${MAINPID} && sleep 2.5 && nft "add table ` + closingTable + `; ` +
 		`add chain ` + closingTable + ` closing { type filter hook input priority -10; }; ` +
 		`add rule ` + closingTable + ` closing tcp dport ` + APIServerPort + ` tcp flags & (syn | ack) == syn reject with tcp reset"; ` +
-		`while kill -0 ${MAINPID}; do sleep 0.1; done 2>/dev/null'`,
-	"ExecStopPost=+-" + reopen,
+		`while kill -0 ${MAINPID}; do sleep 0.1; done 2>/dev/null || :'`,
+	"ExecStopPost=+" + reopen,
 }
 
-const reopen = `/bin/sh -c 'nft delete table ` + closingTable + ` 2>/dev/null'`
+const reopen = `/bin/sh -c 'nft delete table ` + closingTable + ` 2>/dev/null || :'`
