@@ -24,6 +24,10 @@ type Config struct {
 	Run   string        // a name for its ConfigMaps, unlike any other's
 	Every time.Duration // default 50ms
 	Limit time.Duration // what takes longer has failed; default 5s
+
+	// Record is told of every read and write, one at a time, as they end; the
+	// last of them during Stop. It may be nil.
+	Record func(Op)
 }
 
 // Report is what the cluster's users would have noticed.
@@ -58,11 +62,17 @@ const (
 // slot is the ConfigMap of a write.
 func slot(n int) int { return n/perSet*slots + n%slots }
 
+// readSlot is the ConfigMap to read before a write: the one that was written a
+// tick ago, so that an old answer shows.
+func readSlot(n int) int { return slot(max(n-1, 0)) }
+
 // Prober is a probe under way.
 type Prober struct {
 	cfg    Config
 	cancel context.CancelFunc
 	group  sync.WaitGroup
+	begun  time.Time
+	told   sync.Mutex // one Record at a time
 
 	mu     sync.Mutex
 	report Report
@@ -78,7 +88,7 @@ func Start(ctx context.Context, cfg Config) (*Prober, error) {
 	if cfg.Limit == 0 {
 		cfg.Limit = 5 * time.Second
 	}
-	p := &Prober{cfg: cfg}
+	p := &Prober{cfg: cfg, begun: time.Now()}
 	if err := p.create(ctx, 0); err != nil {
 		return nil, fmt.Errorf("begin to probe: %w", err)
 	}
@@ -128,7 +138,7 @@ func (p *Prober) ticks(ctx context.Context) {
 func (p *Prober) once(ctx context.Context, n int) {
 	client := p.client()
 	defer client.CloseIdleConnections()
-	if !p.note("read", p.read(ctx, client, slot(n))) {
+	if !p.note("read", p.read(ctx, client, n)) {
 		return
 	}
 	if p.note("write", p.write(ctx, client, n)) {
@@ -164,7 +174,13 @@ func (p *Prober) gap(now time.Time) {
 // client has connections of its own, so that each question makes a new one.
 func (p *Prober) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return p.cfg.Dial(ctx) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := p.cfg.Dial(ctx)
+			if err != nil {
+				return nil, errNotSent{err}
+			}
+			return conn, nil
+		},
 		TLSClientConfig:     p.cfg.TLS.Clone(),
 		TLSHandshakeTimeout: p.cfg.Limit,
 		ForceAttemptHTTP2:   true,

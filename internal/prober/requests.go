@@ -86,18 +86,46 @@ func (p *Prober) create(ctx context.Context, i int) error {
 	return err
 }
 
-// read reads; that there is no ConfigMap yet is an answer too.
-func (p *Prober) read(ctx context.Context, client *http.Client, i int) error {
-	err := p.do(ctx, client, http.MethodGet, configMaps+"/"+p.mapName(i), "", nil, nil)
+// read reads before the n-th write; that there is no ConfigMap yet is an answer
+// too.
+func (p *Prober) read(ctx context.Context, client *http.Client, n int) error {
+	_, err := p.get(ctx, client, n, readSlot(n))
 	if is(err, http.StatusNotFound) {
-		return p.create(ctx, i)
+		return nil
 	}
 	return err
 }
 
+// get reads a ConfigMap.
+func (p *Prober) get(ctx context.Context, client *http.Client, as, i int) (got object, err error) {
+	call := time.Now()
+	err = p.do(ctx, client, http.MethodGet, configMaps+"/"+p.mapName(i), "", nil, &got)
+	seen := err
+	if is(err, http.StatusNotFound) {
+		seen = nil // it holds nothing
+	}
+	p.record(Op{Client: as, Key: p.mapName(i), Value: got.Data[register]}, call, seen)
+	return got, err
+}
+
+// write writes, and makes the ConfigMap first where there is none.
 func (p *Prober) write(ctx context.Context, client *http.Client, n int) error {
-	return p.do(ctx, client, http.MethodPatch, configMaps+"/"+p.mapName(slot(n)), "application/merge-patch+json",
-		object{Data: map[string]string{strconv.Itoa(n): "1"}}, nil)
+	err := p.patch(ctx, client, n)
+	if !is(err, http.StatusNotFound) {
+		return err
+	}
+	if err := p.create(ctx, slot(n)); err != nil {
+		return err
+	}
+	return p.patch(ctx, client, n)
+}
+
+func (p *Prober) patch(ctx context.Context, client *http.Client, n int) error {
+	call, value := time.Now(), strconv.Itoa(n)
+	err := p.do(ctx, client, http.MethodPatch, configMaps+"/"+p.mapName(slot(n)), "application/merge-patch+json",
+		object{Data: map[string]string{value: "1", register: value}}, nil)
+	p.record(Op{Client: n, Write: true, Key: p.mapName(slot(n)), Value: value}, call, err)
+	return err
 }
 
 // readBack finds the acknowledged writes again. It waits for a cluster that
@@ -112,8 +140,9 @@ func (p *Prober) readBack(ctx context.Context) error {
 	defer client.CloseIdleConnections()
 	for i := range maps {
 		var got object
-		err := retry(ctx, func() error {
-			return p.do(ctx, client, http.MethodGet, configMaps+"/"+p.mapName(i), "", nil, &got)
+		err := retry(ctx, func() (err error) {
+			got, err = p.get(ctx, client, -1, i)
+			return err
 		})
 		if err != nil && !is(err, http.StatusNotFound) {
 			return fmt.Errorf("read the probe's writes back: %w", err)
