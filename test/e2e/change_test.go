@@ -48,7 +48,7 @@ func TestChange(t *testing.T) {
 	c.oneEtcd(t, "cp2", "cp3")
 	c.nodesReady(t, "cp2", "cp2", "cp3", "w1")
 	c.endpoints(t, "w1", "cp2", "cp3")
-	if left := c.on(t, "cp1", `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member 2>/dev/null || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`); left != "" {
+	if left := c.on(t, "cp1", leftovers); left != "" {
 		t.Errorf("cp1 still has %s", left)
 	}
 	// Nobody names it any more.
@@ -74,6 +74,9 @@ func TestChange(t *testing.T) {
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp2")
 }
+
+// leftovers shows what a host that left must not have.
+const leftovers = `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member 2>/dev/null || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
 
 // probed applies while the cluster is asked. How many requests fail depends on
 // the machine under the tests; what was acknowledged must be there on any.

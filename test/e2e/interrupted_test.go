@@ -26,12 +26,13 @@ type running struct {
 	events <-chan engine.Event // closed when it has ended
 	err    bytes.Buffer        // its stderr; read it after the end
 	cancel context.CancelFunc
+	seen   []engine.Event // those that were read
 }
 
-func (c *cluster) begin(t *testing.T) *running {
+func (c *cluster) begin(t *testing.T, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-	r := &running{cmd: exec.CommandContext(ctx, program, "apply", "--yes", "-o", "json", "-f", filepath.Base(c.File)), cancel: cancel}
+	r := &running{cmd: exec.CommandContext(ctx, program, append([]string{"apply", "--yes", "-o", "json", "-f", filepath.Base(c.File)}, args...)...), cancel: cancel}
 	r.cmd.Dir, r.cmd.Stderr = c.dir, &r.err
 	out, err := r.cmd.StdoutPipe()
 	if err == nil {
@@ -62,8 +63,7 @@ func (r *running) kill() { _ = r.cmd.Process.Kill() }
 
 // end waits for it, and returns its exit code; -1 when it was killed.
 func (r *running) end() int {
-	for range r.events {
-	}
+	r.until(func(engine.Event) bool { return false })
 	_ = r.cmd.Wait()
 	r.cancel()
 	return r.cmd.ProcessState.ExitCode()
@@ -72,6 +72,7 @@ func (r *running) end() int {
 // until reads events up to the first that is meant; false: it ended before.
 func (r *running) until(meant func(engine.Event) bool) bool {
 	for ev := range r.events {
+		r.seen = append(r.seen, ev)
 		if meant(ev) {
 			return true
 		}
@@ -79,16 +80,21 @@ func (r *running) until(meant func(engine.Event) bool) bool {
 	return false
 }
 
-// TestKilled creates a cluster with a quorate that is killed again and again,
-// at moments spread over the whole work: after a number of its events, which
-// is to say after so much progress, and a little later.
-func TestKilled(t *testing.T) {
+// chance is what random tests draw from; QUORATE_SEED repeats them.
+func chance(t *testing.T) *rand.Rand {
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("QUORATE_SEED"), 10, 64); err == nil {
 		seed = s
 	}
 	t.Logf("QUORATE_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// TestKilled creates a cluster with a quorate that is killed again and again,
+// at moments spread over the whole work: after a number of its events, which
+// is to say after so much progress, and a little later.
+func TestKilled(t *testing.T) {
+	random := chance(t)
 	for round, done := 1, 0; done < kills; round++ {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			c := newCluster(t, "killed", 3, 1)

@@ -2,5 +2,13 @@
 
 package e2e
 
-// kills is how often TestKilled interrupts.
-const kills = 60
+const (
+	// kills is how often TestKilled interrupts.
+	kills = 60
+	// killEvery is after how many steps of a change TestTrials kills quorate.
+	killEvery = 1
+	// powerOffs is how many hosts TestTrials powers off in the middle of a change.
+	powerOffs = 20
+	// allChanges says that all changes are killed, not a growth alone.
+	allChanges = true
+)

@@ -1,0 +1,220 @@
+//go:build lab
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/prober"
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/test/history"
+)
+
+// trial is a cluster that is changed again and again, on hosts of which some
+// are spare, and asked all the while through the front door of its worker.
+type trial struct {
+	*cluster
+	random *rand.Rand
+	all    *spec.Cluster // the file with every host
+	voters []string      // as the file has them
+	keys   pki.Shared
+	door   host.Host
+	asked  int
+	last   *running // the last apply, for who looks for a cause
+}
+
+// newTrial makes a cluster of one control plane and a worker; more hosts are spare.
+func newTrial(t *testing.T, name string, controlPlanes int) *trial {
+	t.Helper()
+	x := &trial{random: chance(t), cluster: newCluster(t, name, controlPlanes, 1)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			x.tellLast(t)
+		}
+	})
+	var err error
+	if x.all, _, err = spec.Load(x.File); err != nil {
+		t.Fatal(err)
+	}
+	x.only(t, x.controlPlanes()[0])
+	x.apply(t).want(t, 0)
+	x.admin(t)
+	x.keys = x.cluster.keys(t, x.voters[0])
+	w := x.worker()
+	x.door = host.New(host.Config{Name: w, Address: x.address(t, w), KeyFile: x.KeyFile, KnownHostsFile: x.Known})
+	t.Cleanup(func() { x.door.Close() })
+	return x
+}
+
+func (x *trial) worker() string { return x.workers()[0] }
+
+// only names the control planes that the file shall have.
+func (x *trial) only(t *testing.T, names ...string) {
+	t.Helper()
+	x.voters = names
+	x.edit(t, func(f *spec.Cluster) {
+		f.Spec.Hosts = slices.DeleteFunc(slices.Clone(x.all.Spec.Hosts), func(h spec.Host) bool {
+			return h.Name != x.worker() && !slices.Contains(names, h.Name)
+		})
+	})
+}
+
+func (x *trial) spare() []string {
+	return slices.DeleteFunc(x.controlPlanes(), func(h string) bool { return slices.Contains(x.voters, h) })
+}
+
+func (x *trial) pick(from []string) string { return from[x.random.IntN(len(from))] }
+
+// begin is cluster.begin, remembered.
+func (x *trial) begin(t *testing.T, args ...string) *running {
+	t.Helper()
+	x.last = x.cluster.begin(t, args...)
+	return x.last
+}
+
+// tellLast shows what the last apply did.
+func (x *trial) tellLast(t *testing.T) {
+	if x.last == nil {
+		return
+	}
+	var b strings.Builder
+	for _, ev := range x.last.seen[max(0, len(x.last.seen)-60):] {
+		fmt.Fprintf(&b, "  %s %-7s", ev.At.Format("15:04:05.000"), ev.Kind)
+		if ev.Step != nil {
+			fmt.Fprint(&b, " ", ev.Step.Key())
+		}
+		fmt.Fprintln(&b, "", ev.Text, ev.Err)
+	}
+	t.Logf("the last apply:\n%s%s", b.String(), x.last.err.String())
+}
+
+// asking is a probe under way, and what it saw.
+type asking struct {
+	*prober.Prober
+	mu  sync.Mutex
+	ops []prober.Op
+}
+
+// ask begins to ask the cluster, which must answer.
+func (x *trial) ask(t *testing.T) *asking {
+	t.Helper()
+	cert, key, err := pki.AdminClient(x.keys, "e2e", 24*time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(x.keys.CA.Cert)
+	a := &asking{}
+	x.asked++
+	eventually(t, "the probe begins", func() (err error) {
+		a.Prober, err = prober.Start(t.Context(), prober.Config{
+			Run:    fmt.Sprint("trial-", x.asked),
+			Dial:   func(ctx context.Context) (net.Conn, error) { return x.door.Dial(ctx, "tcp", "127.0.0.1:8443") },
+			TLS:    &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: "api." + x.Name + ".lab", MinVersion: tls.VersionTLS12},
+			Record: func(op prober.Op) { a.mu.Lock(); a.ops = append(a.ops, op); a.mu.Unlock() },
+		})
+		return err
+	})
+	return a
+}
+
+// answered is what the cluster's users saw, with nothing lost and nothing out
+// of order. How many requests failed is for who reads it: a lone control plane
+// without power answers none.
+func (a *asking) answered(t *testing.T) (prober.Report, history.Result) {
+	t.Helper()
+	report, err := a.Stop(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Writes == 0 || len(report.Lost) > 0 {
+		t.Errorf("%s: lost %v", report, report.Lost)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen := history.Check(a.ops, time.Minute)
+	if seen.Verdict != history.Linearizable {
+		t.Errorf("%s", seen)
+	}
+	return report, seen
+}
+
+// whole fails the test unless the cluster is what its file says: nothing is
+// left to do, there is one etcd of the right voters, all nodes are Ready, and
+// hosts that left hold nothing.
+func (x *trial) whole(t *testing.T) {
+	t.Helper()
+	x.nothingToDo(t)
+	x.oneEtcd(t, x.voters...)
+	x.nodesReady(t, x.worker(), append(slices.Clone(x.voters), x.worker())...)
+	for _, h := range x.spare() {
+		if left := x.on(t, h, leftovers); left != "" {
+			t.Errorf("%s, which left, still has %s", h, left)
+		}
+	}
+}
+
+// killed brings the cluster to its file with a quorate that is killed after
+// about so many steps, and again, until nothing is left; mostly right after a
+// step was done, sometimes right after one has begun.
+func (x *trial) killed(t *testing.T, every int) (kills int) {
+	t.Helper()
+	for ; ; kills++ {
+		if kills > 500 {
+			t.Fatalf("it comes to no end with quorate killed %d times", kills)
+		}
+		at, n := engine.StepDone, 1+x.random.IntN(2*every-1)
+		if x.random.IntN(3) == 0 {
+			at, n = engine.StepRun, 1+x.random.IntN(2*every+2)
+		}
+		r, key := x.begin(t), ""
+		if r.until(func(ev engine.Event) bool {
+			if ev.Kind == at {
+				n, key = n-1, ev.Step.Key()
+			}
+			return ev.Kind == at && n == 0
+		}) {
+			r.kill()
+		}
+		code := r.end()
+		if code == 0 {
+			return kills
+		} else if code > 0 {
+			t.Fatalf("apply after %d kills: exit %d\n%s", kills, code, r.err.String())
+		}
+		t.Logf("kill %d: at %q %s", kills+1, at, key)
+	}
+}
+
+// finish applies until it goes well, at most so many times.
+func (x *trial) finish(t *testing.T, most int, args ...string) (runs int) {
+	t.Helper()
+	for runs = 1; ; runs++ {
+		r := x.begin(t, args...)
+		code := r.end()
+		switch {
+		case code == 0:
+			return runs
+		case code < 0 || runs == most:
+			t.Fatalf("apply %d: exit %d\n%s", runs, code, r.err.String())
+		}
+		t.Logf("apply %d: exit %d\n%s", runs, code, r.err.String())
+	}
+}

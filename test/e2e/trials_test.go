@@ -1,0 +1,126 @@
+//go:build lab
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// TestTrials changes one cluster while quorate is killed between the steps, and
+// while hosts lose their power in the middle of them. However it went, the end
+// is the same: what the file says, with every acknowledged write, and with
+// nobody having read what was not so. Each trial goes on where the last ended.
+func TestTrials(t *testing.T) {
+	x := newTrial(t, "trials", 4)
+	cp := x.controlPlanes()
+	trials := []struct {
+		name   string
+		voters []string
+	}{
+		{"grow", []string{cp[0], cp[1], cp[2]}},
+		{"replace", []string{cp[0], cp[3], cp[2]}},
+		{"replace the first", []string{cp[1], cp[3], cp[2]}},
+		{"shrink", []string{cp[3]}},
+	}
+	if !allChanges {
+		trials = trials[:1]
+	}
+	for _, c := range trials {
+		if !t.Run("killed/"+c.name, func(t *testing.T) { x.trialOfKills(t, c.name, c.voters) }) {
+			return
+		}
+	}
+	for i := range powerOffs {
+		if !t.Run(fmt.Sprint("power off/", i+1), func(t *testing.T) { x.trialOfPower(t) }) {
+			return
+		}
+	}
+}
+
+func (x *trial) trialOfKills(t *testing.T, change string, voters []string) {
+	begun := time.Now()
+	a := x.ask(t)
+	x.only(t, voters...)
+	kills := x.killed(t, killEvery)
+	took := time.Since(begun)
+	x.whole(t)
+	report, seen := a.answered(t)
+	t.Logf("TRIAL %s to %v: killed %d times, %.1f s\n%s\n%s", change, voters, kills, took.Seconds(), report, seen)
+}
+
+// next draws a change that the cluster can make: one grows to three; three
+// shrink to one or get another in the place of one.
+func (x *trial) next() (change string, voters []string) {
+	voters = slices.Clone(x.voters)
+	x.random.Shuffle(len(voters), func(i, j int) { voters[i], voters[j] = voters[j], voters[i] })
+	spare := x.spare()
+	x.random.Shuffle(len(spare), func(i, j int) { spare[i], spare[j] = spare[j], spare[i] })
+	switch {
+	case len(voters) == 1:
+		return "grow", append(voters, spare[:2]...)
+	case x.random.IntN(2) == 0:
+		return "shrink", voters[:1]
+	}
+	return "replace " + voters[0], append(voters[1:], spare[0])
+}
+
+// steps are those of the plan as it is now.
+func (x *trial) steps(t *testing.T) (steps []plan.About) {
+	t.Helper()
+	var p struct {
+		Stages []struct{ Steps []plan.About }
+	}
+	if err := json.Unmarshal([]byte(x.plan(t, "-o", "json").want(t, 2).out), &p); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range p.Stages {
+		steps = append(steps, s.Steps...)
+	}
+	return steps
+}
+
+// trialOfPower takes the power off a host when a step begins, any host and any
+// step, and gives it back when apply has ended, however it did.
+func (x *trial) trialOfPower(t *testing.T) {
+	begun := time.Now()
+	before := x.voters
+	change, voters := x.next()
+	a := x.ask(t)
+	x.only(t, voters...)
+	hosts := slices.Compact(slices.Sorted(slices.Values(slices.Concat(before, voters))))
+	host, n := x.pick(hosts), x.random.IntN(len(x.steps(t)))
+
+	r, at := x.begin(t), "its end"
+	if r.until(func(ev engine.Event) bool {
+		if ev.Kind == engine.StepRun {
+			n--
+		}
+		return n < 0
+	}) {
+		at = r.seen[len(r.seen)-1].Step.Key()
+	}
+	x.power(t, host, false)
+	cut := time.Now()
+	code := r.end()
+	if code < 0 {
+		t.Errorf("apply did not end within %s", 2*patience)
+	}
+	ended := time.Since(cut)
+	said := slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"), func(l string) bool { return strings.Contains(l, " cached ") })
+	x.power(t, host, true)
+	back := time.Now()
+	runs := x.finish(t, 5)
+	x.whole(t)
+	whole := time.Since(back)
+	report, seen := a.answered(t)
+	t.Logf("TRIAL %s, %v to %v: %s off at %s; apply ended after %.1f s with %d; on again, %d applies and %.1f s to the same end; %.1f s in all\n%s\n%s\n%s",
+		change, before, voters, host, at, ended.Seconds(), code, runs, whole.Seconds(), time.Since(begun).Seconds(), report, seen, strings.Join(said, "\n"))
+}
