@@ -91,7 +91,7 @@ what a loss in the middle of it would mean, before anything is touched.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(), resetCommand(), forgetCommand(), journalCommand(),
+	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(), resetCommand(), forgetCommand(), etcdCommand(), journalCommand(),
 		artifactsCommand(), labCommand(), versionCommand())
 	return root
 }
