@@ -9,7 +9,9 @@ import (
 	"io"
 	"slices"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // Status is how one member is doing, by its own account.
@@ -24,6 +26,8 @@ type Status struct {
 	Applied     uint64 // last entry it has applied
 	DBSize      int64
 	DBSizeInUse int64
+	Quota       int64    // bytes that DBSize must stay below; 0: etcd before 3.6 does not tell
+	Revision    int64    // of the data it has applied
 	Errors      []string // alarms, and "no leader"
 }
 
@@ -40,7 +44,7 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 		s = Status{
 			ID: r.Header.MemberId, ClusterID: r.Header.ClusterId, Version: r.Version,
 			Leader: r.Leader, Learner: r.IsLearner, Term: r.RaftTerm, Index: r.RaftIndex, Applied: r.RaftAppliedIndex,
-			DBSize: r.DbSize, DBSizeInUse: r.DbSizeInUse, Errors: r.Errors,
+			DBSize: r.DbSize, DBSizeInUse: r.DbSizeInUse, Quota: r.DbSizeQuota, Revision: r.Header.Revision, Errors: r.Errors,
 		}
 		return nil
 	})
@@ -59,7 +63,14 @@ func (c *Client) Health(ctx context.Context) error {
 	})
 }
 
-// Alarm is a state of emergency that a member has raised.
+// Kinds of alarms.
+const (
+	NoSpace = "NOSPACE" // the database has reached the quota: nobody writes
+	Corrupt = "CORRUPT" // a member's data differs from the others': nobody reads or writes
+)
+
+// Alarm is a state of emergency that a member has raised. It lasts until it is
+// disarmed, also when its cause is gone.
 type Alarm struct {
 	Member uint64
 	Kind   string // NOSPACE | CORRUPT
@@ -78,6 +89,18 @@ func (c *Client) Alarms(ctx context.Context) (out []Alarm, err error) {
 		return nil
 	})
 	return out, err
+}
+
+// Disarm ends one alarm; nothing when it is not raised. It needs a quorum.
+func (c *Client) Disarm(ctx context.Context, a Alarm) error {
+	return c.call(ctx, fmt.Sprintf("disarm %s of member %x", a.Kind, a.Member), func(ctx context.Context) error {
+		kind, ok := etcdserverpb.AlarmType_value[a.Kind]
+		if !ok || kind == 0 || a.Member == 0 { // zero would mean all of them
+			return fmt.Errorf("no such alarm can be raised")
+		}
+		_, err := c.etcd.AlarmDisarm(ctx, &clientv3.AlarmMember{MemberID: a.Member, Alarm: etcdserverpb.AlarmType(kind)})
+		return err
+	})
 }
 
 // Defragment gives the space of deleted entries back to the disk. The member

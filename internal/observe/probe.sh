@@ -53,7 +53,8 @@ frame "stamps"; [ -n "$environs" ] && grep -zHs '^QUORATE_CONFIG=' $environs | t
 frame "doorstamp"; isup kube-nginx && curl -s -m 2 http://127.0.0.1:8081/quorate
 frame "routestamp"; isup quorate-routes && sed -n '1s/^# *//p' /run/quorate-routes/applied 2>/dev/null
 frame "etcd"
-if isup etcd; then echo "health $(curl -s -m 2 http://127.0.0.1:2381/health)"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true')"; fi
+# An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.
+if isup etcd; then echo "health $(curl -s -m 2 'http://127.0.0.1:2381/health?exclude=NOSPACE')"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT')"; fi
 frame "readyz"; isup kube-apiserver && curl -sk -m 3 https://127.0.0.1:6443/readyz
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0,' '\n\n' | sed 's/^--etcd-servers=//'
 frame "backends"; sed -n 's/^ *server \([^ ;{]*:6443\).*/\1/p' /etc/quorate/nginx/nginx.conf 2>/dev/null

@@ -2,8 +2,6 @@ package status
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -81,37 +79,6 @@ func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
 			s.problem("%s: %s is %s%s", id, v, one.State, more)
 		}
 		h.Units = append(h.Units, one)
-	}
-}
-
-func (s *Status) etcd(ob *observe.Observation) {
-	s.Etcd = Etcd{Agreed: ob.Etcd.Agreed, Members: []Member{}}
-	if ob.Etcd.Err != nil && !ob.Have.Minted.Is(false) {
-		s.Etcd.Err = ob.Etcd.Err.Error()
-		s.problem("etcd's members are not known: %s", s.Etcd.Err)
-	}
-	for _, id := range slices.Sorted(maps.Keys(ob.Etcd.Members)) {
-		m := ob.Etcd.Members[id]
-		st, asked := ob.Etcd.Status[id]
-		out := Member{Host: id, ID: m.HexID(), Name: m.Name, Role: "follower", Asked: asked, Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
-			Term: st.Term, Index: st.Index, DBSize: st.DBSize, DBUsed: st.DBSizeInUse, Version: st.Version, Errors: st.Errors}
-		switch {
-		case m.Learner:
-			out.Role = "learner"
-		case !m.Started():
-			out.Role = "unstarted"
-		case asked && st.IsLeader():
-			out.Role = "leader"
-		case !asked:
-			out.Role = "voter"
-		}
-		if !out.Healthy && ob.Facts[id].Err == nil {
-			s.problem("etcd member %s (%s) does not serve", id, out.ID)
-		}
-		for _, e := range st.Errors {
-			s.problem("etcd member %s: %s", id, e)
-		}
-		s.Etcd.Members = append(s.Etcd.Members, out)
 	}
 }
 

@@ -64,29 +64,6 @@ type Unit struct {
 	Restarts int    `json:"restarts"`
 }
 
-// Etcd is etcd by its members' own account.
-type Etcd struct {
-	Err     string   `json:"error,omitempty"` // why it could not be asked
-	Agreed  bool     `json:"agreed"`          // a quorum agreed to the list
-	Members []Member `json:"members"`
-}
-
-// Member is one etcd member.
-type Member struct {
-	Host    model.HostID `json:"host"`
-	ID      string       `json:"id"`
-	Name    string       `json:"name"`
-	Role    string       `json:"role"` // leader | follower | learner | unstarted
-	Healthy bool         `json:"healthy"`
-	Asked   bool         `json:"asked"` // it gave its own status
-	Term    uint64       `json:"term,omitempty"`
-	Index   uint64       `json:"index,omitempty"`
-	DBSize  int64        `json:"dbSize,omitempty"`
-	DBUsed  int64        `json:"dbUsed,omitempty"`
-	Version string       `json:"version,omitempty"`
-	Errors  []string     `json:"errors,omitempty"`
-}
-
 // APIServer is one API server.
 type APIServer struct {
 	Host  model.HostID   `json:"host"`

@@ -121,21 +121,6 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%+.1fs", d.Seconds())
 }
 
-func (m Member) row() []string {
-	state := "serves"
-	if !m.Healthy {
-		state = "DOWN"
-	}
-	if len(m.Errors) > 0 {
-		state = strings.Join(m.Errors, "; ")
-	}
-	if !m.Asked {
-		return []string{string(m.Host), m.ID, m.Role, state, "-", "-", "-", "-"}
-	}
-	return []string{string(m.Host), m.ID, m.Role, state, fmt.Sprint(m.Term), fmt.Sprint(m.Index),
-		fmt.Sprintf("%s (%s used)", size(m.DBSize), size(m.DBUsed)), m.Version}
-}
-
 func size(n int64) string {
 	if n < 1<<30 {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))

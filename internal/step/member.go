@@ -190,6 +190,24 @@ func listed(ctx context.Context, e Env, c *etcd.Client, id model.HostID) (etcd.M
 	return etcd.Member{}, false, nil
 }
 
+// leader is the host whose member leads.
+func leader(ctx context.Context, c *etcd.Client) (model.HostID, error) {
+	st, err := c.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	members, err := c.Members(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range members {
+		if m.ID == st.Leader {
+			return model.HostID(m.Name), nil
+		}
+	}
+	return "", errors.New("etcd has no leader just now")
+}
+
 // soon makes of etcd's two ways to say "too early" the engine's.
 func soon(err error) error {
 	if errors.Is(err, etcd.ErrNotCaughtUp) || errors.Is(err, etcd.ErrNotSettled) {
@@ -248,11 +266,11 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 	if h == nil {
 		return fmt.Errorf("save a snapshot first: %s, whose etcd leads, is not connected", at)
 	}
-	place, says, err := Snapshot(ctx, h)
+	snap, err := etcd.SaveSnapshot(ctx, h)
 	if err != nil {
 		return err
 	}
-	e.Say("%s: snapshot %s (%s)", at, place, says)
+	e.Say("%s: snapshot %s (%s)", at, snap.Path, snap)
 	if at == s.ID {
 		st, err := c.Status(ctx)
 		if err != nil {

@@ -1,0 +1,160 @@
+package etcd
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/pki"
+)
+
+const (
+	// SnapshotDir is where snapshots lie on the hosts.
+	SnapshotDir = "/var/lib/quorate/snapshots"
+	// KeysSuffix makes a snapshot's name the name of the keys beside it.
+	KeysSuffix = ".keys.tar"
+	// keepSnapshots is how many of our own stay on a host.
+	keepSnapshots = 10
+)
+
+//go:embed snapshot.sh
+var snapshotScript string
+
+// Snapshot is a snapshot of etcd as a file on a host.
+type Snapshot struct {
+	Host     string    `json:"host,omitempty"`
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"` // bytes
+	Time     time.Time `json:"time"`
+	WithKeys bool      `json:"withKeys"` // the keys that its data needs lie beside it
+	Checked  bool      `json:"checked"`  // it was read to its end
+	Problem  string    `json:"problem,omitempty"`
+	// By etcdutl, when Checked and without Problem:
+	Hash     uint32 `json:"hash,omitempty"` // of all keys and values
+	Revision int64  `json:"revision,omitempty"`
+	Keys     int    `json:"keys,omitempty"`
+	Version  string `json:"version,omitempty"` // of the storage: 3.6.0
+}
+
+// String is what is known of its content, in a few words.
+func (s Snapshot) String() string {
+	switch {
+	case s.Problem != "":
+		return s.Problem
+	case !s.Checked:
+		return "not read"
+	}
+	return fmt.Sprintf("%.1f MiB, revision %d, %d keys, hash %08x", float64(s.Size)/(1<<20), s.Revision, s.Keys, s.Hash)
+}
+
+// SaveSnapshot saves the data of the member on a host under SnapshotDir there,
+// and reads it back: its checksum and the database inside. Of our own older
+// ones ten stay. It fails before etcd's own disk is full.
+func SaveSnapshot(ctx context.Context, h host.Host) (Snapshot, error) {
+	const doing = "save a snapshot of etcd"
+	all, err := snapshots(ctx, h, doing, "snapshot", "save", SnapshotDir, strconv.Itoa(keepSnapshots))
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if len(all) != 1 || all[0].Problem != "" || path.Dir(all[0].Path) != SnapshotDir {
+		return Snapshot{}, fmt.Errorf("%s: %s: it is not told where it lies: %v", h.Name(), doing, all)
+	}
+	return all[0], nil
+}
+
+// CheckSnapshot reads a snapshot on a host: its checksum, then the database by
+// etcdutl. That it is broken or missing is its Problem, not an error.
+func CheckSnapshot(ctx context.Context, h host.Host, file string) (Snapshot, error) {
+	all, err := snapshots(ctx, h, "check "+file, "", "check", file)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if len(all) != 1 {
+		return Snapshot{}, fmt.Errorf("%s: check %s: the host did not answer", h.Name(), file)
+	}
+	return all[0], nil
+}
+
+// Snapshots are those under SnapshotDir on a host, oldest name first. With read
+// each is checked, which reads all of it.
+func Snapshots(ctx context.Context, h host.Host, read bool) ([]Snapshot, error) {
+	yes := "no"
+	if read {
+		yes = "yes"
+	}
+	return snapshots(ctx, h, "list snapshots of etcd", "", "list", SnapshotDir, yes)
+}
+
+// snapshots runs a verb of the script. Under a unit it outlives the connection.
+func snapshots(ctx context.Context, h host.Host, doing, unit, verb string, args ...string) ([]Snapshot, error) {
+	argv := append([]string{"sh", "-s", path.Dir(Binary), DataDir, pki.EtcdCACertPath,
+		pki.CertPath(pki.EtcdHealthcheckClient), pki.KeyPath(pki.EtcdHealthcheckClient), verb}, args...)
+	res, err := h.Run(ctx, host.Cmd{Args: argv, Unit: unit, Stdin: strings.NewReader(snapshotScript)})
+	var exit *host.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("%s: %s: %s", h.Name(), doing, strings.TrimSpace(exit.Stderr))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	all, err := parseSnapshots(string(res.Stdout), verb == "list")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
+	}
+	for i := range all {
+		all[i].Host = h.Name()
+	}
+	return all, nil
+}
+
+// parseSnapshots reads what the script tells. A list that ends without saying so
+// was cut short: what is missing from it is not absent.
+func parseSnapshots(out string, list bool) ([]Snapshot, error) {
+	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
+	if list {
+		if lines[len(lines)-1] != "end" {
+			return nil, errors.New("the answer was cut short")
+		}
+		lines = lines[:len(lines)-1]
+	}
+	if len(lines)%2 != 0 {
+		return nil, fmt.Errorf("the answer was cut short: %q", out)
+	}
+	var all []Snapshot
+	for i := 0; i < len(lines); i += 2 {
+		f := strings.SplitN(lines[i], " ", 5)
+		if len(f) != 5 {
+			return nil, fmt.Errorf("cannot read %q", lines[i])
+		}
+		s := Snapshot{Path: f[4], WithKeys: f[2] == "yes", Checked: f[3] != "unread"}
+		at := int64(0)
+		var err error
+		if s.Size, err = strconv.ParseInt(f[0], 10, 64); err == nil {
+			at, err = strconv.ParseInt(f[1], 10, 64)
+		}
+		if s.Time = time.Unix(at, 0).UTC(); f[3] == "bad" {
+			s.Problem = strings.TrimSpace(lines[i+1])
+		} else if err == nil && s.Checked {
+			var of struct {
+				Hash     uint32
+				Revision int64
+				TotalKey int
+				Version  string
+			}
+			err = json.Unmarshal([]byte(lines[i+1]), &of)
+			s.Hash, s.Revision, s.Keys, s.Version = of.Hash, of.Revision, of.TotalKey, of.Version
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %q: %w", lines[i:i+2], err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
