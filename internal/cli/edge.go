@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/guard"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/step"
 )
@@ -41,7 +42,7 @@ func (e edge) String() string {
 // explain turns an error into its edge. cmd is the command that failed.
 func explain(cmd *cobra.Command, err error) edge {
 	e := edge{what: strings.TrimSpace(err.Error())}
-	again := command(cmd, cmd.Name())
+	again := command(cmd, strings.TrimPrefix(cmd.CommandPath(), "quorate "))
 	var failed engine.Failed
 	var blocked engine.Blocked
 	var deferred engine.Deferred
@@ -51,10 +52,11 @@ func explain(cmd *cobra.Command, err error) edge {
 	var kept engine.Kept
 	var done ended
 	var usage usageError
+	var refused guard.Refused
 	switch {
 	case errors.Is(err, errStopped):
 		e.next = again + ", to go on"
-	case errors.As(err, &failed):
+	case errors.As(err, &failed), errors.As(err, new(failedStep)):
 		e.next = "mend the cause, then " + again + "; what is done is not done again"
 	case errors.As(err, &notApproved):
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
@@ -69,6 +71,8 @@ func explain(cmd *cobra.Command, err error) edge {
 		e.kept = "nothing was changed"
 	case errors.As(err, &unfinished):
 		e.next = again + "; it can be repeated"
+	case errors.As(err, &refused):
+		e.kept, e.next = "nothing was changed", refused.Next
 	case errors.As(err, &usage):
 		e.what = "quorate: " + e.what
 	case errors.Is(err, host.ErrUnreachable):

@@ -103,6 +103,24 @@ func (c *Client) Disarm(ctx context.Context, a Alarm) error {
 	})
 }
 
+// Compact forgets the history before the revision that a quorum has now, and
+// returns that revision. It comes back when the space is free for new data.
+func (c *Client) Compact(ctx context.Context) (revision int64, err error) {
+	err = c.call(ctx, "compact", func(ctx context.Context) error {
+		r, err := c.etcd.Get(ctx, "health")
+		if err != nil {
+			return err
+		}
+		revision = r.Header.Revision
+		_, err = c.etcd.Compact(ctx, revision, clientv3.WithCompactPhysical())
+		if errors.Is(err, rpctypes.ErrCompacted) {
+			return nil
+		}
+		return err
+	})
+	return revision, err
+}
+
 // Defragment gives the space of deleted entries back to the disk. The member
 // answers nothing meanwhile, for about a second per 100 MB; so it has no
 // deadline but the context's, and never two members at once.

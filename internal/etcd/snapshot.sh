@@ -60,7 +60,7 @@ save() {
 	while [ -e "$f" ]; do n=$((n + 1)) f=$1/$time-$n.db; done
 	trap 'rm -f -- "$f" "$f.part"' EXIT
 	if ! err=$("$bin/etcdctl" --endpoints=https://127.0.0.1:2379 --cacert="$ca" --cert="$cert" --key="$key" snapshot save "$f" 2>&1 >/dev/null); then
-		printf '%s\n' "$err" | grep -v '^{' >&2 || echo "etcdctl failed and did not say why" >&2
+		printf '%s\n' "$err" | grep -v '^{' | sed 's/^Error: //' | grep . >&2 || echo "etcdctl failed and did not say why" >&2
 		exit 1
 	fi
 	says=$(sound "$f") || exit 1

@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/guard"
+	"quorate.dev/quorate/internal/model"
+)
+
+func defragCommand() *cobra.Command {
+	var t target
+	var f form
+	var only string
+	var outage, compact bool
+	cmd := &cobra.Command{
+		Use:   "defrag",
+		Short: "Give the space of deleted entries back to the hosts' disks, one member at a time",
+		Long: `Defrag works on one member at a time, followers first; the leader hands the lead
+over before its turn, so that nobody waits for it. Between two, all must serve. It
+is refused while a member is down, unless --host names one without which the
+others have a quorum. A database that has reached its quota needs --compact, for
+the API server, which forgets history every five minutes, cannot do it then.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.named(only); err != nil {
+				return err
+			}
+			var done []guard.Defragged
+			err = s.tend(cmd, f, "etcd defrag", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+				order, err := g.Order(model.HostID(only), outage)
+				if err == nil && compact {
+					err = g.Compact(ctx)
+				}
+				if err == nil {
+					done, err = g.Defrag(ctx, order)
+				}
+				return done, err
+			})
+			if f.output == "text" && len(done) > 0 {
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "HOST\tBEFORE\tAFTER")
+				for _, d := range done {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", d.Host, mib(d.Before), mib(d.After))
+				}
+				w.Flush()
+			}
+			return err
+		},
+	}
+	t.flags(cmd)
+	f.flags(cmd)
+	cmd.Flags().StringVar(&only, "host", "", "this member only")
+	cmd.Flags().BoolVar(&compact, "compact", false, "first forget all history; watches that are behind begin anew")
+	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree that a lone member answers nothing meanwhile")
+	return cmd
+}
+
+func alarmCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "alarm",
+		Short: "List and disarm etcd's alarms",
+		Long: `etcd raises NOSPACE when a database has reached its quota: nothing can be written
+any more, deleting works; and CORRUPT when a member's data differs from the
+others'. An alarm stays until it is disarmed, also when its cause is gone.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.AddCommand(alarmListCommand(), alarmDisarmCommand())
+	return cmd
+}
+
+func alarmListCommand() *cobra.Command {
+	var t target
+	var f form
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the alarms that are raised",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			g, err := s.guard(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer g.Close()
+			alarms, err := g.Alarms(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return f.print(cmd, alarmTable(alarms), alarms)
+		},
+	}
+	t.flags(cmd)
+	f.flags(cmd)
+	return cmd
+}
+
+func alarmTable(alarms []guard.Alarm) string {
+	if len(alarms) == 0 {
+		return "no alarm is raised\n"
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "HOST\tMEMBER\tALARM")
+	for _, a := range alarms {
+		host := string(a.Host)
+		if host == "" {
+			host = "no member any more"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", host, a.Member, a.Kind)
+	}
+	w.Flush()
+	return b.String()
+}
+
+func alarmDisarmCommand() *cobra.Command {
+	var t target
+	var f form
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "disarm",
+		Short: "End all alarms, once their cause is gone",
+		Long: `Disarm shows what is raised, and asks. NOSPACE is not disarmed while a database
+still is as large as its quota, for it would come back with the first write:
+delete what is not needed, then run quorate etcd defrag --compact.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			g, err := s.guard(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer g.Close()
+			alarms, err := g.Alarms(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if f.output == "text" {
+				fmt.Fprint(cmd.OutOrStdout(), alarmTable(alarms))
+			}
+			if len(alarms) == 0 {
+				return nil
+			}
+			says, err := guard.MayDisarm(alarms, g.Seen.Etcd)
+			if err != nil {
+				return err
+			}
+			for _, l := range says {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", l)
+			}
+			if !yes {
+				ok, err := ask(cmd, "Shall these alarms be disarmed?")
+				if err != nil {
+					return err
+				}
+				if !ok {
+					return errRefused
+				}
+			}
+			return s.tend(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+				return alarms, g.Disarm(ctx, alarms)
+			})
+		},
+	}
+	t.flags(cmd)
+	f.flags(cmd)
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}

@@ -1,0 +1,136 @@
+package etcd
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What may become of a snapshot on the way, and what is none: a real one is
+// judged by us, and by the script with the real etcdutl.
+func TestBrokenSnapshots(t *testing.T) {
+	c := newTestCluster(t, 1)
+	m := c.start(c.nodes[0], New, c.nodes[0])
+	one := m.client()
+	eventually(t, "healthy", one.Health)
+	if _, err := one.etcd.Put(t.Context(), "key", "value"); err != nil {
+		t.Fatal(err)
+	}
+	var good bytes.Buffer
+	if _, err := one.Snapshot(t.Context(), &good); err != nil {
+		t.Fatal(err)
+	}
+	live, err := os.ReadFile(filepath.Join(c.dir, c.nodes[0].Name, "data/member/snap/db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	summed := func(b []byte) []byte {
+		sum := sha256.Sum256(b)
+		return append(bytes.Clone(b), sum[:]...)
+	}
+	change := func(f func([]byte) []byte) []byte { return f(bytes.Clone(good.Bytes())) }
+	dir := t.TempDir()
+	for _, x := range []struct {
+		name, problem string
+		content       []byte
+	}{
+		{"good", "", good.Bytes()},
+		{"flipped", "does not match its checksum", change(func(b []byte) []byte { b[len(b)/2] ^= 4; return b })},
+		{"sum-flipped", "does not match its checksum", change(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })},
+		{"cut", "no checksum at its end", change(func(b []byte) []byte { return b[:len(b)-5000] })},
+		{"cut-at-a-sector", "does not match its checksum", change(func(b []byte) []byte { return b[:len(b)-4096] })},
+		{"empty", "no checksum at its end", nil},
+		{"live-database", "no checksum at its end", live},
+		{"wrong-file", "no checksum at its end", []byte("apiVersion: v1\n")},
+		{"summed-nonsense", "", summed(bytes.Repeat([]byte("nonsense"), 1024))},
+		{"summed-half", "", change(func(b []byte) []byte { return summed(b[:8192]) })},
+	} {
+		file := filepath.Join(dir, x.name+".db")
+		if err := os.WriteFile(file, x.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := CheckSnapshotFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := script(t, "check", file)
+		if len(there) != 1 {
+			t.Fatalf("%s: %v", x.name, there)
+		}
+		for who, problem := range map[string]string{"here": s.Problem, "there": there[0].Problem} {
+			if whole := x.name == "good"; whole != (problem == "") || !strings.Contains(problem, x.problem) {
+				t.Errorf("%s, %s: %q, want %q", x.name, who, problem, x.problem)
+			}
+		}
+		if x.name == "good" && (there[0].Revision != 2 || there[0].Keys != 1 || there[0].Size != int64(good.Len()) || there[0].WithKeys || time.Since(there[0].Time) > time.Hour || there[0].Version != "3.6.0") {
+			t.Errorf("%+v", there[0])
+		}
+	}
+	if _, err := CheckSnapshotFile(filepath.Join(dir, "none")); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+	if _, err := CheckSnapshotFile(dir); err == nil {
+		t.Error("a folder is a snapshot")
+	}
+	if s := script(t, "check", filepath.Join(dir, "none")); len(s) != 1 || !strings.Contains(s[0].Problem, "no such file") {
+		t.Error(s)
+	}
+
+	if err := os.WriteFile(filepath.Join(dir, "good.db"+KeysSuffix), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := script(t, "list", dir, "yes")
+	for _, s := range all {
+		if good := strings.HasSuffix(s.Path, "/good.db"); good != (s.Problem == "") || good != s.WithKeys || !s.Checked {
+			t.Errorf("%+v", s)
+		}
+	}
+	if quick := script(t, "list", dir, "no"); len(all) != 10 || len(quick) != 10 || quick[0].Checked || quick[0].Size == 0 {
+		t.Errorf("%d, %+v", len(all), quick)
+	}
+	if s := script(t, "list", filepath.Join(dir, "none"), "yes"); len(s) != 0 {
+		t.Error(s)
+	}
+}
+
+// script runs the hosts' script here.
+func script(t *testing.T, args ...string) []Snapshot {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(cache, "quorate/store/sha256/*/etcdutl"))
+	if err != nil || len(found) == 0 {
+		t.Fatal("no etcdutl in the store: run `make artifacts`")
+	}
+	cmd := exec.Command("sh", append([]string{"-s", filepath.Dir(found[0]), "/none", "ca", "cert", "key"}, args...)...)
+	cmd.Stdin = strings.NewReader(snapshotScript)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	all, err := parseSnapshots(string(out), args[0] == "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Half an answer is none.
+func TestParseSnapshots(t *testing.T) {
+	const one = "4128 1000 no ok /x/a b.db\n" + `{"hash":7,"revision":3,"totalKey":2}` + "\n"
+	if s, err := parseSnapshots(one+"end\n", true); err != nil || len(s) != 1 || s[0].Path != "/x/a b.db" || s[0].Revision != 3 {
+		t.Errorf("%v, %v", s, err)
+	}
+	for _, out := range []string{"", one, "4128 1000 no ok /x\nend\n", "x 1000 no ok /x\n{}\nend\n", "1 1 no ok /x\nnot json\nend\n", "1 1 no ok\n{}\nend\n"} {
+		if s, err := parseSnapshots(out, true); err == nil {
+			t.Errorf("%q is read as %v", out, s)
+		}
+	}
+}
