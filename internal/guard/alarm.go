@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"quorate.dev/quorate/internal/etcd"
@@ -26,7 +27,7 @@ func (g *Guard) Alarms(ctx context.Context) ([]Alarm, error) {
 	}
 	raised, err := c.Alarms(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; quorate etcd status shows what members know without a quorum", err)
 	}
 	out := []Alarm{}
 	for _, a := range raised {
@@ -72,7 +73,8 @@ func MayDisarm(alarms []Alarm, seen observe.EtcdView) (says []string, err error)
 	if !space {
 		return says, nil
 	}
-	for id, m := range seen.Members {
+	for _, id := range slices.Sorted(maps.Keys(seen.Members)) {
+		m := seen.Members[id]
 		st, asked := seen.Status[id]
 		switch {
 		case !asked || st.Quota == 0:

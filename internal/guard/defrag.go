@@ -51,12 +51,12 @@ func (g *Guard) Order(only model.HostID, outage bool) ([]model.HostID, error) {
 		case slices.Contains(down, only):
 			return nil, Refused{fmt.Sprintf("the member of %s is down", only), "quorate etcd status says why"}
 		case len(down) > 0 && !g.Seen.Have.Quorum(only):
-			return nil, Refused{fmt.Sprintf("%s is down, and without %s, which answers nothing while it is defragmented, etcd has no quorum", list(down), only),
+			return nil, Refused{fmt.Sprintf("%s down, and without %s, which answers nothing while it is defragmented, etcd has no quorum", are(down), only),
 				"bring " + list(down) + " back first"}
 		}
 	} else if len(down) > 0 {
-		return nil, Refused{fmt.Sprintf("the member of %s is down, and those that are left must not stop answering as well", list(down)),
-			"bring it back first; or name one member with --host: that is done if the quorum holds without it"}
+		return nil, Refused{fmt.Sprintf("%s down, and those that are left must not stop answering as well", are(down)),
+			"bring " + list(down) + " back first; or name one member with --host: that is done if the quorum holds without it"}
 	}
 	if len(all) == 1 && !outage {
 		return nil, Refused{fmt.Sprintf("%s is the only member: while it is defragmented, about a second per 100 MiB (it has %s), nothing is read or written",
@@ -68,6 +68,13 @@ func (g *Guard) Order(only model.HostID, outage bool) ([]model.HostID, error) {
 	lead := g.leader()
 	slices.SortStableFunc(all, func(a, b model.HostID) int { return isTrue(a == lead) - isTrue(b == lead) })
 	return all, nil
+}
+
+func are(ids []model.HostID) string {
+	if len(ids) == 1 {
+		return list(ids) + " is"
+	}
+	return list(ids) + " are"
 }
 
 func isTrue(b bool) int {

@@ -111,7 +111,7 @@ func (g *Guard) certain() error {
 	case g.Seen.Have.Minted.Is(false):
 		return Refused{"there is no cluster on these hosts yet", "quorate apply"}
 	case g.Seen.Etcd.Err != nil:
-		return fmt.Errorf("etcd's members are not known: %w%s", g.Seen.Etcd.Err, g.unasked())
+		return fmt.Errorf("etcd's members are not known: %w; quorate etcd status says more%s", g.Seen.Etcd.Err, g.unasked())
 	}
 	return nil
 }

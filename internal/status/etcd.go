@@ -16,6 +16,7 @@ import (
 type Etcd struct {
 	Cluster   string   `json:"cluster,omitempty"` // etcd's own id of it
 	Err       string   `json:"error,omitempty"`   // why it could not be asked
+	Why       []string `json:"why,omitempty"`     // then, by host
 	Conflict  string   `json:"conflict,omitempty"`
 	Agreed    bool     `json:"agreed"` // a quorum agreed to the list
 	Quorum    bool     `json:"quorum"`
@@ -51,8 +52,15 @@ type Member struct {
 // EtcdOf is etcd as an observation has it.
 func EtcdOf(ob *observe.Observation) Etcd {
 	e := Etcd{Agreed: ob.Etcd.Agreed, Conflict: ob.Have.Conflict, Members: []Member{}}
-	if ob.Etcd.Err != nil {
+	if ob.Have.Minted.Is(false) {
+		e.Err = "there is no cluster on these hosts yet: run quorate apply"
+	} else if ob.Etcd.Err != nil {
 		e.Err = ob.Etcd.Err.Error()
+		for _, id := range ob.Goal.IDs() {
+			if ob.Goal.Hosts[id].Node.Etcd {
+				e.Why = append(e.Why, fmt.Sprintf("%s: %s", id, strings.TrimPrefix(silent(ob.Facts[id], false), string(id)+": ")))
+			}
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(ob.Etcd.Members)) {
 		m := memberOf(ob, id)
@@ -144,7 +152,7 @@ func (e Etcd) tolerance(c model.Cluster) string {
 	need := e.Voters/2 + 1
 	switch spare := e.Serving - need; {
 	case e.Voters == 0:
-		return "no members are known"
+		return "it is not known whether etcd has quorum"
 	case !e.Quorum:
 		return fmt.Sprintf("etcd has no quorum: %d of %d voters serve, %d must", e.Serving, e.Voters, need)
 	case spare > 0:
@@ -175,16 +183,30 @@ func (e Etcd) Problems() []string {
 	if e.Err != "" {
 		out = append(out, "etcd's members are not known: "+e.Err)
 	}
-	raised := map[string]bool{} // every member tells all alarms
+	out = append(out, e.Why...)
 	for _, m := range e.Members {
 		if !m.Healthy {
 			out = append(out, fmt.Sprintf("%s: %s", m.Host, strings.TrimPrefix(m.Why, string(m.Host)+": ")))
 		}
+	}
+	return append(out, e.complaints()...)
+}
+
+// complaints are what members say is wrong; alarms they all tell alike.
+func (e Etcd) complaints() (out []string) {
+	for _, m := range e.Members {
 		for _, err := range m.Errors {
-			if !raised[err] {
-				raised[err] = true
+			switch {
+			case !strings.HasPrefix(err, "alarm "):
 				out = append(out, fmt.Sprintf("%s says: %s", m.Host, err))
+			case !slices.Contains(out, err):
+				out = append(out, err)
 			}
+		}
+	}
+	for i, err := range out {
+		if strings.HasPrefix(err, "alarm ") {
+			out[i] = err + "; see quorate etcd alarm --help"
 		}
 	}
 	return out
@@ -279,8 +301,8 @@ func (s *Status) etcd(ob *observe.Observation) {
 		if !m.Healthy && ob.Facts[m.Host].Err == nil {
 			s.problem("etcd member %s (%s) does not serve", m.Host, m.ID)
 		}
-		for _, e := range m.Errors {
-			s.problem("etcd member %s: %s", m.Host, e)
-		}
+	}
+	for _, c := range s.Etcd.complaints() {
+		s.problem("etcd: %s", c)
 	}
 }

@@ -36,6 +36,7 @@ func TestChange(t *testing.T) {
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
 	c.nodesReady(t, "cp1", "cp1", "cp2", "cp3", "w1")
 	c.endpoints(t, "w1", "cp1", "cp2", "cp3")
+	c.guardEtcd(t)
 
 	c.on(t, "cp2", `systemctl stop etcd && rm -r /var/lib/etcd/member`)
 	c.probed(t)
