@@ -3,6 +3,8 @@ package etcd
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,9 +111,7 @@ func script(t *testing.T, args ...string) []Snapshot {
 	if err != nil || len(found) == 0 {
 		t.Fatal("no etcdutl in the store: run `make artifacts`")
 	}
-	cmd := exec.Command("sh", append([]string{"-s", filepath.Dir(found[0]), "/none", "ca", "cert", "key"}, args...)...)
-	cmd.Stdin = strings.NewReader(snapshotScript)
-	out, err := cmd.Output()
+	out, err := verb(filepath.Dir(found[0]), "/none", args...)
 	if err != nil {
 		t.Fatalf("%v: %v", args, err)
 	}
@@ -120,6 +120,78 @@ func script(t *testing.T, args ...string) []Snapshot {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// verb runs the script with programs in bin and etcd's data in data.
+func verb(bin, data string, args ...string) (stdout string, err error) {
+	cmd := exec.Command("sh", append([]string{"-s", bin, data, "ca", "cert", "key"}, args...)...)
+	cmd.Stdin = strings.NewReader(snapshotScript)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = errors.New(string(exit.Stderr))
+	}
+	return string(out), err
+}
+
+// A save that would leave etcd no room on its disk is not begun; one that fails
+// leaves nothing, and of those that stand only our own oldest make room.
+func TestSaveLeavesRoom(t *testing.T) {
+	dir := t.TempDir()
+	bin, data, snaps := filepath.Join(dir, "bin"), filepath.Join(dir, "etcd"), filepath.Join(dir, "snapshots")
+	put := func(file, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := filepath.Join(data, "member/snap/db")
+	put(db, "")
+	for i := range 12 {
+		put(filepath.Join(snaps, fmt.Sprintf("20261120T0000%02dZ.db", i)), "old")
+	}
+	put(filepath.Join(snaps, "before-the-upgrade.db"), "a person's own")
+	put(filepath.Join(snaps, "20261120T000000Z.db.part"), "of one that was killed")
+	there := func() int { all, _ := filepath.Glob(filepath.Join(snaps, "*")); return len(all) }
+
+	put(filepath.Join(bin, "etcdctl"), "#!/bin/sh\nfor f; do :; done\necho half >\"$f\"; echo more >\"$f.part\"\necho '{\"level\":\"info\"}' >&2; echo 'Error: cut off' >&2; exit 1\n")
+	if _, err := verb(bin, data, "save", snaps, "10"); err == nil || strings.TrimSpace(err.Error()) != "cut off" {
+		t.Errorf("a save that fails: %v", err)
+	}
+	if n := there(); n != 13 {
+		t.Errorf("%d files after a save that failed, want 13", n)
+	}
+
+	if err := os.Truncate(db, 1<<43); err != nil { // a hole, which no disk has room for
+		t.Fatal(err)
+	}
+	if _, err := verb(bin, data, "save", snaps, "10"); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("a save that does not fit: %v", err)
+	}
+	if err := os.Truncate(db, 0); err != nil {
+		t.Fatal(err)
+	}
+
+	page := strings.Repeat("x", 512)
+	sum := sha256.Sum256([]byte(page))
+	put(filepath.Join(dir, "whole"), page+string(sum[:]))
+	put(filepath.Join(bin, "etcdctl"), "#!/bin/sh\nfor f; do :; done\ncp '"+dir+"/whole' \"$f\"\n")
+	put(filepath.Join(bin, "etcdutl"), "#!/bin/sh\necho '{\"hash\":1,\"revision\":7}'\n")
+	for range 2 { // within one second, too
+		out, err := verb(bin, data, "save", snaps, "10")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := parseSnapshots(out, false); err != nil || len(s) != 1 || s[0].Revision != 7 || s[0].Size != 544 {
+			t.Errorf("%+v, %v", s, err)
+		}
+	}
+	if own, err := os.ReadFile(filepath.Join(snaps, "before-the-upgrade.db")); err != nil || string(own) != "a person's own" || there() != 11 {
+		t.Errorf("%d files, %q, %v", there(), own, err)
+	}
 }
 
 // Half an answer is none.

@@ -123,6 +123,17 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// A member's disk must not be filled: its log needs room.
+func TestRoom(t *testing.T) {
+	g := guarded(t, 3)
+	for free, ok := range map[string]bool{"99999999": true, "80000": false, "-": false} {
+		g.Hosts["cp1"].(*hosttest.Fake).Reply("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 9 9 "+free+" 9% /\n", "df")
+		if err := g.room(t.Context(), "cp1", 20<<20); (err == nil) != ok {
+			t.Errorf("%s KiB free: %v", free, err)
+		}
+	}
+}
+
 func TestSource(t *testing.T) {
 	g := guarded(t, 3)
 	for named, want := range map[model.HostID]model.HostID{"": "cp2", "cp1": "cp1", "w1": ""} {
