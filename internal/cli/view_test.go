@@ -90,7 +90,7 @@ func TestExplain(t *testing.T) {
 		{ended{errStopped, tally{}}, 1, "stopped; what runs on hosts ends by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml, to go on\n"},
 		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
 		{engine.Blocked{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
-			"blocked: nothing can be done as things are\n  cp2: promote etcd member: no\nkept: nothing was changed\nnext: solve what is named first, then quorate apply -f prod.yaml\n"},
+			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: solve what is named first, then quorate apply -f prod.yaml\n"},
 		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then quorate apply -f prod.yaml\n"},
 		{usageError{errors.New("bad flag")}, 2, "quorate: bad flag\n"},
 		{errRefused, 3, "quorate: nothing was changed\n"},
