@@ -55,7 +55,8 @@ func planCommand() *cobra.Command {
 
 func applyCommand() *cobra.Command {
 	var t target
-	var yes, outage, probe bool
+	var yes, outage, probe, forceDrain bool
+	var drainTime time.Duration
 	var output string
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -69,6 +70,7 @@ moment: the next apply observes and goes on.`,
 				return err
 			}
 			defer s.close()
+			s.engine.DrainTime, s.engine.ForceDrain = drainTime, forceDrain
 			p, ob, err := s.engine.Plan(cmd.Context())
 			if err != nil {
 				return err
@@ -103,6 +105,8 @@ moment: the next apply observes and goes on.`,
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&probe, "probe", false, "ask the cluster 20 times a second meanwhile, and tell what its users would have noticed")
+	cmd.Flags().DurationVar(&drainTime, "drain-timeout", engine.DrainTime, "how long the pods of a host that leaves may take to move away")
+	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "end pods that nothing starts anew, and go on without those that do not move in time")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree to steps during which nothing serves")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json (one event a line)")
 	return cmd

@@ -23,16 +23,23 @@ import (
 // Engine works on one cluster.
 type Engine struct {
 	Events func(Event) // called one at a time
+	// DrainTime is how long the pods of a host that leaves may take to move
+	// away; ForceDrain goes on without those that do not.
+	DrainTime  time.Duration
+	ForceDrain bool
 
 	observer observe.Observer
 	run      string
 	mu       sync.Mutex
 }
 
+// DrainTime is how long a drain may take unless a person says otherwise.
+const DrainTime = 5 * time.Minute
+
 // New makes an engine for the cluster of a file, whose hosts are reached by
 // the given connections.
 func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Host) *Engine {
-	return &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, run: rand.Text()[:8]}
+	return &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, run: rand.Text()[:8], DrainTime: DrainTime}
 }
 
 // Meet says how hosts are reached that the cluster remembers and the file does
@@ -169,7 +176,7 @@ func (f Failed) Unwrap() error { return f.Err }
 func (f failures) note(about plan.About, err error) error {
 	key := about.Key()
 	f[key]++
-	if f[key] >= maxFailures || errors.Is(err, context.Canceled) {
+	if f[key] >= maxFailures || errors.Is(err, context.Canceled) || errors.Is(err, step.ErrHeld) {
 		return Failed{about, err}
 	}
 	return nil

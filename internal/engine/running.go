@@ -34,8 +34,9 @@ type running struct {
 	about plan.About
 	risk  plan.Risk // as judged before it began
 	begun time.Time
-	did   bool  // Do has returned well; the effect is waited for
-	err   error // it failed
+	limit time.Duration // of its work and the wait for its effect
+	did   bool          // Do has returned well; the effect is waited for
+	err   error         // it failed
 }
 
 // Do is the real half of one step alone, for who looks between steps; its
@@ -45,12 +46,12 @@ func (e *Engine) Do(ctx context.Context, ob *observe.Observation, s plan.Step) e
 	if !ok {
 		return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
 	}
-	return e.do(ctx, &running{step: a, about: s.About(), env: e.env(ob, s.About().Host)})
+	return e.do(ctx, &running{step: a, about: s.About(), env: e.env(ob, s.About().Host), limit: e.limit(s.About())})
 }
 
 // do calls the real half, again while it says that it is too early.
 func (e *Engine) do(ctx context.Context, r *running) error {
-	ctx, cancel := context.WithTimeout(ctx, limit(r.about))
+	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	for {
 		err := r.step.Do(ctx, r.env)
@@ -59,15 +60,18 @@ func (e *Engine) do(ctx context.Context, r *running) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("it was not possible within %s", limit(r.about))
+			return fmt.Errorf("it was not possible within %s: %w", r.limit, err)
 		case <-time.After(pollEvery):
 		}
 	}
 }
 
-func limit(a plan.About) time.Duration {
-	if a.Kind == "packages" || a.Kind == "binaries" {
+func (e *Engine) limit(a plan.About) time.Duration {
+	switch a.Kind {
+	case "packages", "binaries":
 		return packagesTime
+	case "drain":
+		return stepTime + e.DrainTime
 	}
 	return stepTime
 }
@@ -101,6 +105,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
 		Departed: ob.API.Departed,
+		Drain:    step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:       func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {
 			// The step's own host first: what is applied through it is seen there.

@@ -125,7 +125,7 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 		if !ok {
 			return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
 		}
-		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), risk: st.Risk, begun: time.Now()}
+		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), risk: st.Risk, begun: time.Now(), limit: w.limit(a.About())}
 		w.active = append(w.active, r)
 		w.tell(Event{Kind: StepRun, Step: &r.about, Text: r.about.Title})
 		w.group.Add(1)
@@ -178,9 +178,9 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		case r.did && plan.Done(r.step, ob.Have):
 			w.tell(Event{Kind: StepDone, Step: &r.about, Took: took})
 			continue
-		case r.did && took > limit(r.about):
+		case r.did && took > r.limit:
 			// A timeout is an error.
-			r.err = fmt.Errorf("its effect was not seen within %s: %s", limit(r.about), missing(r.step, ob.Have))
+			r.err = fmt.Errorf("its effect was not seen within %s: %s", r.limit, missing(r.step, ob.Have))
 		case r.did:
 			r.err = away(r.step, ob.Have)
 		}

@@ -34,7 +34,7 @@ func (g *Goal) want(h *Host, ctx kube.Context) model.Host {
 	}
 	if m.Roles.Node() {
 		m.Backends = model.Is(set(ctx.APIServers))
-		m.Node = model.NodeState{Registered: model.Is(true), Settled: model.Is(true)}
+		m.Node = model.NodeState{Registered: model.Is(true), Settled: model.Is(true), Drained: model.Is(false)}
 		if g.Bridged() {
 			m.Node.Ready = model.Is(true)
 		}

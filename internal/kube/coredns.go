@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,5 +84,12 @@ func coreDNS(ctx Context) ([]runtime.Object, error) {
 		service("kube-dns", ip, labels, labels, port("dns", 53, corev1.ProtocolUDP),
 			port("dns-tcp", 53, corev1.ProtocolTCP), port("metrics", 9153, corev1.ProtocolTCP)),
 	}
-	return append(out, w.objects(len(ctx.Nodes))...), nil
+	out = append(out, w.objects(len(ctx.Nodes))...)
+	// Hosts that leave together do not take all of it with them.
+	most := intstr.FromInt32(1)
+	return append(out, &policyv1.PodDisruptionBudget{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: w.name, Labels: labels},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &most, Selector: &metav1.LabelSelector{MatchLabels: labels}},
+	}), nil
 }

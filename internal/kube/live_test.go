@@ -141,6 +141,7 @@ func TestLive(t *testing.T) {
 		if _, labelled := nodes[0].Labels[ControlPlaneLabel]; nodes[0].PodCIDR != "10.244.3.0/24" || !labelled || nodes[0].Ready {
 			t.Errorf("%+v", nodes[0])
 		}
+		l.drain(ctx, t, c)
 		for range 2 {
 			if err := c.DeleteNode(ctx, "w1"); err != nil {
 				t.Fatal(err)

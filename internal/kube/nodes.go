@@ -24,6 +24,8 @@ type NodeStatus struct {
 	Version       string // of its kubelet
 	Labels        map[string]string
 	Taints        []corev1.Taint
+	Leaving       bool // quorate has cordoned it, since it leaves
+	GivenUp       bool // its drain was given up
 }
 
 // Nodes are all nodes of the cluster.
@@ -36,6 +38,7 @@ func (c *Client) Nodes(ctx context.Context) ([]NodeStatus, error) {
 	for _, n := range list.Items {
 		s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR,
 			Version: n.Status.NodeInfo.KubeletVersion, Labels: n.Labels, Taints: n.Spec.Taints}
+		s.Leaving, s.GivenUp = n.Annotations[leavingKey] != "", n.Annotations[givenUpKey] != ""
 		for _, cond := range n.Status.Conditions {
 			if cond.Type == corev1.NodeReady {
 				s.Ready = cond.Status == corev1.ConditionTrue

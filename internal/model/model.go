@@ -111,7 +111,8 @@ type EtcdState struct {
 type NodeState struct {
 	Registered Known[bool]
 	Ready      Known[bool]
-	Settled    Known[bool] // pod CIDR and labels are as wanted
+	Settled    Known[bool] // pod CIDR and labels are as wanted, and quorate has not cordoned it
+	Drained    Known[bool] // quorate has cordoned it, and its pods have moved away
 }
 
 // Host is all that matters about one machine. It is comparable: equality of

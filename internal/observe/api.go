@@ -26,6 +26,7 @@ type APIView struct {
 	Err     error // why nobody says anything
 	Through model.HostID
 	Nodes   map[model.HostID]kube.NodeStatus
+	Moving  map[model.HostID][]kube.Pod // what is still to move off nodes that leave
 	Addons  map[string]string
 	// Departed are the hosts that left the file, by what the cluster keeps: of
 	// the file applied last, and of those before while they are not clean.
@@ -38,7 +39,7 @@ type APIView struct {
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
-	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kube.NodeStatus{}}
+	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kube.NodeStatus{}, Moving: map[model.HostID][]kube.Pod{}}
 	if shared == nil {
 		return v
 	}
@@ -92,6 +93,11 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 	for _, n := range nodes {
 		id := model.HostID(n.Name)
 		v.Nodes[id] = n
+		if n.Leaving {
+			if v.Moving[id], err = c.PodsOn(ctx, n.Name); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -164,22 +170,23 @@ func compare(kept []kube.Departed, file *spec.Cluster) (gone []kube.Departed, el
 
 // node is a host as the API knows it.
 func (v APIView) node(g *goal.Goal, id model.HostID, minted model.Known[bool]) model.NodeState {
-	no := model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false)}
+	no := model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false), Drained: model.Is(false)}
 	if v.Err != nil {
 		if minted.Is(false) {
 			return no
 		}
 		u := model.Unknown[bool](v.Err.Error())
-		return model.NodeState{Registered: u, Ready: u, Settled: u}
+		return model.NodeState{Registered: u, Ready: u, Settled: u, Drained: u}
 	}
 	n, there := v.Nodes[id]
 	if !there {
 		return no
 	}
 	h := hostOf(g, id)
-	settled := (h.Node.PodCIDR == "" || n.PodCIDR == h.Node.PodCIDR)
+	settled := (h.Node.PodCIDR == "" || n.PodCIDR == h.Node.PodCIDR) && !n.Leaving
 	if _, labelled := n.Labels[kube.ControlPlaneLabel]; h.Node.ControlPlane && !labelled {
 		settled = false
 	}
-	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Settled: model.Is(settled)}
+	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Settled: model.Is(settled),
+		Drained: model.Is(n.Leaving && n.Unschedulable && (n.GivenUp || len(v.Moving[id]) == 0))}
 }

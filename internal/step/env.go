@@ -25,6 +25,9 @@ type Env struct {
 	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kube.Departed
 
+	// Drain is how long, and how, pods are moved away.
+	Drain Draining
+
 	// On is another host, or nil when it is not connected.
 	On func(model.HostID) host.Host
 	// API is a client of an API server that serves, Etcd of a member that has

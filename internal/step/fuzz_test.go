@@ -52,7 +52,7 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			Images: one(r, "", want.Images.Or("")), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
 			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Gone: one(r, false), Noted: one(r, true, false),
 			Asks: one(r, some(), want.Asks.Or("")), Backends: one(r, some(), want.Backends.Or("")),
-			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Settled: one(r, true, false)}}
+			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Settled: one(r, true, false), Drained: one(r, true, false)}}
 		h.Etcd = model.EtcdState{Data: one(r, true, false), Begun: one(r, true, false), Healthy: one(r, true, true, false),
 			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}
 		for v := range h.Units {

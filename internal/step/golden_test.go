@@ -116,7 +116,7 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 	case "reinstalled":
 		edit(func(h *model.Host) {
 			b := bare(h.Roles)
-			b.Etcd.Member, b.Node.Registered, b.Node.Settled = h.Etcd.Member, h.Node.Registered, h.Node.Settled
+			b.Etcd.Member, b.Node.Registered, b.Node.Settled, b.Node.Drained = h.Etcd.Member, h.Node.Registered, h.Node.Settled, h.Node.Drained
 			*h = b
 		})
 	case "disk":

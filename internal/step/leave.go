@@ -47,6 +47,9 @@ func (s Stop) Need(c model.Cluster) error {
 	if serving := c.Serving(); len(serving) == 0 || len(serving) == 1 && serving[0] == s.ID {
 		return errors.New("no other API server answers")
 	}
+	if s.undrained(c.Hosts[s.ID]) {
+		return errors.New("its pods have not moved away yet")
+	}
 	if !c.Hosts[s.ID].Runs(model.APIServer) {
 		return nil
 	}

@@ -9,8 +9,8 @@ import (
 	"quorate.dev/quorate/internal/plan"
 )
 
-// Settle gives a registered node its pod CIDR and labels, and is done when the
-// node is Ready.
+// Settle gives a registered node its pod CIDR and labels, opens it again when
+// it was to leave and stays, and is done when the node is Ready.
 type Settle struct{ on }
 
 // About implements plan.Step.
@@ -38,7 +38,7 @@ func (s Settle) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s Settle) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Node.Settled = model.Is(true)
+		h.Node.Settled, h.Node.Drained = model.Is(true), model.Is(false)
 		if s.Want.Node.Ready.Known() {
 			h.Node.Ready = model.Is(true)
 		}
@@ -49,7 +49,7 @@ func (s Settle) Effect(c *model.Cluster) {
 func (s Settle) Interim(*model.Cluster) {}
 
 // noNode is a host that is no node.
-var noNode = model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false)}
+var noNode = model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false), Drained: model.Is(false)}
 
 // DeleteNode takes a host that leaves out of the API.
 type DeleteNode struct{ on }
@@ -97,6 +97,9 @@ func (s Settle) Do(ctx context.Context, e Env) error {
 		if err := c.LabelControlPlane(ctx, h.Node.Name); err != nil {
 			return err
 		}
+	}
+	if err := c.Uncordon(ctx, h.Node.Name); err != nil {
+		return err
 	}
 	// The token has done its work.
 	_, err = sh(ctx, e, "", `[ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && rm -f "$1" || true`, kube.BootstrapPath)

@@ -21,7 +21,7 @@ func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 		c.Edit(id, func(h *model.Host) {
 			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Noted: h.Noted, Reached: model.Unknown[bool](noAnswer),
 				Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
-				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Settled: h.Node.Settled}}
+				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Settled: h.Node.Settled, Drained: h.Node.Drained}}
 		})
 	}
 	quorum, born, listed := c.Quorum(""), truth.Born(), false

@@ -194,6 +194,9 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 			continue
 		}
 		at := on{ID: id, Want: &model.Host{}}
+		if at.undrained(h) {
+			out = append(out, Drain{at})
+		}
 		if h.Up() && slices.ContainsFunc(model.Services(), func(v model.Service) bool {
 			return v != model.Etcd && v != model.Containerd && h.Runs(v)
 		}) {

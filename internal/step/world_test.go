@@ -16,7 +16,7 @@ func want(cps, workers string) model.Cluster {
 		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
 			System: model.Is("sys-" + set), Binaries: model.Is("bin"), Images: model.Is("img"), Keys: model.Is(model.PublicKeys),
 			Certs: model.Is("certs"), Backends: model.Is(set),
-			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Settled: model.Is(true)}}
+			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Settled: model.Is(true), Drained: model.Is(false)}}
 		services := []model.Service{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
 		if roles.Has(model.ControlPlane) {
 			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
@@ -58,7 +58,7 @@ func bare(roles model.Role) model.Host {
 		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
 		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),
-		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false)}}
+		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false), Drained: model.Is(false)}}
 	for v := range h.Units {
 		h.Units[v] = model.Unit{Disk: model.Is(""), Running: model.Is("")}
 	}

@@ -14,10 +14,11 @@ import (
 )
 
 // TestChange: a lone control plane becomes three, one of them loses its etcd
-// data and is healed, and the first that was ever made leaves; all the while
-// the cluster is asked, and no write that it acknowledged is lost.
+// data and is healed, and the first that was ever made leaves, and with it a
+// worker whose pods move; all the while the cluster is asked, and no write that
+// it acknowledged is lost.
 func TestChange(t *testing.T) {
-	c := newCluster(t, "change", 3, 1)
+	c := newCluster(t, "change", 3, 2)
 	all, _, err := spec.Load(c.File)
 	if err != nil {
 		t.Fatal(err)
@@ -30,11 +31,11 @@ func TestChange(t *testing.T) {
 	only("cp1", "w1")
 	c.apply(t).want(t, 0)
 
-	only("cp1", "cp2", "cp3", "w1")
+	only("cp1", "cp2", "cp3", "w1", "w2")
 	c.probed(t)
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
-	c.nodesReady(t, "cp1", "cp1", "cp2", "cp3", "w1")
+	c.nodesReady(t, "cp1", "cp1", "cp2", "cp3", "w1", "w2")
 	c.endpoints(t, "w1", "cp1", "cp2", "cp3")
 	c.guardEtcd(t)
 
@@ -43,8 +44,10 @@ func TestChange(t *testing.T) {
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
 
+	moved := c.movable(t, "w2", "w1")
 	only("cp2", "cp3", "w1")
 	c.probed(t)
+	moved()
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp2", "cp3")
 	c.nodesReady(t, "cp2", "cp2", "cp3", "w1")
@@ -74,6 +77,18 @@ func TestChange(t *testing.T) {
 	})
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp2")
+
+	// One that is dead and never comes back is given up by hand.
+	c.power(t, "w1", false)
+	only("cp2")
+	c.apply(t).want(t, 1).says(t, "quorate forget w1")
+	run(t, c.dir, "status", "-f", c.File).says(t, "w1 left the file and was not seen clean")
+	run(t, c.dir, "forget", "-f", c.File, "w1", "--yes").want(t, 0).says(t, "Wipe its disk")
+	c.nothingToDo(t)
+	run(t, c.dir, "forget", "-f", c.File, "w1", "--yes").want(t, 3)
+	if list := c.kubectl(t, "cp2", "-n", "kube-system", "get", "configmap", "quorate-cluster", "-o", `jsonpath={.data.departed\.json}`); list != "[]" {
+		t.Errorf("who was seen clean, or was given up, is still remembered: %s", list)
+	}
 }
 
 // leftovers shows what a host that left must not have.
