@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,8 +86,8 @@ moment: the next apply observes and goes on.`,
 			if p.Empty() {
 				return nil
 			}
-			if worst(p) == plan.Outage && !outage {
-				return fmt.Errorf("%w: the plan has an outage; if that is meant, say --accept-outage", errRefused)
+			if err := acceptable(p, outage); err != nil {
+				return err
 			}
 			if !yes && len(p.Stages) > 0 {
 				ok, err := ask(cmd, "Shall this be done?")
@@ -148,10 +150,21 @@ func (s *session) probed(cmd *cobra.Command, output string, ob *observe.Observat
 	return errors.Join(failed, err)
 }
 
-func worst(p plan.Plan) plan.Risk {
-	r := plan.Safe
-	for _, st := range p.Stages {
-		r = max(r, st.Risk)
+// acceptable refuses a plan with an outage that nobody has agreed to, and says
+// what would be down.
+func acceptable(p plan.Plan, outage bool) error {
+	if outage {
+		return nil
 	}
-	return r
+	var says []string
+	for _, st := range p.Stages {
+		if st.Risk == plan.Outage {
+			says = append(says, st.Says...)
+		}
+	}
+	if len(says) == 0 {
+		return nil
+	}
+	slices.Sort(says)
+	return fmt.Errorf("%w: %s; if that is meant, say --accept-outage", errRefused, strings.Join(slices.Compact(says), "; "))
 }

@@ -104,6 +104,22 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// An outage must be agreed to by name, and it is said what would be down.
+func TestAcceptable(t *testing.T) {
+	p := plan.Plan{Stages: []plan.Stage{
+		{Risk: plan.Exposed, Says: []string{"EXPOSED: x"}},
+		{Risk: plan.Outage, Says: []string{"OUTAGE: while this runs, no API server answers (for about 12 s)"}},
+		{Risk: plan.Outage, Says: []string{"OUTAGE: while this runs, no API server answers (for about 12 s)"}},
+	}}
+	err := acceptable(p, false)
+	if exitCode(err) != 3 || err.Error() != "nothing was changed: OUTAGE: while this runs, no API server answers (for about 12 s); if that is meant, say --accept-outage" {
+		t.Errorf("%v: exit code %d", err, exitCode(err))
+	}
+	if acceptable(p, true) != nil || acceptable(plan.Plan{Stages: p.Stages[:1]}, false) != nil {
+		t.Error("refused though it was agreed to, or is no outage")
+	}
+}
+
 // A lost lock and an interruption are told as such, whatever the engine says.
 func TestEnd(t *testing.T) {
 	held := engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far"}}

@@ -100,11 +100,29 @@ func (j *judge) verdict(steps []Step) (Risk, []string) {
 	}
 	during, after := health(Step.Interim), health(Step.Effect)
 	r1, says1 := j.compare(during, own, "while this runs")
+	if n := longest(steps); r1 == Outage && n > 0 {
+		for i := range says1 {
+			says1[i] += fmt.Sprintf(" (for about %d s)", n)
+		}
+	}
 	r2, says2 := j.compare(after, nil, "from then on")
 	if r2 > r1 || r2 == r1 && len(says1) == 0 {
 		return r2, says2
 	}
 	return r1, says1
+}
+
+// longest is how long the slowest of some steps is typically away, in seconds;
+// 0 when that is not known of each.
+func longest(steps []Step) (n int) {
+	for _, s := range steps {
+		one := s.About().Seconds
+		if one == 0 {
+			return 0
+		}
+		n = max(n, one)
+	}
+	return n
 }
 
 // compare says what a state has lost against the one before.

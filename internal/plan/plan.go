@@ -20,6 +20,8 @@ type About struct {
 	Title string       `json:"title"`
 	Why   string       `json:"why,omitempty"`
 	Final bool         `json:"final,omitempty"` // cannot be undone
+	// Seconds is how long what it stops is typically away; 0: not known.
+	Seconds int `json:"seconds,omitempty"`
 	// Alone names a thing that one step at a time may change.
 	Alone string `json:"-"`
 }

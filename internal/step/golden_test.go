@@ -53,6 +53,7 @@ var scenes = []scene{
 	{name: "certificates", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"certs cp2"}},
 	{name: "restart-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 etcd", "running cp2 etcd", "running cp3 etcd"}, risk: plan.Exposed},
 	{name: "restart-etcd-of-1", made: "cp1|w1", file: "cp1|w1", then: []string{"running cp1 etcd"}, risk: plan.Outage},
+	{name: "restart-api-of-1", made: "cp1|w1", file: "cp1|w1", then: []string{"running cp1 kube-apiserver"}, risk: plan.Outage},
 	{name: "restart-api", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 kube-apiserver", "running cp2 kube-apiserver", "running cp3 kube-apiserver"}},
 	{name: "removed-and-dead", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1", then: []string{"dead w2"}},
 	{name: "removed-cp-and-dead", made: "cp1 cp2 cp3 cp4 cp5|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp5"}, risk: plan.Exposed},
