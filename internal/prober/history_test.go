@@ -104,7 +104,7 @@ func TestHistory(t *testing.T) {
 		var dials int
 		var ops []prober.Op
 		seen := func() int { mu.Lock(); defer mu.Unlock(); return len(ops) }
-		p, err := prober.Start(t.Context(), prober.Config{Run: "t", Every: 2 * time.Millisecond, TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"},
+		p, err := prober.Start(t.Context(), prober.Config{Run: "t", Every: 10 * time.Millisecond, Limit: time.Minute, TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"},
 			Record: func(op prober.Op) { mu.Lock(); ops = append(ops, op); mu.Unlock() },
 			Dial: func(ctx context.Context) (net.Conn, error) {
 				mu.Lock()
