@@ -12,7 +12,7 @@ LDFLAGS := -s -w -X quorate.dev/quorate/internal/cli.Version=$(VERSION)
 QUORATE := bin/quorate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build artifacts image demo demo-down test test-all lint bench clean
+.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: setup artifacts ## lint, unit tests, tests on lab hosts; all set-up includ
 
 test-all: setup artifacts ## make test with the race detector, more interruptions, and the planner fuzzed for a minute
 	@RACE=1 FUZZ=60s LONG=1 hack/test.sh $(QUORATE)
+
+soak: setup artifacts ## change, break and heal a lab cluster at random for MINUTES=30, killing quorate and hosts; SEED=N repeats
+	@QUORATE_SOAK_MINUTES=$${MINUTES:-30} QUORATE_SEED=$${SEED:-} go test -tags "lab soak" -timeout 0 -count=1 -run '^TestSoak$$' -v ./test/e2e
 
 lint: ## gofmt, go vet, staticcheck, shell syntax, links between the documents
 	@hack/lint.sh

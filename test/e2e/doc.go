@@ -5,7 +5,8 @@
 //	go test -tags lab -timeout 40m ./test/e2e
 //
 // With -tags "lab long" it interrupts more often. QUORATE_E2E_KEEP=1 leaves the
-// labs of failed tests up; QUORATE_SEED=N repeats a random test.
+// labs of failed tests up; QUORATE_SEED=N repeats a random test. `make soak`
+// runs TestSoak, which has a tag of its own.
 //
 // Nothing here is judged by the clock: what must come about is polled for, with
 // deadlines that only a broken cluster reaches.

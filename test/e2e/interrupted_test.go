@@ -80,21 +80,22 @@ func (r *running) until(meant func(engine.Event) bool) bool {
 	return false
 }
 
-// chance is what random tests draw from; QUORATE_SEED repeats them.
-func chance(t *testing.T) *rand.Rand {
+// seeded is where a random test begins; QUORATE_SEED repeats it.
+func seeded(t *testing.T) uint64 {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("QUORATE_SEED"), 10, 64); err == nil {
 		seed = s
 	}
 	t.Logf("QUORATE_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return seed
 }
 
 // TestKilled creates a cluster with a quorate that is killed again and again,
 // at moments spread over the whole work: after a number of its events, which
 // is to say after so much progress, and a little later.
 func TestKilled(t *testing.T) {
-	random := chance(t)
+	random := rand.New(rand.NewPCG(seeded(t), 0))
 	for round, done := 1, 0; done < kills; round++ {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			c := newCluster(t, "killed", 3, 1)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,12 +32,15 @@ func TestTrials(t *testing.T) {
 	if !allChanges {
 		trials = trials[:1]
 	}
-	for _, c := range trials {
+	for i, c := range trials {
+		x.draw(i)
 		if !t.Run("killed/"+c.name, func(t *testing.T) { x.trialOfKills(t, c.name, c.voters) }) {
 			return
 		}
 	}
+	x.worst = 4
 	for i := range powerOffs {
+		x.draw(len(trials) + i)
 		if !t.Run(fmt.Sprint("power off/", i+1), func(t *testing.T) { x.trialOfPower(t) }) {
 			return
 		}
@@ -49,7 +51,7 @@ func (x *trial) trialOfKills(t *testing.T, change string, voters []string) {
 	begun := time.Now()
 	a := x.ask(t)
 	x.only(t, voters...)
-	kills := x.killed(t, killEvery)
+	kills, _ := x.killed(t, killEvery)
 	took := time.Since(begun)
 	x.whole(t)
 	report, seen := a.answered(t)
@@ -90,37 +92,54 @@ func (x *trial) steps(t *testing.T) (steps []plan.About) {
 // trialOfPower takes the power off a host when a step begins, any host and any
 // step, and gives it back when apply has ended, however it did.
 func (x *trial) trialOfPower(t *testing.T) {
-	begun := time.Now()
-	before := x.voters
+	begun, before := time.Now(), x.voters
 	change, voters := x.next()
 	a := x.ask(t)
 	x.only(t, voters...)
-	hosts := slices.Compact(slices.Sorted(slices.Values(slices.Concat(before, voters))))
-	host, n := x.pick(hosts), x.random.IntN(len(x.steps(t)))
+	cut := x.powerCut(t, slices.Concat(before, voters))
+	runs := x.finish(t)
+	x.whole(t)
+	report, seen := a.answered(t)
+	t.Logf("TRIAL %s, %v to %v: %s; %d more applies and %.1f s to the same end; %.1f s in all\n%s\n%s",
+		change, before, voters, cut, runs, time.Since(cut.back).Seconds(), time.Since(begun).Seconds(), report, seen)
+}
 
-	r, at := x.begin(t), "its end"
+// powerCut is a host that was off for the rest of an apply.
+type powerCut struct {
+	host, at string
+	ended    time.Duration // after it the apply ended
+	code     int
+	said     string
+	back     time.Time
+}
+
+func (p powerCut) String() string {
+	return fmt.Sprintf("%s off at %s, apply ended %.1f s later with %d", p.host, p.at, p.ended.Seconds(), p.code)
+}
+
+// powerCut applies, and takes the power off one of the hosts in the middle.
+func (x *trial) powerCut(t *testing.T, hosts []string, args ...string) powerCut {
+	t.Helper()
+	slices.Sort(hosts)
+	p := powerCut{host: x.pick(slices.Compact(hosts)), at: "the end"}
+	n := x.random.IntN(len(x.steps(t)))
+	r := x.begin(t, args...)
 	if r.until(func(ev engine.Event) bool {
 		if ev.Kind == engine.StepRun {
 			n--
 		}
 		return n < 0
 	}) {
-		at = r.seen[len(r.seen)-1].Step.Key()
+		p.at = r.seen[len(r.seen)-1].Step.Key()
 	}
-	x.power(t, host, false)
+	x.power(t, p.host, false)
 	cut := time.Now()
-	code := r.end()
-	if code < 0 {
+	if p.code = r.end(); p.code < 0 {
 		t.Errorf("apply did not end within %s", 2*patience)
 	}
-	ended := time.Since(cut)
-	said := slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"), func(l string) bool { return strings.Contains(l, " cached ") })
-	x.power(t, host, true)
-	back := time.Now()
-	runs := x.finish(t, 5)
-	x.whole(t)
-	whole := time.Since(back)
-	report, seen := a.answered(t)
-	t.Logf("TRIAL %s, %v to %v: %s off at %s; apply ended after %.1f s with %d; on again, %d applies and %.1f s to the same end; %.1f s in all\n%s\n%s\n%s",
-		change, before, voters, host, at, ended.Seconds(), code, runs, whole.Seconds(), time.Since(begun).Seconds(), report, seen, strings.Join(said, "\n"))
+	p.ended, p.said = time.Since(cut), said(r)
+	t.Logf("%s\n%s", p, p.said)
+	x.power(t, p.host, true)
+	p.back = time.Now()
+	return p
 }
