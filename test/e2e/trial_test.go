@@ -34,8 +34,9 @@ type trial struct {
 	keys   pki.Shared
 	door   host.Host
 	asked  int
-	last   *running // the last apply, for who looks for a cause
-	worst  int      // how often an apply may fail before the trial does
+	// runs are the applies of the trial, for who looks for a cause.
+	runs  []*running
+	worst int // how often an apply may fail before the trial does
 }
 
 // draw begins the n-th trial: what it draws does not hang upon how often the
@@ -48,7 +49,7 @@ func newTrial(t *testing.T, name string, controlPlanes int) *trial {
 	x := &trial{seed: seeded(t), cluster: newCluster(t, name, controlPlanes, 1)}
 	t.Cleanup(func() {
 		if t.Failed() {
-			x.tellLast(t)
+			x.tell(t, time.Now().Add(-5*time.Minute), time.Now())
 		}
 	})
 	var err error
@@ -87,31 +88,37 @@ func (x *trial) pick(from []string) string { return from[x.random.IntN(len(from)
 // begin is cluster.begin, remembered.
 func (x *trial) begin(t *testing.T, args ...string) *running {
 	t.Helper()
-	x.last = x.cluster.begin(t, args...)
-	return x.last
+	r := x.cluster.begin(t, args...)
+	x.runs = append(x.runs, r)
+	return r
 }
 
-// tellLast shows what the last apply did.
-func (x *trial) tellLast(t *testing.T) {
-	if x.last == nil {
-		return
-	}
+// tell shows what the applies of this trial did in a span of time.
+func (x *trial) tell(t *testing.T, from, to time.Time) {
+	t.Helper()
 	var b strings.Builder
-	for _, ev := range x.last.seen[max(0, len(x.last.seen)-60):] {
-		fmt.Fprintf(&b, "  %s %-7s", ev.At.Format("15:04:05.000"), ev.Kind)
-		if ev.Step != nil {
-			fmt.Fprint(&b, " ", ev.Step.Key())
+	for i, r := range x.runs {
+		for _, ev := range r.seen {
+			if ev.At.Before(from) || ev.At.After(to) || ev.Kind == engine.StageRun {
+				continue
+			}
+			fmt.Fprintf(&b, "  %s apply %d %-8s", ev.At.Format("15:04:05.000"), i+1, ev.Kind)
+			if ev.Step != nil {
+				fmt.Fprint(&b, " ", ev.Step.Key())
+			}
+			fmt.Fprintln(&b, "", ev.Text, ev.Err)
 		}
-		fmt.Fprintln(&b, "", ev.Text, ev.Err)
 	}
-	t.Logf("the last apply:\n%s%s", b.String(), x.last.err.String())
+	t.Logf("quorate from %s to %s:\n%s", from.UTC().Format(time.TimeOnly), to.UTC().Format(time.TimeOnly), b.String())
 }
 
 // asking is a probe under way, and what it saw.
 type asking struct {
 	*prober.Prober
-	mu  sync.Mutex
-	ops []prober.Op
+	x     *trial
+	mu    sync.Mutex
+	ops   []prober.Op
+	first time.Time // that something got no answer
 }
 
 // ask begins to ask the cluster, which must answer.
@@ -127,18 +134,29 @@ func (x *trial) ask(t *testing.T) *asking {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(x.keys.CA.Cert)
-	a := &asking{}
+	a := &asking{x: x}
 	x.asked++
+	x.runs = nil
 	eventually(t, "the probe begins", func() (err error) {
 		a.Prober, err = prober.Start(t.Context(), prober.Config{
 			Run:    fmt.Sprint("trial-", x.asked),
 			Dial:   func(ctx context.Context) (net.Conn, error) { return x.door.Dial(ctx, "tcp", "127.0.0.1:8443") },
 			TLS:    &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: "api." + x.Name + ".lab", MinVersion: tls.VersionTLS12},
-			Record: func(op prober.Op) { a.mu.Lock(); a.ops = append(a.ops, op); a.mu.Unlock() },
+			Record: a.note,
 		})
 		return err
 	})
 	return a
+}
+
+// note keeps an operation, and when the first got no answer.
+func (a *asking) note(op prober.Op) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ops = append(a.ops, op)
+	if op.Outcome != prober.Done && a.first.IsZero() {
+		a.first = time.Now()
+	}
 }
 
 // answered is what the cluster's users saw, with nothing lost and nothing out
@@ -155,6 +173,9 @@ func (a *asking) answered(t *testing.T) (prober.Report, history.Result) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if report.Failures > 0 && !a.first.IsZero() {
+		a.x.tell(t, a.first.Add(-10*time.Second), a.first.Add(time.Second))
+	}
 	seen := history.Check(a.ops, time.Minute)
 	if seen.Verdict != history.Linearizable {
 		t.Errorf("%s", seen)

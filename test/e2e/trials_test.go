@@ -19,6 +19,7 @@ import (
 // nobody having read what was not so. Each trial goes on where the last ended.
 func TestTrials(t *testing.T) {
 	x := newTrial(t, "trials", 4)
+	x.worst = 3
 	cp := x.controlPlanes()
 	trials := []struct {
 		name   string
@@ -38,7 +39,6 @@ func TestTrials(t *testing.T) {
 			return
 		}
 	}
-	x.worst = 4
 	for i := range powerOffs {
 		x.draw(len(trials) + i)
 		if !t.Run(fmt.Sprint("power off/", i+1), func(t *testing.T) { x.trialOfPower(t) }) {
