@@ -152,13 +152,14 @@ func snapshotTable(all []guard.Listed) (text string, well bool) {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOST\tSNAPSHOT\tSIZE\tTAKEN\tREVISION\tENTRIES\tKEYS BESIDE\tCHECK")
+	var down []string
 	well = true
 	for _, l := range all {
 		if l.Err != "" {
 			well = false
-			fmt.Fprintf(w, "%s\tcould not be asked: %s\n", l.Host, strings.TrimPrefix(l.Err, string(l.Host)+": "))
+			down = append(down, fmt.Sprintf("DOWN: %s could not be asked: %s\n", l.Host, strings.TrimPrefix(l.Err, string(l.Host)+": ")))
 		} else if len(l.Snapshots) == 0 {
-			fmt.Fprintf(w, "%s\tnone\n", l.Host)
+			fmt.Fprintf(w, "%s\tnone%s\n", l.Host, strings.Repeat("\t", 6))
 		}
 		for _, s := range l.Snapshots {
 			row := []string{string(l.Host), s.Path, mib(s.Size), s.Time.Local().Format("2006-01-02 15:04:05"), "-", "-", "no", "not read"}
@@ -175,7 +176,7 @@ func snapshotTable(all []guard.Listed) (text string, well bool) {
 		}
 	}
 	w.Flush()
-	return b.String(), well
+	return b.String() + strings.Join(down, ""), well
 }
 
 func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
