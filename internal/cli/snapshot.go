@@ -159,7 +159,7 @@ func snapshotTable(all []guard.Listed) (text string, well bool) {
 			well = false
 			down = append(down, fmt.Sprintf("DOWN: %s could not be asked: %s\n", l.Host, strings.TrimPrefix(l.Err, string(l.Host)+": ")))
 		} else if len(l.Snapshots) == 0 {
-			fmt.Fprintf(w, "%s\tnone%s\n", l.Host, strings.Repeat("\t", 6))
+			fmt.Fprintf(w, "%s\tnone%s\n", l.Host, strings.Repeat("\t-", 6))
 		}
 		for _, s := range l.Snapshots {
 			row := []string{string(l.Host), s.Path, mib(s.Size), s.Time.Local().Format("2006-01-02 15:04:05"), "-", "-", "no", "not read"}
