@@ -11,6 +11,22 @@ import (
 	"quorate.dev/quorate/internal/unit"
 )
 
+// leaving are the hosts that the file does not name and that may still run
+// pods: others keep their way to these until the last one has moved. What a
+// host of the file has taken over is not theirs any more.
+func leaving(nodes []unit.Node, seen map[model.HostID]Seen) (out []unit.Node) {
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		s := seen[id]
+		if s.Address == "" || s.PodCIDR == "" || slices.ContainsFunc(nodes, func(n unit.Node) bool {
+			return n.Name == string(id) || n.Address == s.Address || n.PodCIDR == s.PodCIDR
+		}) {
+			continue
+		}
+		out = append(out, unit.Node{Name: string(id), Address: s.Address, PodCIDR: s.PodCIDR})
+	}
+	return out
+}
+
 // allot makes the nodes of the file, each with its share of the pod network:
 // the one it has, or the first that is free. So the share is known before the
 // node is, and its network before its first pod.

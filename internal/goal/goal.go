@@ -23,6 +23,7 @@ type Seen struct {
 	CgroupV1   bool
 	ResolvConf string
 	PodCIDR    string // its share of the pod network, when it has one already
+	Address    string // of a host that leaves: where its pods are reached until it is clean
 }
 
 // Artifacts are the programs and images of the cluster's versions.
@@ -65,6 +66,7 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]Seen) (*Goa
 	if err != nil {
 		return nil, err
 	}
+	base.Leaving = leaving(nodes, seen)
 	for _, n := range nodes {
 		h, err := g.host(base, n, seen[model.HostID(n.Name)])
 		if err != nil {

@@ -1,6 +1,7 @@
 package goal
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -99,6 +100,33 @@ func TestMembersAreCold(t *testing.T) {
 	}
 	if three.Disk == two.Disk {
 		t.Error("the member list on disk is not kept true")
+	}
+}
+
+// Whoever stays keeps the way to the pods of a host that leaves until it is
+// clean; nothing else of it stays.
+func TestLeaving(t *testing.T) {
+	seen := map[model.HostID]Seen{"w1": {PodCIDR: "10.244.3.0/24"}}
+	less := strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1)
+	with := func(s Seen) model.Host {
+		m := maps.Clone(seen)
+		m["cp3"] = s
+		return build(t, less, m).Want.Hosts["w1"]
+	}
+	whole, gone := build(t, clusterFile, seen).Want.Hosts["w1"], build(t, less, seen).Want.Hosts["w1"]
+	there := with(Seen{PodCIDR: "10.244.2.0/24", Address: "192.0.2.13"})
+	if there.Units[model.PodNetwork] != whole.Units[model.PodNetwork] || there.Units[model.FrontDoor] != gone.Units[model.FrontDoor] {
+		t.Error("the way to its pods is not kept, or more than that")
+	}
+	for name, s := range map[string]Seen{
+		"clean":                      {},
+		"unreached":                  {PodCIDR: "10.244.2.0/24"},
+		"its share is another's":     {PodCIDR: "10.244.3.0/24", Address: "192.0.2.13"},
+		"its address has a new name": {PodCIDR: "10.244.2.0/24", Address: "192.0.2.12"},
+	} {
+		if with(s).Units[model.PodNetwork] != gone.Units[model.PodNetwork] {
+			t.Errorf("%s: a way to it is kept", name)
+		}
 	}
 }
 

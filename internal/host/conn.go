@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -119,7 +120,7 @@ func (j jumped) Close() error {
 }
 
 func firstErr(err error, ctx context.Context) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return errors.New("no answer in time")
 	}
 	return err

@@ -85,11 +85,12 @@ func coreDNS(ctx Context) ([]runtime.Object, error) {
 			port("dns-tcp", 53, corev1.ProtocolTCP), port("metrics", 9153, corev1.ProtocolTCP)),
 	}
 	out = append(out, w.objects(len(ctx.Nodes))...)
-	// Hosts that leave together do not take all of it with them.
-	most := intstr.FromInt32(1)
+	// Hosts that leave together do not take all of it with them; a pod that does
+	// not work holds up nobody.
+	most, sick := intstr.FromInt32(1), policyv1.AlwaysAllow
 	return append(out, &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: w.name, Labels: labels},
-		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &most, Selector: &metav1.LabelSelector{MatchLabels: labels}},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &most, UnhealthyPodEvictionPolicy: &sick, Selector: &metav1.LabelSelector{MatchLabels: labels}},
 	}), nil
 }

@@ -40,6 +40,7 @@ type Context struct {
 	Spec        spec.Spec // with its defaults filled in
 	Self        unit.Node
 	Nodes       []unit.Node // every host that is, or is to be, a Kubernetes node
+	Leaving     []unit.Node // hosts that leave and may still run pods
 	APIServers  []unit.Node
 	EtcdMembers []unit.Node // the members an API server may ask; learners do not belong here
 

@@ -113,7 +113,7 @@ func PodNetworkLeftovers() [][]string {
 // One process does both, within a fraction of a millisecond.
 func routeBatch(ctx Context) (string, error) {
 	out := []string{"# @QUORATE_CONFIG@", "route flush proto " + routeProtocol}
-	peers := slices.SortedFunc(slices.Values(ctx.Nodes), func(a, b unit.Node) int { return strings.Compare(a.Name, b.Name) })
+	peers := slices.SortedFunc(slices.Values(slices.Concat(ctx.Nodes, ctx.Leaving)), func(a, b unit.Node) int { return strings.Compare(a.Name, b.Name) })
 	for _, n := range peers {
 		if n.Name == ctx.Self.Name || n.PodCIDR == "" {
 			continue // a node without its share has no pods yet

@@ -163,17 +163,20 @@ func (o *Observer) natures() map[model.HostID]goal.Seen {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out := map[model.HostID]goal.Seen{}
-	routes := map[string]string{}
+	routes, ways := map[string]string{}, map[string]string{}
 	for _, f := range o.facts {
 		for _, l := range lines(f.Routes) {
 			if w := strings.Fields(l); len(w) >= 5 && w[0] == "route" && w[1] == "replace" {
-				routes[w[4]] = w[2]
+				routes[w[4]], ways[w[2]] = w[2], w[4]
 			}
 		}
 	}
 	for id, f := range o.facts {
 		if cidr := subnet(f.Conflist); cidr != "" {
 			out[id] = goal.Seen{PodCIDR: cidr} // a host that leaves holds its share till it is clean
+			if f.Err == nil {                  // of one that does not answer, no pod does
+				out[id] = goal.Seen{PodCIDR: cidr, Address: ways[cidr]}
+			}
 		}
 	}
 	for _, h := range o.File.Spec.Hosts {
