@@ -112,7 +112,7 @@ func (n NotApproved) Error() string {
 // to, and no step riskier or more final than in it is taken.
 func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, wake: make(chan struct{}, 1), stages: len(approved.Stages)}
+	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, wake: make(chan struct{}, 1), stages: len(approved.Stages)}
 	defer func() { cancel(); w.group.Wait() }()
 	return w.run(ctx)
 }
@@ -162,6 +162,10 @@ func (a agreement) covers(s plan.About, r plan.Risk) bool {
 type failures map[string]int
 
 const maxFailures = 3
+
+// maxDone is how often a step may be done in a run. What must be done again and
+// again, such as the start of a service that ends after a while, is not done.
+const maxDone = 5
 
 // Failed is a step that failed too often.
 type Failed struct {

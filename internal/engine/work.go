@@ -23,6 +23,7 @@ type work struct {
 	*Engine
 	agreed agreement
 	fails  failures
+	done   map[string]int // how often, by step
 	active []*running
 	stages int // in the plan that was agreed to
 	round  int // batches of steps begun so far
@@ -176,8 +177,12 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		took := time.Since(r.begun)
 		switch {
 		case r.did && plan.Done(r.step, ob.Have):
-			w.tell(Event{Kind: StepDone, Step: &r.about, Took: took})
-			continue
+			if w.done[r.about.Key()]++; w.done[r.about.Key()] <= maxDone {
+				w.tell(Event{Kind: StepDone, Step: &r.about, Took: took})
+				continue
+			}
+			r.err = fmt.Errorf("its effect did not last: it was done %d times in this run", maxDone)
+			w.fails[r.about.Key()] = maxFailures // a further time would not help
 		case r.did && took > r.limit:
 			// A timeout is an error.
 			r.err = fmt.Errorf("its effect was not seen within %s: %s", r.limit, missing(r.step, ob.Have))

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// BirthPath overrides InitialPath for one birth; it is gone after a reboot.
+	// BirthPath overrides InitialPath for one birth; it is gone once the member
+	// is ready, and after a reboot.
 	BirthPath = "/run/quorate/etcd-birth.env"
 	// BegunPath says that an etcd has been ready on this host once, whatever
 	// became of its data: an empty member is then a lost one, not a new one.

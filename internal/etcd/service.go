@@ -93,7 +93,10 @@ func PeerURL(n unit.Node) string { return "https://" + net.JoinHostPort(n.Addres
 // Endpoint is the address of a node's etcd, for Connect.
 func Endpoint(n unit.Node) string { return net.JoinHostPort(n.Address, ClientPort) }
 
-// unitText is the unit file. Hardening: etcd writes only its data folder and
+// unitText is the unit file. A member whose data is gone does not start: its
+// peers would take it for the one it was, which may have voted for what it does
+// not know any more; and a lone founder would found a second, empty cluster. Only
+// a birth that quorate has prepared begins without data. Hardening: etcd writes only its data folder and
 // needs no capability, for as root it owns all that it reads. No negative OOM
 // score: where CAP_SYS_RESOURCE is missing (containers) the start would fail.
 func unitText(c Config) string {
@@ -109,8 +112,10 @@ StartLimitIntervalSec=0
 Type=notify
 EnvironmentFile=` + InitialPath + `
 EnvironmentFile=-` + BirthPath + `
+ExecStartPre=/bin/sh -c 'test -d ` + DataDir + `/member || test -e ` + BirthPath + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
 ExecStart=` + strings.Join(append([]string{Binary}, quoteAll(args(c))...), " \\\n  ") + `
 ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + BegunPath + `
+ExecStartPost=+/bin/rm -f ` + BirthPath + `
 Restart=always
 RestartSec=2
 TimeoutStartSec=infinity

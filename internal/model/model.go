@@ -105,6 +105,7 @@ type EtcdState struct {
 	Begun   Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
 	Member  Known[Member] // by the member list of those who have quorum
 	Healthy Known[bool]   // this member serves (a learner: it is caught up)
+	Lost    bool          // its data was seen to be none with which it can go on
 }
 
 // NodeState is a host as the API server knows it.

@@ -125,27 +125,6 @@ func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Clust
 	return nil
 }
 
-// compare says who of the hosts that the cluster keeps is gone from the file,
-// and who is in it at another address. A machine that the file has under
-// another name is no leaver: it would be cleaned while it is set up.
-func compare(kept []kube.Departed, file *spec.Cluster) (gone []kube.Departed, elsewhere map[model.HostID]string) {
-	addresses, seen, elsewhere := map[string]bool{}, map[string]bool{}, map[model.HostID]string{}
-	for _, h := range file.Spec.Hosts {
-		addresses[h.Address] = true
-	}
-	for _, d := range kept {
-		h, stays := file.Host(d.Name)
-		switch {
-		case stays && h.Address != d.Address:
-			elsewhere[model.HostID(d.Name)] = d.Address
-		case !stays && !addresses[d.Address] && !seen[d.Name]:
-			gone = append(gone, d)
-			seen[d.Name] = true
-		}
-	}
-	return gone, elsewhere
-}
-
 // Named says that the file which was applied last names the host.
 func (v APIView) Named(id model.HostID) bool { return slices.Contains(v.applied, string(id)) }
 

@@ -79,6 +79,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Begun = model.Is(f.Data), model.Is(f.Begun) // data alone: it may be a birth that was cut short
+	h.Etcd.Lost = f.EtcdLost && f.Data
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
 	h.Ready = model.Is(f.Readyz)
 	for _, v := range model.Services() {
@@ -120,6 +121,8 @@ func service(want *unit.Service, v model.Service, f Facts) model.Unit {
 			stamp = "not ours"
 		}
 		out.Running = model.Is(stamp)
+	} else if f.Loops(v) {
+		out.Running = out.Running.Because("ends again and again")
 	}
 	return out
 }

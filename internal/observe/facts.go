@@ -5,6 +5,7 @@ package observe
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ type Unit struct {
 	Load, Active, Sub, File string // LoadState, ActiveState, SubState, UnitFileState
 	PID, Restarts           int
 	Result                  string
+	Since                   time.Duration // for how long it has been active
+	DropIns                 []string      // files of others that change it
 }
 
 // Listener is a process that listens on a TCP port.
@@ -55,6 +58,7 @@ type Facts struct {
 	Stamps     map[string]string // by service: what the running process has read
 	EtcdHealth bool              // a read that a quorum agreed to
 	EtcdLocal  bool              // it serves what it has
+	EtcdLost   bool              // it ends because its log is not the one that its peers know
 	Readyz     bool
 	Asks       []string // etcd servers of the running API server
 	Backends   []string // API servers behind its front door
@@ -110,7 +114,8 @@ func parse(out []byte) (Facts, error) {
 	pairs(frames["etcd"], " ", etcd)
 	f.EtcdHealth = strings.Contains(etcd["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(etcd["local"], `"health":"true"`)
-	f.units(frames["units"])
+	f.EtcdLost = line("lost") == "yes"
+	f.units(frames["units"], line("uptime"))
 	f.stamps(frames["stamps"])
 	if d := line("doorstamp"); d != "" {
 		f.Stamps[model.FrontDoor.String()] = d
@@ -125,15 +130,21 @@ func parse(out []byte) (Facts, error) {
 	return f, nil
 }
 
-func (f *Facts) units(text string) {
+// units reads blocks of systemctl show. uptime is the host's, in seconds.
+func (f *Facts) units(text, uptime string) {
+	up, _ := strconv.ParseFloat(strings.Fields(uptime + " 0")[0], 64)
 	for _, block := range strings.Split(text, "\n\n") {
 		m := map[string]string{}
 		pairs(block, "=", m)
 		pid, _ := strconv.Atoi(m["MainPID"])
 		restarts, _ := strconv.Atoi(m["NRestarts"])
 		if id := strings.TrimSuffix(m["Id"], ".service"); id != "" {
-			f.Units[id] = Unit{Load: m["LoadState"], Active: m["ActiveState"], Sub: m["SubState"], File: m["UnitFileState"],
-				PID: pid, Restarts: restarts, Result: m["Result"]}
+			u := Unit{Load: m["LoadState"], Active: m["ActiveState"], Sub: m["SubState"], File: m["UnitFileState"],
+				PID: pid, Restarts: restarts, Result: m["Result"], DropIns: strings.Fields(m["DropInPaths"])}
+			if began, err := strconv.ParseInt(m["ActiveEnterTimestampMonotonic"], 10, 64); err == nil && began > 0 {
+				u.Since = max(0, time.Duration(up*float64(time.Second))-time.Duration(began)*time.Microsecond)
+			}
+			f.Units[id] = u
 		}
 	}
 }
@@ -188,11 +199,32 @@ func (f *Facts) listeners(text string, owners map[int]string) {
 	}
 }
 
+// A service that says nothing of itself to systemd is active as soon as its
+// process is there, whatever becomes of that.
+const (
+	proven   = time.Second      // a process that lives so long has read its configuration
+	restored = 10 * time.Second // one that was restarted, so long
+)
+
+// mute are the services of which systemd knows only that their process is there.
+var mute = []model.Service{model.ControllerManager, model.Scheduler, model.Kubelet, model.KubeProxy}
+
 // Up says whether a service runs, by systemd: a member of etcd that waits for
-// its peers counts, for it is what they wait for.
+// its peers counts, for it is what they wait for; a process that may end in a
+// moment does not.
 func (f Facts) Up(v model.Service) bool {
 	u := f.Units[v.String()]
+	if u.Active == "active" && slices.Contains(mute, v) && (u.Since < proven || u.Restarts > 0 && u.Since < restored) {
+		return false
+	}
 	return u.Active == "active" || u.Active == "reloading" || v == model.Etcd && u.Active == "activating" && u.Sub == "start"
+}
+
+// Loops says that a service ends again and again, or ended for good by itself.
+func (f Facts) Loops(v model.Service) bool {
+	u := f.Units[v.String()]
+	return u.Sub == "auto-restart" || u.Active == "failed" ||
+		u.Restarts > 0 && (u.Active == "activating" || u.Active == "active" && u.Since < restored)
 }
 
 func lines(s string) []string {

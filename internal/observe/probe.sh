@@ -31,15 +31,17 @@ frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/
 frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null | sha256sum | cut -d' ' -f1
 frame "links"; for f in /opt/quorate/bin/* /opt/quorate/cni/*; do [ -s "$f" ] && echo "$f $(readlink "$f")"; done
-S=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result $UNITS 2>/dev/null)
+S=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result,ActiveEnterTimestampMonotonic,DropInPaths $UNITS 2>/dev/null)
+frame "uptime"; cat /proc/uptime
 frame "units"; printf '%s\n' "$S"
 # The running units and their processes, with one pass of the shell's own.
-up=' ' environs= cmdlines= pid= id= state=
+up=' ' environs= cmdlines= pid= id= state= etcd=
 while IFS='=' read -r k v; do
 	case $k in
 	MainPID) pid=$v ;; Id) id=$v ;; ActiveState) state=$v ;; SubState) state=$state/$v ;;
 	esac
 	if [ -z "$k" ]; then
+		[ "$id" != etcd.service ] || etcd=$state
 		case $state in active/*|reloading/*|activating/start) up="$up$id " ;; esac
 		case $pid in ''|0) ;; *) environs="$environs /proc/$pid/environ" cmdlines="$cmdlines /proc/$pid/cmdline" ;; esac
 		pid= id= state=
@@ -55,6 +57,11 @@ frame "routestamp"; isup quorate-routes && sed -n '1s/^# *//p' /run/quorate-rout
 frame "etcd"
 # An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.
 if isup etcd; then echo "health $(curl -s -m 2 'http://127.0.0.1:2381/health?exclude=NOSPACE')"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT')"; fi
+# The member cannot go on from what it has: its log is not the one that its peers know.
+frame "lost"
+case $etcd in active/*) ;; *)
+	[ -d /var/lib/etcd/member ] && journalctl -q -u etcd --since=-60s -o cat --no-pager 2>/dev/null | grep -qF 'Was the raft log corrupted, truncated, or lost' && echo yes ;;
+esac
 frame "readyz"; isup kube-apiserver && curl -sk -m 3 https://127.0.0.1:6443/readyz
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0,' '\n\n' | sed 's/^--etcd-servers=//'
 frame "backends"; sed -n 's/^ *server \([^ ;{]*:6443\).*/\1/p' /etc/quorate/nginx/nginx.conf 2>/dev/null

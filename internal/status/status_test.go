@@ -137,7 +137,7 @@ func observation(t *testing.T) *observe.Observation {
 			Units: map[string]observe.Unit{}, Files: map[string][]byte{}}
 		for _, s := range g.Hosts[id].Services {
 			if s != nil {
-				f.Units[s.Name] = observe.Unit{Load: "loaded", Active: "active", Sub: "running", File: "enabled"}
+				f.Units[s.Name] = observe.Unit{Load: "loaded", Active: "active", Sub: "running", File: "enabled", Since: time.Hour}
 			}
 		}
 		for _, c := range g.Hosts[id].Certs {

@@ -18,10 +18,11 @@ import (
 type Env struct {
 	Host   host.Host // the step's host
 	Goal   *goal.Goal
-	Have   model.Cluster     // as observed before the stage
-	Files  map[string][]byte // certificates that lie on the host
-	Shared *pki.Shared       // the cluster's keys, in memory; nil before they exist
-	Joined bool              // the kubelet has a client certificate
+	Have   model.Cluster            // as observed before the stage
+	Files  map[string][]byte        // certificates that lie on the host
+	Shared *pki.Shared              // the cluster's keys, in memory; nil before they exist
+	Joined bool                     // the kubelet has a client certificate
+	Loops  func(model.Service) bool // a service of the host ends again and again
 	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kube.Departed
 

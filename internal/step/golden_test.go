@@ -45,6 +45,8 @@ var scenes = []scene{
 	{name: "heal-stopped-all", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp1 *", "stopped cp2 *", "stopped cp3 *"}},
 	{name: "heal-stopped-all-and-shrink", made: "cp1 cp2 cp3 cp4|w1 w2", file: "cp1 cp2 cp3|w1", then: []string{"stopped cp1 *", "stopped cp2 *", "stopped cp3 *", "stopped cp4 *"}, risk: plan.Exposed},
 	{name: "heal-wiped-member", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"wiped cp3"}},
+	{name: "heal-lost-log", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"lostlog cp3"}},
+	{name: "heal-lost-log-of-two", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"lostlog cp2", "lostlog cp3"}},
 	{name: "heal-reinstalled", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"reinstalled cp3"}},
 	{name: "heal-wiped-only-member", made: "cp1|w1", file: "cp1|w1", then: []string{"wiped cp1"}},
 	{name: "heal-changed-file", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"disk cp2 kube-apiserver", "disk w1 kubelet"}},
@@ -113,6 +115,11 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		edit(func(h *model.Host) {
 			h.Etcd.Data, h.Etcd.Healthy = model.Is(false), model.Is(false)
 			h.Units[model.Etcd].Running = model.Is("")
+		})
+	case "lostlog":
+		edit(func(h *model.Host) {
+			h.Etcd.Lost, h.Etcd.Healthy = true, model.Is(false)
+			h.Units[model.Etcd].Running = model.Is("").Because("ends again and again")
 		})
 	case "reinstalled":
 		edit(func(h *model.Host) {

@@ -159,7 +159,7 @@ func (s SetAside) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s SetAside) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy = model.Is(false), model.Is(true), model.Is(false)
+		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy, h.Etcd.Lost = model.Is(false), model.Is(true), model.Is(false), false
 		h.Units[model.Etcd].Running = model.Is("")
 	})
 }

@@ -88,6 +88,8 @@ func member(have *model.Host, at on, c model.Cluster) []plan.Step {
 		return nil
 	case m == model.Voter && !data, m == model.Unstarted && !data && have.Etcd.Begun.Is(true):
 		return []plan.Step{RemoveMember{at, "its data is gone; an empty member must not vote as the one it was"}}
+	case m != model.NoMember && have.Etcd.Lost:
+		return []plan.Step{RemoveMember{at, "its log is lost in part, so that it cannot go on; it joins anew"}}
 	case m == model.NoMember && data:
 		return []plan.Step{SetAside{at}}
 	case m == model.NoMember && !have.Etcd.Begun.Is(true):

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,7 +68,7 @@ func differs(have *model.Host, u, w model.Unit, v model.Service) string {
 	case u.Disk.Is(""):
 		return "not installed"
 	case u.Running.Is(""):
-		return "not running"
+		return cmp.Or(u.Running.Why(), "not running")
 	case runs && !disk:
 		return "file on disk differs (no restart)"
 	case !disk:
@@ -152,6 +153,8 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 	}
 	member := h.Etcd.Member
 	switch {
+	case h.Etcd.Lost:
+		return errors.New("its log is lost in part, so that it cannot go on from its data")
 	case data && member.Is(model.NoMember) && c.Born():
 		return errors.New("it has data of a membership that was taken away; that goes first")
 	case data, member.Is(model.Learner):

@@ -47,6 +47,9 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}
+	if err := s.undrop(ctx, e); err != nil {
+		return err
+	}
 	var script strings.Builder
 	script.WriteString("systemctl daemon-reload\n")
 	for i, v := range s.Set {
@@ -63,6 +66,30 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	}
 	_, err = sh(ctx, e, "", script.String())
 	return err
+}
+
+// undrop sets aside the drop-ins that give a service another command, when it
+// does not live with them. Others stay: a proxy's address or a limit is the
+// user's to set, and so is a command with which the service runs.
+func (s Run) undrop(ctx context.Context, e Env) error {
+	for _, v := range s.Set {
+		if !e.Loops(v) {
+			continue
+		}
+		said, err := sh(ctx, e, "", `k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)
+for f in /etc/systemd/system/"$1".d/*.conf /run/systemd/system/"$1".d/*.conf; do
+	[ -f "$f" ] && grep -q '^[[:space:]]*Exec' "$f" || continue
+	mkdir -p -m 700 `+KeptDir+`; mkdir -p "$k${f%/*}"; mv "$f" "$k$f"; echo "$f is kept at $k$f"
+	rmdir "${f%/*}" 2>/dev/null || true
+done`, v.String()+".service")
+		if err != nil {
+			return err
+		}
+		for l := range strings.Lines(said) {
+			e.Say("%s: %s does not run with a drop-in: %s", s.ID, v, strings.TrimSpace(l))
+		}
+	}
+	return nil
 }
 
 // verify lets the real programs judge the files in a folder of their own.
@@ -170,7 +197,7 @@ func (s Run) birthFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, e
 func (s Run) Diagnose(ctx context.Context, e Env) string {
 	var b strings.Builder
 	for _, v := range s.Set {
-		out, err := sh(ctx, e, "", `systemctl is-active "$1" || true; journalctl -u "$1" -n 12 --no-pager -o cat 2>/dev/null || true`, v.String())
+		out, err := sh(ctx, e, "", `systemctl is-active "$1" || true; systemctl show -p DropInPaths "$1" | grep . || true; journalctl -u "$1" -n 12 --no-pager -o cat 2>/dev/null || true`, v.String())
 		if err == nil {
 			fmt.Fprintf(&b, "%s on %s: %s\n", v, s.ID, out)
 		}

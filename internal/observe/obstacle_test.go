@@ -1,0 +1,110 @@
+package observe
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/model"
+)
+
+// What a machine is, against what the file says it is.
+func TestObstacle(t *testing.T) {
+	o, _ := observer(t, nil)
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := Facts{Arch: "x86_64", Marker: "prod", Named: "cp2", Data: true, Addresses: []string{"192.0.2.2"}, MachineID: "2"}
+	bare := Facts{Arch: "x86_64", Addresses: []string{"192.0.2.2"}, MachineID: "2"}
+	for name, at := range map[string]struct {
+		of     Facts
+		change func(*Facts, *Observation)
+		says   []string // none: nothing forbids to go on
+	}{
+		"as it was set up":      {of: set},
+		"bare":                  {of: bare},
+		"its clock is ahead":    {set, func(f *Facts, _ *Observation) { f.Offset = 95 * time.Second }, []string{"clock", "1m35s"}},
+		"its clock is behind":   {bare, func(f *Facts, _ *Observation) { f.Offset = -31 * time.Second }, []string{"clock", "-31s"}},
+		"its clock is good":     {bare, func(f *Facts, _ *Observation) { f.Offset = -29 * time.Second }, nil},
+		"another cluster's":     {set, func(f *Facts, _ *Observation) { f.Marker = "test" }, []string{`"test"`, "quorate reset"}},
+		"set up as another":     {set, func(f *Facts, _ *Observation) { f.Named = "cp9" }, []string{"set up as cp9", "call it cp9", "add it as cp2"}},
+		"lost its address":      {set, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"192.0.2.2", "192.0.2.77", "take cp2 out of the file"}},
+		"never had the address": {bare, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"correct internalAddress"}},
+		"moved with its data": {set, func(_ *Facts, o *Observation) {
+			o.Etcd.Members["cp2"] = etcd.Member{Name: "cp2", PeerURLs: []string{"https://192.0.2.77:2380"}}
+		}, []string{"192.0.2.77", "192.0.2.2", "take cp2 out of the file"}},
+		"new under the name and another address": {bare, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "192.0.2.77" },
+			[]string{"192.0.2.77", "another", "quorate forget cp2"}},
+		"reached by another address":           {set, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "cp2.example" }, nil},
+		"the machine of another":               {bare, func(_ *Facts, o *Observation) { o.Facts["cp1"] = Facts{MachineID: "2"} }, []string{"machine-id of cp1"}},
+		"the machine of one that left":         {bare, func(_ *Facts, o *Observation) { o.Facts["old"] = Facts{MachineID: "2"} }, []string{"machine-id of old"}},
+		"somebody's data where none should be": {bare, func(f *Facts, _ *Observation) { f.Data = true }, []string{"/var/lib/etcd"}},
+	} {
+		f := at.of
+		ob := &Observation{Facts: map[model.HostID]Facts{}, Etcd: EtcdView{Members: map[model.HostID]etcd.Member{}}, API: APIView{Elsewhere: map[model.HostID]string{}}}
+		if at.change != nil {
+			at.change(&f, ob)
+		}
+		ob.Facts["cp2"] = f
+		got := obstacle(g, ob, "cp2", f)
+		if got != "" && len(at.says) == 0 {
+			t.Errorf("%s: %s", name, got)
+		}
+		for _, s := range at.says {
+			if !strings.Contains(got, s) {
+				t.Errorf("%s: nothing about %q in %q", name, s, got)
+			}
+		}
+	}
+}
+
+// A machine that the file has under another name is no leaver, and a name at
+// another address is told.
+func TestCompare(t *testing.T) {
+	o, _ := observer(t, nil)
+	gone, elsewhere := compare([]kube.Departed{{Name: "old", Address: "192.0.2.9"}, {Name: "cp1", Address: "192.0.2.1"}, {Name: "renamed", Address: "192.0.2.2"},
+		{Name: "cp3", Address: "192.0.2.8"}, {Name: "old", Address: "192.0.2.9"}}, o.File)
+	if len(gone) != 1 || gone[0].Name != "old" {
+		t.Errorf("gone are %v", gone)
+	}
+	if len(elsewhere) != 1 || elsewhere["cp3"] != "192.0.2.8" {
+		t.Errorf("elsewhere are %v", elsewhere)
+	}
+}
+
+// Who was taken out of the file and serves another cluster now is gone.
+func TestTakenByAnother(t *testing.T) {
+	o, _ := observer(t, nil)
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ob := &Observation{Facts: map[model.HostID]Facts{"old": {Marker: "test", Data: true, Links: map[string]string{"/opt/quorate/bin/etcd": "x"}}},
+		API: APIView{Departed: []kube.Departed{{Name: "old", Address: "192.0.2.9"}}}}
+	if h := assemble(g, ob, time.Now()).Hosts["old"]; h.Up() || !h.Gone.Is(true) {
+		t.Errorf("it is up %v, gone %v", h.Reached, h.Gone)
+	}
+}
+
+// What only others name is seen to be gone when they do not any more.
+func TestGhostsAreSeenToGo(t *testing.T) {
+	o, _ := observer(t, nil)
+	first := &Observation{Facts: map[model.HostID]Facts{}, API: APIView{Nodes: map[model.HostID]kube.NodeStatus{"old7": {}}}}
+	o.recall(first)
+	later := &Observation{Facts: map[model.HostID]Facts{}}
+	o.recall(later)
+	if _, there := later.Facts["old7"]; !there {
+		t.Fatal("it is forgotten: nobody can say that its node is deleted")
+	}
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := assemble(g, later, time.Now()).Hosts["old7"]; !h.Node.Registered.Is(false) || !h.Gone.Is(true) {
+		t.Errorf("%+v", h)
+	}
+}
