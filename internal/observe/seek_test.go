@@ -48,17 +48,13 @@ func observer(t *testing.T, cp3 hosttest.Handler) (*Observer, *hosttest.Fake) {
 func TestSought(t *testing.T) {
 	var asked atomic.Int32
 	back, block := make(chan struct{}), make(chan struct{})
-	o, _ := observer(t, func(ctx context.Context, _ host.Cmd, _ []byte) (host.Result, error) {
+	o, _ := observer(t, func(context.Context, host.Cmd, []byte) (host.Result, error) {
 		if asked.Add(1) == 1 {
 			return host.Result{}, fmt.Errorf("cp3: %w", host.ErrUnreachable)
 		}
 		close(block) // twice would be a second seeker
-		select {
-		case <-back:
-			return host.Result{Stdout: []byte(answers)}, nil
-		case <-ctx.Done():
-			return host.Result{}, ctx.Err()
-		}
+		<-back
+		return host.Result{Stdout: []byte(answers)}, nil
 	})
 	ob, err := o.Look(t.Context())
 	if err != nil {
@@ -131,30 +127,23 @@ func TestRefusalIsNotSought(t *testing.T) {
 	}
 }
 
-// In a hurry, one silent host is waited for once, and then no more.
+// One that is silent is waited for in one look at some hosts, and not in the next.
 func TestHurry(t *testing.T) {
-	var asked atomic.Int32
-	o, _ := observer(t, func(ctx context.Context, _ host.Cmd, _ []byte) (host.Result, error) {
-		if asked.Add(1) == 1 {
-			return host.Result{Stdout: []byte(answers)}, nil
-		}
-		<-ctx.Done()
-		return host.Result{}, ctx.Err()
+	end := make(chan struct{})
+	defer close(end)
+	o, _ := observer(t, func(context.Context, host.Cmd, []byte) (host.Result, error) {
+		<-end
+		return host.Result{Stdout: []byte(answers)}, nil
 	})
-	if _, err := o.Look(t.Context()); err != nil {
+	frame, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
-	for range 50 { // at its patience each, these would take longer than the test may
-		ob, err := o.Look(t.Context(), "cp1", "cp3")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ob.Overdue("cp3") || ob.Overdue("cp1") {
-			t.Fatal("cp3 is silent, and cp1 is not")
-		}
-	}
-	if took := time.Since(begun); took > 25*patience {
-		t.Errorf("50 looks took %s", took)
+	o.probe(t.Context(), frame, []model.HostID{"cp3"}, time.Millisecond)
+	// Would it be waited for, the test would end by its time-out.
+	o.probe(t.Context(), frame, []model.HostID{"cp1", "cp3"}, time.Hour)
+	ob, err := o.Glance(t.Context(), true)
+	if err != nil || !ob.Overdue("cp3") || ob.Overdue("cp1") || !ob.Have.Hosts["cp1"].Up() {
+		t.Errorf("%v: cp3 is silent, and cp1 is not", err)
 	}
 }
