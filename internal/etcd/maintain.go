@@ -28,7 +28,8 @@ type Status struct {
 	DBSizeInUse int64
 	Quota       int64    // bytes that DBSize must stay below; 0: etcd before 3.6 does not tell
 	Revision    int64    // of the data it has applied
-	Errors      []string // alarms, and "no leader"
+	Alarms      []Alarm  // raised, of all members
+	Errors      []string // other trouble: "no leader"
 }
 
 // IsLeader says whether the member asked is the leader.
@@ -44,7 +45,15 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 		s = Status{
 			ID: r.Header.MemberId, ClusterID: r.Header.ClusterId, Version: r.Version,
 			Leader: r.Leader, Learner: r.IsLearner, Term: r.RaftTerm, Index: r.RaftIndex, Applied: r.RaftAppliedIndex,
-			DBSize: r.DbSize, DBSizeInUse: r.DbSizeInUse, Quota: r.DbSizeQuota, Revision: r.Header.Revision, Errors: r.Errors,
+			DBSize: r.DbSize, DBSizeInUse: r.DbSizeInUse, Quota: r.DbSizeQuota, Revision: r.Header.Revision,
+		}
+		for _, e := range r.Errors {
+			var a Alarm
+			if n, _ := fmt.Sscanf(e, "memberID:%d alarm:%s", &a.Member, &a.Kind); n == 2 {
+				s.Alarms = append(s.Alarms, a)
+			} else {
+				s.Errors = append(s.Errors, e)
+			}
 		}
 		return nil
 	})

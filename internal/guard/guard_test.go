@@ -146,6 +146,13 @@ func TestSource(t *testing.T) {
 		t.Errorf("from a learner: %s", at)
 	}
 	g = guarded(t, 3)
+	st := g.Seen.Etcd.Status["cp1"]
+	st.Alarms = []etcd.Alarm{{Member: g.Seen.Etcd.Members["cp2"].ID, Kind: etcd.Corrupt}}
+	g.Seen.Etcd.Status["cp1"] = st
+	if at, err := g.Source(""); !errors.As(err, new(Refused)) {
+		t.Errorf("from a leader whose data is corrupt: %s", at)
+	}
+	g = guarded(t, 3)
 	g.lose("cp2") // who led, by the others' word
 	if at, err := g.Source(""); err == nil {
 		t.Errorf("from a leader that cannot be reached: %s", at)

@@ -30,6 +30,8 @@ func (g *Guard) Source(named model.HostID) (model.HostID, error) {
 			return "", Refused{"etcd has no leader just now, so that it is not known whose data is the newest", "quorate etcd status; then name a member's host with --host"}
 		case g.Hosts[at] == nil || !g.Seen.Have.Hosts[at].Up():
 			return "", Refused{fmt.Sprintf("%s, whose etcd leads, cannot be reached", at), "name another member's host with --host"}
+		case g.corrupt(at):
+			return "", Refused{fmt.Sprintf("%s, whose etcd leads, has data that differs from the others' (alarm CORRUPT)", at), "name another member's host with --host"}
 		}
 		return at, nil
 	}
@@ -44,10 +46,24 @@ func (g *Guard) Source(named model.HostID) (model.HostID, error) {
 	case !g.Seen.Facts[named].EtcdLocal:
 		return "", Refused{fmt.Sprintf("the etcd of %s does not answer", named), "quorate etcd status says why; name another member's host"}
 	}
-	if !g.healthy(named) {
+	switch {
+	case g.corrupt(named):
+		g.Say("%s: the data of its member differs from the others' (alarm CORRUPT)", named)
+	case !g.healthy(named):
 		g.Say("%s: there is no quorum: this is what its member has, and others may have had more", named)
 	}
 	return named, nil
+}
+
+// corrupt says that CORRUPT is raised of a host's member.
+func (g *Guard) corrupt(id model.HostID) bool {
+	is := etcd.Alarm{Member: g.Seen.Etcd.Members[id].ID, Kind: etcd.Corrupt}
+	for _, st := range g.Seen.Etcd.Status {
+		if slices.Contains(st.Alarms, is) {
+			return true
+		}
+	}
+	return false
 }
 
 // SaveThere saves a snapshot on the host whose member it is of; with keys, what

@@ -3,11 +3,11 @@ package status
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 )
@@ -86,7 +86,7 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	_, inFile := ob.Goal.File.Host(string(id))
 	out := Member{Host: id, ID: m.HexID(), Name: m.Name, InFile: inFile, Role: "follower", Asked: asked, Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
 		Term: st.Term, Index: st.Index, Applied: st.Applied, Revision: st.Revision, DBSize: st.DBSize, DBUsed: st.DBSizeInUse, Quota: st.Quota,
-		Version: st.Version, Errors: plainly(ob, st.Errors)}
+		Version: st.Version, Errors: plainly(ob, st)}
 	if len(m.PeerURLs) > 0 {
 		out.PeerURL = m.PeerURLs[0]
 	}
@@ -105,26 +105,30 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	}
 	if !out.Healthy {
 		out.Why = silent(ob.Facts[id], asked)
+		if corrupt(st) {
+			out.Why = "it runs, but neither reads nor writes while CORRUPT is raised"
+		}
 	}
 	return out
 }
 
-var alarmForm = regexp.MustCompile(`^memberID:(\d+) alarm:(\w+) *$`)
-
-// plainly names hosts in alarms, where etcd has numbers.
-func plainly(ob *observe.Observation, errs []string) (out []string) {
-	for _, e := range errs {
-		if f := alarmForm.FindStringSubmatch(e); f != nil {
-			e = "alarm " + f[2] + " of member " + f[1]
-			for id, m := range ob.Etcd.Members {
-				if fmt.Sprint(m.ID) == f[1] {
-					e = "alarm " + f[2] + " of " + string(id)
-				}
+// plainly says what a member tells of, alarms with hosts where etcd has numbers.
+func plainly(ob *observe.Observation, st etcd.Status) (out []string) {
+	for _, a := range st.Alarms {
+		of := fmt.Sprintf("member %x", a.Member)
+		for id, m := range ob.Etcd.Members {
+			if m.ID == a.Member {
+				of = string(id)
 			}
 		}
-		out = append(out, e)
+		out = append(out, "alarm "+a.Kind+" of "+of)
 	}
-	return out
+	return append(out, st.Errors...)
+}
+
+// corrupt says that CORRUPT is raised, with which nobody reads or writes.
+func corrupt(st etcd.Status) bool {
+	return slices.ContainsFunc(st.Alarms, func(a etcd.Alarm) bool { return a.Kind == etcd.Corrupt })
 }
 
 // silent is why a member does not serve.

@@ -172,3 +172,44 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s (-update writes it): %v\n%s", path, err, got)
 	}
 }
+
+// etcd on its own: who is down and why, alarms by host, and the last line.
+func TestEtcd(t *testing.T) {
+	for name, change := range map[string]func(*observe.Observation){
+		"etcd-healthy": func(*observe.Observation) {},
+		"etcd-lost":    func(o *observe.Observation) { lose(o, "cp2") },
+		"etcd-alarms": func(o *observe.Observation) {
+			for id, st := range o.Etcd.Status {
+				st.Alarms = []etcd.Alarm{{Member: o.Etcd.Members["cp3"].ID, Kind: etcd.Corrupt}, {Member: 7, Kind: etcd.NoSpace}}
+				o.Etcd.Status[id] = st
+			}
+			o.Have.Edit("cp1", func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
+		},
+		"etcd-learner": func(o *observe.Observation) {
+			m := o.Etcd.Members["cp3"]
+			m.Learner = true
+			o.Etcd.Members["cp3"] = m
+			o.Have.Edit("cp3", func(h *model.Host) { h.Etcd.Member = model.Is(model.Learner) })
+			o.Etcd.Members["10.0.0.99"] = etcd.Member{ID: 5, PeerURLs: []string{"https://10.0.0.99:2380"}}
+			o.Facts["10.0.0.99"] = observe.Facts{Err: errors.New("it is an etcd member that the file does not name")}
+			o.Have.Put("10.0.0.99", model.Host{Etcd: model.EtcdState{Member: model.Is(model.Unstarted)}})
+		},
+		"etcd-unknown": func(o *observe.Observation) {
+			lose(o, "cp2")
+			f := o.Facts["cp1"]
+			f.Units["etcd"] = observe.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Restarts: 9}
+			o.Etcd = observe.EtcdView{Err: errors.New("no etcd member answers")}
+			for _, id := range []model.HostID{"cp1", "cp3"} {
+				o.Have.Edit(id, func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
+			}
+		},
+	} {
+		o := observation(t)
+		change(o)
+		e := EtcdOf(o)
+		golden(t, name+".txt", e.Text()+"\n"+e.MembersText())
+		if healthy := len(e.Problems()) == 0; healthy != (name == "etcd-healthy") {
+			t.Errorf("%s: %q", name, e.Problems())
+		}
+	}
+}
