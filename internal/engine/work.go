@@ -187,7 +187,9 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 			// A timeout is an error.
 			r.err = fmt.Errorf("its effect was not seen within %s: %s", r.limit, missing(r.step, ob.Have))
 		case r.did:
-			r.err = away(r.step, ob.Have)
+			if r.err = away(r.step, ob.Have); r.err == nil {
+				r.err = ended(r.step, ob.Facts[r.about.Host])
+			}
 		}
 		if r.err == nil {
 			still = append(still, r)
@@ -205,6 +207,25 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 	}
 	w.active = still
 	return failed, err
+}
+
+// maxRestarts is how often a service may end before the step that began it has
+// failed. An API server may end once or twice while others come up.
+const maxRestarts = 6
+
+// ended is why the effect of a step is not waited for: what it began ends again
+// and again.
+func ended(s plan.Step, f observe.Facts) error {
+	r, ok := s.(step.Run)
+	if !ok {
+		return nil
+	}
+	for _, v := range r.Set {
+		if n := f.Units[v.String()].Restarts; n >= maxRestarts && f.Loops(v) {
+			return fmt.Errorf("%s has ended %d times", v, n)
+		}
+	}
+	return nil
 }
 
 // away is why the effect of a step is not waited for: its host is lost.
