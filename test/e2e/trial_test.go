@@ -149,12 +149,12 @@ func (x *trial) ask(t *testing.T) *asking {
 	return a
 }
 
-// note keeps an operation, and when the first got no answer.
+// note keeps an operation, and when the first got none.
 func (a *asking) note(op prober.Op) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ops = append(a.ops, op)
-	if op.Outcome != prober.Done && a.first.IsZero() {
+	if op.Outcome == prober.Unknown && a.first.IsZero() {
 		a.first = time.Now()
 	}
 }

@@ -89,8 +89,11 @@ func (x *trial) steps(t *testing.T) (steps []plan.About) {
 	return steps
 }
 
+// away is how long a host is off at most.
+const away = 90 * time.Second
+
 // trialOfPower takes the power off a host when a step begins, any host and any
-// step, and gives it back when apply has ended, however it did.
+// step. It comes back when apply has ended, however it did, or while it waits.
 func (x *trial) trialOfPower(t *testing.T) {
 	begun, before := time.Now(), x.voters
 	change, voters := x.next()
@@ -107,14 +110,13 @@ func (x *trial) trialOfPower(t *testing.T) {
 // powerCut is a host that was off for the rest of an apply.
 type powerCut struct {
 	host, at string
-	ended    time.Duration // after it the apply ended
-	code     int
-	said     string
+	off      time.Duration
+	code     int // of the apply, however it ended
 	back     time.Time
 }
 
 func (p powerCut) String() string {
-	return fmt.Sprintf("%s off at %s, apply ended %.1f s later with %d", p.host, p.at, p.ended.Seconds(), p.code)
+	return fmt.Sprintf("%s off for %.1f s at %s, apply ended with %d", p.host, p.off.Seconds(), p.at, p.code)
 }
 
 // powerCut applies, and takes the power off one of the hosts in the middle.
@@ -133,13 +135,19 @@ func (x *trial) powerCut(t *testing.T, hosts []string, args ...string) powerCut 
 		p.at = r.seen[len(r.seen)-1].Step.Key()
 	}
 	x.power(t, p.host, false)
-	cut := time.Now()
-	if p.code = r.end(); p.code < 0 {
+	cut, ended := time.Now(), make(chan int, 1)
+	go func() { ended <- r.end() }()
+	back := func() { x.power(t, p.host, true); p.back, p.off = time.Now(), time.Since(cut) }
+	select {
+	case p.code = <-ended:
+		back()
+	case <-time.After(away):
+		back()
+		p.code = <-ended
+	}
+	if p.code < 0 {
 		t.Errorf("apply did not end within %s", 2*patience)
 	}
-	p.ended, p.said = time.Since(cut), said(r)
-	t.Logf("%s\n%s", p, p.said)
-	x.power(t, p.host, true)
-	p.back = time.Now()
+	t.Logf("%s\n%s", p, said(r))
 	return p
 }
