@@ -109,11 +109,14 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 		On:       func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {
 			// The step's own host first: what is applied through it is seen there.
-			// A host that leaves may stop at any moment.
+			// One that leaves may stop at any moment, and comes last.
 			ids := append([]model.HostID{id}, ob.Have.Serving()...)
-			slices.SortStableFunc(ids, func(a, b model.HostID) int { return rank(ob.Overdue(a)) - rank(ob.Overdue(b)) })
+			last := func(at model.HostID) int {
+				return 2*rank(!ob.Have.Hosts[at].Roles.Has(model.ControlPlane)) + rank(ob.Overdue(at))
+			}
+			slices.SortStableFunc(ids, func(a, b model.HostID) int { return last(a) - last(b) })
 			for _, at := range ids {
-				if h := ob.Have.Hosts[at]; h.Up() && h.Ready.Is(true) && h.Roles.Has(model.ControlPlane) {
+				if h := ob.Have.Hosts[at]; h.Up() && h.Ready.Is(true) {
 					return e.observer.API(ctx, e.observer.Hosts[at], ob.Shared)
 				}
 			}

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // EtcdView is etcd's own account of its members.
@@ -92,6 +95,30 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		break
 	}
 	return v
+}
+
+// strangers are the members that the file does not name, at the address by which
+// etcd knows them. Who leaves is kept in the cluster; but when the one API
+// server that stays does not answer, they are those who can tell, and who hold
+// the quorum without which it does not start again.
+func (v EtcdView) strangers(file *spec.Cluster) (out []kube.Departed) {
+	if v.Err != nil || !v.Agreed {
+		return nil
+	}
+	ours := map[string]bool{}
+	for _, h := range file.Spec.Hosts {
+		ours[h.Address], ours[h.InternalAddress] = true, true
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.Members)) {
+		m := v.Members[id]
+		if _, named := file.Host(m.Name); named || m.Name == "" || len(m.PeerURLs) == 0 {
+			continue
+		}
+		if u, err := url.Parse(m.PeerURLs[0]); err == nil && u.Hostname() != "" && !ours[u.Hostname()] {
+			out = append(out, kube.Departed{Name: m.Name, Address: u.Hostname()})
+		}
+	}
+	return out
 }
 
 // statuses asks each member for itself; clusters that differ are a conflict. A

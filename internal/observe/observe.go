@@ -73,8 +73,14 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 	if err != nil {
 		return nil, err
 	}
-	if len(only) == 0 && o.meet(out.API.Departed) {
-		return o.Look(ctx)
+	if len(only) == 0 {
+		left := out.API.Departed
+		if out.API.Err != nil {
+			left = out.Etcd.strangers(o.File)
+		}
+		if o.meet(left) {
+			return o.Look(ctx)
+		}
 	}
 	return out, nil
 }

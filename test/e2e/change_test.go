@@ -68,6 +68,8 @@ func TestChange(t *testing.T) {
 	only("cp2", "w1")
 	r := c.apply(t)
 	r.want(t, 3).says(t, "cp3") // two voters, one dead: no quorum to remove it with
+	// It is back, but the API server that stays is down: only etcd knows of cp3.
+	c.on(t, "cp2", `systemctl stop kube-apiserver`)
 	c.power(t, "cp3", true)
 	eventually(t, "cp3 leaves once it is back", func() error {
 		if r := c.apply(t); r.code != 0 {
