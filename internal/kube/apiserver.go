@@ -49,7 +49,7 @@ func APIServer(ctx Context) (unit.Service, error) {
 			"LimitNOFILE=65536",
 			"LogsDirectory=kubernetes",
 			"LogsDirectoryMode=0750",
-		}, slices.Concat(closing, confined)...),
+		}, slices.Concat(onlyReady, confined)...),
 	}, []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient},
 		unit.File{File: host.File{Path: auditPolicyPath, Content: audit}},
 		unit.File{File: host.File{Path: authenticationPath, Content: authentication}}), nil

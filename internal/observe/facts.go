@@ -217,7 +217,8 @@ func (f Facts) Up(v model.Service) bool {
 	if u.Active == "active" && slices.Contains(mute, v) && (u.Since < proven || u.Restarts > 0 && u.Since < restored) {
 		return false
 	}
-	return u.Active == "active" || u.Active == "reloading" || v == model.Etcd && u.Active == "activating" && u.Sub == "start"
+	return u.Active == "active" || u.Active == "reloading" ||
+		u.Active == "activating" && (u.Sub == "start-post" || v == model.Etcd && u.Sub == "start")
 }
 
 // Loops says that a service ends again and again, or ended for good by itself.

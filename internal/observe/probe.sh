@@ -42,7 +42,7 @@ while IFS='=' read -r k v; do
 	esac
 	if [ -z "$k" ]; then
 		[ "$id" != etcd.service ] || etcd=$state
-		case $state in active/*|reloading/*|activating/start) up="$up$id " ;; esac
+		case $state in active/*|reloading/*|activating/start|activating/start-post) up="$up$id " ;; esac
 		case $pid in ''|0) ;; *) environs="$environs /proc/$pid/environ" cmdlines="$cmdlines /proc/$pid/cmdline" ;; esac
 		pid= id= state=
 	fi
