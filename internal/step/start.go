@@ -193,11 +193,13 @@ func (s Run) birthFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, e
 	return []host.File{etcd.BirthFile(etcd.Existing, members)}, nil
 }
 
-// Diagnose collects what the host itself says of services that do not come up.
+// Diagnose collects what the host itself says of services that do not come up:
+// the last lines of their logs, but for stack traces, which hide what went wrong.
 func (s Run) Diagnose(ctx context.Context, e Env) string {
 	var b strings.Builder
 	for _, v := range s.Set {
-		out, err := sh(ctx, e, "", `systemctl is-active "$1" || true; systemctl show -p DropInPaths "$1" | grep . || true; journalctl -u "$1" -n 12 --no-pager -o cat 2>/dev/null || true`, v.String())
+		out, err := sh(ctx, e, "", `systemctl is-active "$1" || true; systemctl show -p DropInPaths "$1" | grep . || true; journalctl -q -u "$1" -n 300 --no-pager -o cat 2>/dev/null |
+	grep -vE '^[[:space:]]|^goroutine |^created by |^[[:alnum:]_./*()-]+\([^ ]*(, [^ ]*)*\)$|"level":"info"|^$' | tail -n 12 | cut -c1-500 || true`, v.String())
 		if err == nil {
 			fmt.Fprintf(&b, "%s on %s: %s\n", v, s.ID, out)
 		}

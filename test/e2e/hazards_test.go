@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -26,7 +27,7 @@ func TestHazards(t *testing.T) {
 	}{
 		{"learner without space", learnerWithoutSpace}, {"two clusters", twoClusters}, {"reinstalled", reinstalled},
 		{"renamed", renamed}, {"moved", moved}, {"cut off while a host left", cutWhileLeaving},
-		{"quorum lost", quorumLost}, {"down to one", downToOne},
+		{"quorum lost", quorumLost}, {"certificates ended", certificatesEnded}, {"down to one", downToOne},
 	} {
 		if !t.Run(s.name, func(t *testing.T) { s.test(t, c, only) }) {
 			return // the next would begin with a broken cluster
@@ -203,6 +204,38 @@ func quorumLost(t *testing.T, c *cluster, only func(...string)) {
 	only("cp1", "cp2", "cp3", "w1")
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
+}
+
+// certificatesEnded: the cluster was left alone for longer than its certificates
+// last, and is down; apply brings it back.
+func certificatesEnded(t *testing.T, c *cluster, _ func(...string)) {
+	hosts := []string{"cp1", "cp2", "cp3"}
+	for _, h := range hosts {
+		for path := range strings.FieldsSeq(c.on(t, h, `find /etc/kubernetes/pki -name '*.crt' ! -name '*ca.crt'`)) {
+			by := pki.KubernetesCA
+			switch {
+			case strings.Contains(path, "front-proxy"):
+				by = pki.FrontProxyCA
+			case strings.Contains(path, "/etcd/"), strings.Contains(path, "apiserver-etcd"):
+				by = pki.EtcdCA
+			}
+			c.forge(t, h, path, by, expired)
+		}
+	}
+	for _, h := range hosts {
+		c.on(t, h, `systemctl restart --no-block etcd kube-apiserver kube-controller-manager kube-scheduler`)
+	}
+	eventually(t, "etcd has no quorum any more", func() error {
+		if _, err := c.try(t.Context(), "cp1", `curl -sf -m 5 http://127.0.0.1:2381/health`); err == nil {
+			return fmt.Errorf("cp1 still has quorum")
+		}
+		return nil
+	})
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, hosts...)
+	c.nodesReady(t, "w1", "cp1", "cp2", "cp3", "w1")
+	c.doorsSteady(t, "w1")
 }
 
 // downToOne: the leader leaves with another, and one stays.
