@@ -34,3 +34,19 @@ func TestDoneAgainAndAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestEnded(t *testing.T) {
+	s := step.Run{Set: []model.Service{model.Etcd}}
+	facts := func(state string, restarts int) observe.Facts {
+		return observe.Facts{Units: map[string]observe.Unit{"etcd": {Active: state, Sub: "auto-restart", Restarts: restarts}}}
+	}
+	if err := ended(s, facts("activating", maxRestarts)); err == nil || !strings.Contains(err.Error(), "etcd has ended") {
+		t.Errorf("a service that ends again and again: %v", err)
+	}
+	if err := ended(s, facts("activating", maxRestarts-1)); err != nil {
+		t.Errorf("it may yet come up: %v", err)
+	}
+	if err := ended(deed{}, facts("activating", 99)); err != nil {
+		t.Errorf("a step that begins no service: %v", err)
+	}
+}
