@@ -103,7 +103,7 @@ func (r *running) explain(ctx context.Context) {
 func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	return step.Env{
-		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, Loops: f.Loops,
+		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, Loops: f.Loops, Listed: ob.Etcd.Members,
 		Departed: ob.API.Departed,
 		Drain:    step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:       func(at model.HostID) host.Host { return e.observer.Hosts[at] },

@@ -23,6 +23,8 @@ type Env struct {
 	Shared *pki.Shared              // the cluster's keys, in memory; nil before they exist
 	Joined bool                     // the kubelet has a client certificate
 	Loops  func(model.Service) bool // a service of the host ends again and again
+	// Listed are etcd's members as the hosts that they were seen to belong to.
+	Listed map[model.HostID]etcd.Member
 	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kube.Departed
 

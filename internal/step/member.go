@@ -172,18 +172,18 @@ func (s SetAside) Interim(c *model.Cluster) {
 	})
 }
 
-// listed finds the host on etcd's member list, by its peer address: a member
-// that never started has no name, and when nobody knows its address, that is
-// what the host is called.
+// listed finds the host on etcd's member list as it is now: by its peer address,
+// for a member that never started has no name; by its name; or as the one that
+// was seen to be its, for who left the file may have neither.
 func listed(ctx context.Context, e Env, c *etcd.Client, id model.HostID) (etcd.Member, bool, error) {
 	members, err := c.Members(ctx)
 	if err != nil {
 		return etcd.Member{}, false, err
 	}
+	h, named := e.Goal.Hosts[id]
+	seen, known := e.Listed[id]
 	for _, m := range members {
-		h, named := e.Goal.Hosts[id]
-		nameless := m.Name == "" && slices.ContainsFunc(m.PeerURLs, func(u string) bool { return etcd.HostOf(u) == string(id) })
-		if named && slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) || m.Name == string(id) || nameless {
+		if named && slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) || m.Name == string(id) || known && m.ID == seen.ID {
 			return m, true, nil
 		}
 	}
