@@ -2,6 +2,8 @@
 
 package e2e
 
+import "time"
+
 const (
 	// kills is how often TestKilled interrupts.
 	kills = 60
@@ -9,6 +11,8 @@ const (
 	killEvery = 1
 	// powerOffs is how many hosts TestTrials powers off in the middle of a change.
 	powerOffs = 20
+	// away is how long such a host is off at most.
+	away = 90 * time.Second
 	// allChanges says that all changes are killed, not a growth alone.
 	allChanges = true
 )

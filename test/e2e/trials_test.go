@@ -89,9 +89,6 @@ func (x *trial) steps(t *testing.T) (steps []plan.About) {
 	return steps
 }
 
-// away is how long a host is off at most.
-const away = 90 * time.Second
-
 // trialOfPower takes the power off a host when a step begins, any host and any
 // step. It comes back when apply has ended, however it did, or while it waits.
 func (x *trial) trialOfPower(t *testing.T) {
