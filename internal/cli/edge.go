@@ -62,6 +62,8 @@ func explain(cmd *cobra.Command, err error) edge {
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
 	case errors.As(err, &deferred):
 		e.next = "bring these hosts back and " + again + ", or take them out of the file"
+	case errors.As(err, &blocked) && quorumLost(blocked.Plan.Have):
+		e.next = wayBack(cmd, blocked.Plan.Have)
 	case errors.As(err, &blocked):
 		e.next = "solve what is named first, then " + again
 	case errors.As(err, &held):

@@ -23,8 +23,7 @@ func etcdCommand() *cobra.Command {
 		Short: "Look after the cluster's database: its members, snapshots, space and alarms",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(etcdStatusCommand(), etcdMembersCommand(), snapshotCommand(), defragCommand(), alarmCommand())
-	cmd.AddCommand( /* recovery: */ )
+	cmd.AddCommand(etcdStatusCommand(), etcdMembersCommand(), snapshotCommand(), defragCommand(), alarmCommand(), recoverCommand(), restoreCommand())
 	return cmd
 }
 

@@ -104,9 +104,9 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, Loops: f.Loops, Listed: ob.Etcd.Members,
-		Departed: ob.API.Departed,
-		Drain:    step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
-		On:       func(at model.HostID) host.Host { return e.observer.Hosts[at] },
+		Departed: ob.API.Departed, Past: ob.Past(),
+		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
+		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {
 			// The step's own host first: what is applied through it is seen there.
 			// One that leaves may stop at any moment, and comes last.

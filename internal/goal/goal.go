@@ -24,6 +24,9 @@ type Seen struct {
 	ResolvConf string
 	PodCIDR    string // its share of the pod network, when it has one already
 	Address    string // of a host that leaves: where its pods are reached until it is clean
+	// Lost says that the host does not answer, is no member of etcd, and may
+	// come back with data of a superseded cluster: nobody is led to it.
+	Lost bool
 }
 
 // Artifacts are the programs and images of the cluster's versions.
@@ -52,6 +55,9 @@ type Goal struct {
 	Hosts     map[model.HostID]*Host
 	Base      kube.Context // the cluster, for what belongs to no host
 	Want      model.Cluster
+
+	// masters and members are those of the file; Base holds them without the lost.
+	masters, members []unit.Node
 }
 
 // Build makes the goal. Hosts that were not seen get the nature of a common
@@ -62,7 +68,7 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]Seen) (*Goa
 	if err != nil {
 		return nil, err
 	}
-	base, err := g.context(nodes)
+	base, err := g.context(nodes, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -106,19 +112,24 @@ func (g *Goal) Applied() []byte {
 	return text
 }
 
-func (g *Goal) context(nodes []unit.Node) (kube.Context, error) {
+func (g *Goal) context(nodes []unit.Node, seen map[model.HostID]Seen) (kube.Context, error) {
 	v := g.Artifacts.Versions
+	lost := func(n unit.Node) bool { return seen[model.HostID(n.Name)].Lost }
 	ctx := kube.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, CNIManifest: g.Artifacts.Manifest}
 	for _, n := range nodes {
 		if n.ControlPlane || n.Worker {
 			ctx.Nodes = append(ctx.Nodes, n)
 		}
 		if n.ControlPlane {
-			ctx.APIServers = append(ctx.APIServers, n)
+			g.masters = append(g.masters, n)
 		}
 		if n.Etcd {
-			ctx.EtcdMembers = append(ctx.EtcdMembers, n)
+			g.members = append(g.members, n)
 		}
+	}
+	ctx.APIServers, ctx.EtcdMembers = slices.DeleteFunc(slices.Clone(g.masters), lost), slices.DeleteFunc(slices.Clone(g.members), lost)
+	if len(ctx.APIServers) == 0 || len(ctx.EtcdMembers) == 0 {
+		ctx.APIServers, ctx.EtcdMembers = g.masters, g.members
 	}
 	for name, to := range map[string]*string{"pause": &ctx.ImagePause, "coredns": &ctx.ImageCoreDNS, "metrics-server": &ctx.ImageMetricsServer} {
 		ref, err := artifact.ImageRef(v, name)
@@ -138,7 +149,7 @@ func (g *Goal) host(base kube.Context, n unit.Node, seen Seen) (*Host, error) {
 	if h.System, err = system(ctx); err != nil {
 		return nil, err
 	}
-	h.Certs, err = pki.Leaves(n, pki.Context{ControlPlanes: ctx.APIServers, Endpoint: g.File.Spec.ControlPlaneEndpoint,
+	h.Certs, err = pki.Leaves(n, pki.Context{ControlPlanes: g.masters, Endpoint: g.File.Spec.ControlPlaneEndpoint,
 		CertSANs: g.File.Spec.CertSANs, ServiceCIDR: g.File.Spec.Network.ServiceCIDR, DNSDomain: g.File.Spec.Network.DNSDomain,
 		Algorithm: g.File.Spec.PKI.KeyAlgorithm, Days: g.File.Spec.PKI.CertificateDays})
 	if err != nil {
@@ -175,7 +186,7 @@ func (g *Goal) Bridged() bool { return g.File.Spec.Network.CNI == "bridge" }
 // that, in a file that does not outlive a reboot, so that a member that lost
 // its data never comes up as a new, empty cluster.
 func (g *Goal) etcd(ctx kube.Context) (unit.Service, error) {
-	return etcd.Service(etcd.Config{Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.EtcdMembers, State: etcd.Existing,
+	return etcd.Service(etcd.Config{Cluster: ctx.Cluster, Self: ctx.Self, Members: g.members, State: etcd.Existing,
 		ExtraArgs: g.File.Spec.Components["etcd"].ExtraArgs}), nil
 }
 

@@ -160,8 +160,12 @@ func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID
 }
 
 // member is what the list says of a host. Without a list nothing is known,
-// unless etcd has never run anywhere that could be seen.
+// unless etcd has never run anywhere that could be seen, or the host's data is
+// of a superseded cluster.
 func (v EtcdView) member(id model.HostID, f Facts) model.Known[model.Member] {
+	if v.Err != nil && f.Superseded {
+		return model.Is(model.NoMember)
+	}
 	if v.Err != nil {
 		if v.fresh && f.Err == nil {
 			return model.Is(model.NoMember)

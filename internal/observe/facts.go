@@ -4,12 +4,14 @@
 package observe
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 )
 
@@ -48,9 +50,12 @@ type Facts struct {
 	Named      string   // the host of the cluster that its units make it
 	Foreign    []string // what others have put there
 	Addresses  []string
-	Data       bool // etcd has a data folder
-	Begun      bool // an etcd has been ready here once
-	Kubelet    bool // the kubelet has its client certificate
+	Data       bool     // etcd has a data folder
+	DataOf     string   // the id of the cluster that the data belongs to
+	Superseded bool     // that cluster was superseded by a recovery: nothing that its members say counts
+	Past       []string // ids of superseded clusters that this host knows
+	Begun      bool     // an etcd has been ready here once
+	Kubelet    bool     // the kubelet has its client certificate
 	Sums       map[string]string
 	HostsSum   string
 	Links      map[string]string // target by path
@@ -99,6 +104,12 @@ func parse(out []byte) (Facts, error) {
 	f.Begun, f.Data, f.Kubelet = line("begun") == "yes", line("data") == "yes", line("bootstrapped") == "yes"
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
+	f.Past = lines(frames["past"])
+	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
+		if _, cluster, err := etcd.Identity(head); err == nil {
+			f.DataOf = etcd.HexCluster(cluster)
+		}
+	}
 	f.Readyz = line("readyz") == "ok"
 	f.Asks, f.Backends = lines(frames["asks"]), lines(frames["backends"])
 	f.Images = lines(frames["images"])
@@ -110,10 +121,10 @@ func parse(out []byte) (Facts, error) {
 	}
 	pairs(frames["links"], " ", f.Links)
 	pairs(frames["sysctls"], "=", f.Sysctls)
-	etcd := map[string]string{}
-	pairs(frames["etcd"], " ", etcd)
-	f.EtcdHealth = strings.Contains(etcd["health"], `"health":"true"`)
-	f.EtcdLocal = strings.Contains(etcd["local"], `"health":"true"`)
+	says := map[string]string{}
+	pairs(frames["etcd"], " ", says)
+	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
+	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
 	f.EtcdLost = line("lost") == "yes"
 	f.units(frames["units"], line("uptime"))
 	f.stamps(frames["stamps"])

@@ -114,6 +114,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	if out.Goal, err = goal.Build(o.File, o.Artifacts, o.natures()); err != nil {
 		return nil, err
 	}
+	out.supersede()
 	keys := readKeys(out.Facts)
 	var wg sync.WaitGroup
 	wg.Add(2)
@@ -121,6 +122,11 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
 	o.recall(out)
+	if lost := out.lost(); len(lost) > 0 {
+		if out.Goal, err = o.GoalWithout(lost...); err != nil {
+			return nil, err
+		}
+	}
 	out.Have = assemble(out.Goal, out, time.Now())
 	return out, ctx.Err()
 }

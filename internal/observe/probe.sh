@@ -17,6 +17,9 @@ frame "marker"; cat /etc/quorate/cluster 2>/dev/null
 frame "named"; sed -n 's/^ *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' /etc/systemd/system/kubelet.service /etc/systemd/system/etcd.service 2>/dev/null
 frame "begun"; [ -e /etc/quorate/etcd-begun ] && echo yes
 frame "data"; [ -d /var/lib/etcd/member ] && echo yes
+# Of which cluster: every file of the log begins with that.
+frame "wal"; for f in /var/lib/etcd/member/wal/*.wal; do :; done; [ -f "$f" ] && head -c 128 "$f" | base64 -w 0
+frame "past"; cat /etc/quorate/etcd-past 2>/dev/null
 frame "bootstrapped"; [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && echo yes
 frame "foreign"
 for f in /etc/kubernetes/manifests/*.yaml /etc/kubernetes/admin.conf /etc/rancher /var/lib/rancher/k3s /etc/k0s /var/lib/k0s; do [ -e "$f" ] && echo "$f"; done

@@ -37,12 +37,18 @@ func (s Addon) Need(c model.Cluster) error {
 	if !slices.Contains(workloads, s.Name) {
 		return nil
 	}
-	for _, h := range c.Hosts {
-		if h.Node.Settled.Is(true) {
-			return nil
+	settled := false
+	for _, id := range c.IDs() {
+		h := c.Hosts[id]
+		if h.Node.Registered.Is(true) && !h.Node.Ready.Is(true) && c.Addons[s.Name].Is(s.Digest.Or("")+"!") {
+			return notYet(c, id, fmt.Sprintf("it lacks nothing but pods that run, and the node %s is not ready", id))
 		}
+		settled = settled || h.Node.Settled.Is(true)
 	}
-	return errors.New("no node is there yet to run it")
+	if !settled {
+		return errors.New("no node is there yet to run it")
+	}
+	return nil
 }
 
 // Effect implements plan.Step.

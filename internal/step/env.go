@@ -25,6 +25,8 @@ type Env struct {
 	Loops  func(model.Service) bool // a service of the host ends again and again
 	// Listed are etcd's members as the hosts that they were seen to belong to.
 	Listed map[model.HostID]etcd.Member
+	// Past are the ids of superseded etcd clusters, by all hosts together.
+	Past []string
 	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kube.Departed
 

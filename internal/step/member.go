@@ -136,7 +136,9 @@ func (s RemoveMember) Effect(c *model.Cluster) {
 func (s RemoveMember) Interim(c *model.Cluster) { s.Effect(c) }
 
 // SetAside stops etcd on a host that is no member and moves its old data out
-// of the way; the data is kept.
+// of the way; the data is kept. An API server there that does not count as ready
+// may serve what that etcd holds, and stops with it: it begins anew, with
+// nothing remembered, once the host has joined.
 type SetAside struct{ on }
 
 // About implements plan.Step.
@@ -160,7 +162,7 @@ func (s SetAside) Need(c model.Cluster) error {
 func (s SetAside) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy, h.Etcd.Lost = model.Is(false), model.Is(true), model.Is(false), false
-		h.Units[model.Etcd].Running = model.Is("")
+		stopStale(h)
 	})
 }
 
@@ -168,8 +170,26 @@ func (s SetAside) Effect(c *model.Cluster) {
 func (s SetAside) Interim(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		h.Etcd.Data, h.Etcd.Begun = model.Unknown[bool]("being moved"), model.Is(true)
-		h.Units[model.Etcd].Running = model.Is("")
+		stopStale(h)
 	})
+}
+
+// stale are the services that SetAside stops besides etcd.
+func stale(h model.Host) []model.Service {
+	if h.Ready.Is(true) || !h.Runs(model.APIServer) {
+		return nil
+	}
+	return []model.Service{model.APIServer, model.ControllerManager, model.Scheduler}
+}
+
+func stopStale(h *model.Host) {
+	services := stale(*h)
+	for _, v := range append(services, model.Etcd) {
+		h.Units[v].Running = model.Is("")
+	}
+	if len(services) > 0 {
+		h.Ready, h.Asks = model.Is(false), model.Is("")
+	}
 }
 
 // listed finds the host on etcd's member list as it is now: by its peer address,
@@ -289,12 +309,22 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 
 // Do implements Action.
 func (s SetAside) Do(ctx context.Context, e Env) error {
-	kept, err := sh(ctx, e, "set-aside", `systemctl stop etcd.service
+	units := []string{"etcd.service"}
+	for _, v := range stale(e.Have.Hosts[s.ID]) {
+		units = append(units, v.String()+".service")
+	}
+	kept, err := sh(ctx, e, "set-aside", `for u; do
+	# Its etcd is gone: it would try for a minute to end in good order.
+	if [ "$u" = kube-apiserver.service ]; then systemctl kill -s KILL "$u" || true; fi
+done
+systemctl stop "$@"
 k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)/var/lib/etcd; mkdir -p -m 700 "$k"
 [ -e /var/lib/etcd/member ] && mv /var/lib/etcd/member "$k/"
-install -D -m 0644 /dev/null `+etcd.BegunPath+`; echo "$k"`)
-	if err == nil {
-		e.Say("%s: the old etcd data is kept at %s", s.ID, kept)
+install -D -m 0644 /dev/null `+etcd.BegunPath+`; echo "$k"`, units...)
+	if err != nil {
+		return err
 	}
+	e.Say("%s: the old etcd data is kept at %s", s.ID, kept)
+	_, err = sh(ctx, e, "", etcd.RecordPast, e.Past...)
 	return err
 }

@@ -31,6 +31,8 @@ func (s Settle) Need(c model.Cluster) error {
 		return errors.New("no API server answers")
 	case !h.Runs(model.Kubelet):
 		return errors.New("its kubelet does not run")
+	case h.Roles.Has(model.ControlPlane) && !(h.Runs(model.APIServer) && h.Ready.Is(true)):
+		return errors.New("its own API server, to which its kubelet speaks, does not answer yet")
 	}
 	return nil
 }

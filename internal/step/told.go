@@ -47,6 +47,6 @@ func (o on) untold(c model.Cluster) bool {
 
 // Do implements Action.
 func (s Tell) Do(ctx context.Context, e Env) error {
-	_, err := sh(ctx, e, "", `install -D -m 0644 /dev/null "$1"`, etcd.BegunPath)
+	_, err := sh(ctx, e, "", etcd.RecordPast+`install -D -m 0644 /dev/null `+etcd.BegunPath, e.Past...)
 	return err
 }

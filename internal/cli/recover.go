@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+)
+
+// recovery is what the commands have in common that bring etcd's data back.
+type recovery struct {
+	target target
+	yes    bool
+	output string
+	from   string // a host whose member's data it is
+	source string // or a snapshot: HOST:PATH, or a file on this machine
+	on     string // the host on which etcd begins anew
+	whole  bool   // also while etcd has quorum
+}
+
+func recoverCommand() *cobra.Command {
+	r := recovery{}
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "Bring etcd back on one host after its quorum is lost for good",
+		Long: `Recover makes a new etcd cluster of one member from the best data that a
+surviving host has, or from a snapshot, and lets all other hosts join it anew.
+What hosts that do not answer have acknowledged beyond that is lost: if they can
+be brought back with their disks, do that instead, and nothing is lost.
+
+It shows what it found and what it would do, and asks for the cluster's name.
+It can be repeated after any interruption. The data that was on the host is
+kept. While etcd has quorum it refuses.`,
+		Example: `  quorate etcd recover -f prod.yaml
+  quorate etcd recover -f prod.yaml --from cp2
+  quorate etcd recover -f prod.yaml --from-snapshot cp1:/var/lib/quorate/snapshots/20261121T051644Z.db`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
+	}
+	cmd.Flags().StringVar(&r.from, "from", "", "the host whose data to take, instead of the best")
+	cmd.Flags().StringVar(&r.source, "from-snapshot", "", "a snapshot to take instead: HOST:PATH, or a file on this machine")
+	cmd.MarkFlagsMutuallyExclusive("from", "from-snapshot")
+	r.flags(cmd)
+	return cmd
+}
+
+func restoreCommand() *cobra.Command {
+	r := recovery{whole: true}
+	cmd := &cobra.Command{
+		Use:   "restore SNAPSHOT",
+		Short: "Take the whole cluster back to the state of a snapshot",
+		Long: `Restore makes a new etcd cluster of one member from a snapshot (HOST:PATH, or a
+file on this machine), and lets all other hosts join it anew. Everything that
+was written after the snapshot was taken is gone from the cluster; what etcd
+holds now is saved in a snapshot first, if any member can give one. The API does
+not answer meanwhile; running pods go on until what the data says of them differs.
+
+The snapshot must be of this cluster: its secrets are encrypted with the keys of
+the cluster that it was taken from.`,
+		Example: `  quorate etcd restore -f prod.yaml cp1:/var/lib/quorate/snapshots/20261121T051644Z.db
+  quorate etcd restore -f prod.yaml --on cp2 ./before-upgrade.db`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.source = args[0]
+			return r.run(cmd)
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+func (r *recovery) flags(cmd *cobra.Command) {
+	r.target.flags(cmd)
+	cmd.Flags().StringVar(&r.on, "on", "", "the host on which etcd begins anew (a snapshot's own host, or the first that answers)")
+	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for the cluster's name")
+	cmd.Flags().StringVarP(&r.output, "output", "o", "text", "text | json (one event a line)")
+}
+
+func (r *recovery) run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	s, err := r.target.open(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ob, err := s.engine.Look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.refuse(cmd, ob); err != nil {
+		return err
+	}
+	found := survey{ob: ob}
+	if found.data, found.errs = s.engine.Survey(ctx, ob); ctx.Err() != nil {
+		return ctx.Err()
+	}
+	do, from, err := r.choose(ctx, cmd, s, found)
+	if err != nil {
+		return err
+	}
+	p, err := s.engine.PlanRecovered(ob, do.At)
+	if err != nil {
+		return err
+	}
+	if r.output != "json" {
+		fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\nThen, with etcd on "+string(do.At)+" as the only member:\n", p.Text())
+	}
+	if !r.yes {
+		line, err := answer(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to go on: ", s.file.Metadata.Name))
+		if err != nil {
+			return err
+		}
+		if line != s.file.Metadata.Name {
+			return fmt.Errorf("%w: %q is not %q", errRefused, line, s.file.Metadata.Name)
+		}
+	}
+	w := s.watch(cmd, r.output, cmd.CommandPath()[len("quorate "):])
+	defer w.close()
+	locked, release, err := s.engine.Lock(ctx, w.doing)
+	if err != nil {
+		return w.end(ctx, err)
+	}
+	defer release()
+	out, err := s.engine.Recover(locked, do)
+	if errors.Is(err, engine.ErrQuorum) {
+		err = fmt.Errorf("%w: etcd has quorum again", errRefused)
+	}
+	if err != nil {
+		return w.end(locked, err)
+	}
+	err = s.engine.Apply(locked, p)
+	// Who does not come back is deferred: that is no failure of a recovery.
+	var deferred engine.Deferred
+	away := errors.As(err, &deferred)
+	if away {
+		err = nil
+	}
+	if err = w.end(locked, err); err != nil {
+		return fmt.Errorf("etcd is back on %s (revision %d), but not all is done: %w", do.At, out.Revision, err)
+	}
+	w.close()
+	if r.output != "json" {
+		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back: %s; it goes on at %d\n", found.before(from), out.Revision)
+		if away {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\nnext: %s\n", deferred, awayNext(cmd))
+		}
+	}
+	return nil
+}
+
+// awayNext is what to do about hosts that may come back with old data.
+func awayNext(cmd *cobra.Command) string {
+	return "keep these hosts off until `" + command(cmd, "apply") + "` can be run right after they start (they believe in the old cluster until then), or take them out of the file and apply"
+}
+
+// refuse says why there is nothing to recover.
+func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
+	if r.output != "text" && r.output != "json" {
+		return usageError{fmt.Errorf("--output %q: want text or json", r.output)}
+	}
+	switch {
+	case ob.Have.Conflict != "":
+		return fmt.Errorf("%w: %s", errRefused, ob.Have.Conflict)
+	case ob.Have.Quorum("") && !r.whole:
+		return fmt.Errorf("%w: etcd has quorum; `%s` mends what else is wrong; to go back to an older state: %s SNAPSHOT", errRefused, command(cmd, "apply"), command(cmd, "etcd restore"))
+	case !ob.Have.Born():
+		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` makes it", errRefused, command(cmd, "apply"))
+	case ob.Shared == nil:
+		return fmt.Errorf("%w: no control plane that holds the cluster's keys can be reached", errRefused)
+	case r.from == "" && r.source == "" && !quorumLost(ob.Have):
+		return fmt.Errorf("%w: most of etcd's members answer with their data: `%s` starts them, and nothing is lost; if they do not start, choose one of them with --from", errRefused, command(cmd, "apply"))
+	}
+	return nil
+}
+
+// quorumLost says that etcd has no quorum and that starting what can be reached
+// brings none: too many members do not answer, or have no data.
+func quorumLost(c model.Cluster) bool {
+	if !c.Born() || c.Quorum("") {
+		return false
+	}
+	total, there := 0, 0
+	for _, id := range c.Critical() {
+		h := c.Hosts[id]
+		m, known := h.Etcd.Member.Get()
+		if known && (m == model.NoMember || m == model.Learner) || !known && !h.Roles.Has(model.EtcdHost) {
+			continue
+		}
+		total++
+		if h.Up() && h.Etcd.Data.Is(true) {
+			there++
+		}
+	}
+	return there <= total/2
+}
+
+// lostHosts are the members that do not answer.
+func lostHosts(c model.Cluster) (ids []model.HostID) {
+	for _, id := range c.Critical() {
+		if h := c.Hosts[id]; !h.Up() && (h.Etcd.Member.Is(model.Voter) || !h.Etcd.Member.Known() && h.Roles.Has(model.EtcdHost)) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// wayBack is what to do when etcd's quorum is lost.
+func wayBack(cmd *cobra.Command, c model.Cluster) string {
+	first := ""
+	if lost := lostHosts(c); len(lost) > 0 {
+		first = "bring back " + strings.ReplaceAll(hostList(lost), ", ", " or ") + " with its disk: then nothing is lost. If that cannot be: "
+	}
+	return first + command(cmd, "etcd recover")
+}
+
+// snapshotOf is a source as it was given, and what a look at it tells.
+type snapshotOf struct {
+	given string
+	host  model.HostID // "" is this machine
+	path  string
+	is    etcd.Snapshot
+}

@@ -1,0 +1,70 @@
+package observe
+
+import (
+	"slices"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+)
+
+// Past are the ids of superseded etcd clusters that any host knows, sorted.
+func (o *Observation) Past() []string {
+	var all []string
+	for _, f := range o.Facts {
+		all = append(all, f.Past...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// supersede marks the hosts with data of a superseded etcd cluster. Two of them
+// may have the quorum of old, and API servers that are ready: none of it counts,
+// nor an API server that asks one of them.
+func (o *Observation) supersede() {
+	past := o.Past()
+	if len(past) == 0 {
+		return
+	}
+	for id, f := range o.Facts {
+		if f.Err == nil && f.DataOf != "" && slices.Contains(past, f.DataOf) {
+			f.Superseded, f.EtcdHealth, f.EtcdLocal, f.Readyz = true, false, false, false
+			o.Facts[id] = f
+		}
+	}
+	for id, f := range o.Facts {
+		if f.Readyz && slices.ContainsFunc(f.Asks, func(a string) bool {
+			asked := o.Facts[o.at(o.Goal, a)]
+			return asked.Superseded && asked.Up(model.Etcd)
+		}) {
+			f.Readyz = false
+			o.Facts[id] = f
+		}
+	}
+}
+
+// lost are the etcd hosts of the file that do not answer and
+// are no members, in a cluster that has superseded another: they may come back
+// with old data, so nobody is led to them before they were seen.
+func (o *Observation) lost() (ids []model.HostID) {
+	if o.Etcd.Err != nil || len(o.Past()) == 0 {
+		return nil
+	}
+	for id, h := range o.Goal.Hosts {
+		if _, member := o.Etcd.Members[id]; o.Facts[id].Err != nil && !member && h.Node.Etcd {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// GoalWithout is the goal while some hosts are lost to etcd: nobody is led to
+// them.
+func (o *Observer) GoalWithout(lost ...model.HostID) (*goal.Goal, error) {
+	seen := o.natures()
+	for _, id := range lost {
+		s := seen[id]
+		s.Lost = true
+		seen[id] = s
+	}
+	return goal.Build(o.File, o.Artifacts, seen)
+}
