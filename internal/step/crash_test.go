@@ -18,17 +18,20 @@ var changes = []struct {
 	name       string
 	cps, to    string
 	workers, w string
+	recovered  bool // onto cp1; the others come back with data of the superseded cluster
 }{
-	{"create", "", "cp1 cp2 cp3", "", "w1 w2"},
-	{"create 1", "", "cp1", "", "w1"},
-	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", ""},
-	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2"},
-	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1"},
-	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1"},
-	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1"},
-	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1"},
-	{"move 1", "cp1", "cp2", "w1", "w1"},
-	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1"},
+	{"create", "", "cp1 cp2 cp3", "", "w1 w2", false},
+	{"create 1", "", "cp1", "", "w1", false},
+	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", "", false},
+	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2", false},
+	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1", false},
+	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1", false},
+	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1", false},
+	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1", false},
+	{"move 1", "cp1", "cp2", "w1", "w1", false},
+	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1", false},
+	{"recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", true},
+	{"recovered, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", true},
 }
 
 func start(cps, workers string, w model.Cluster) model.Cluster {
@@ -77,7 +80,11 @@ func TestCrashAndDeath(t *testing.T) {
 		t.Run(ch.name, func(t *testing.T) {
 			t.Parallel()
 			w := want(ch.to, ch.w)
-			p := plan.Make(start(ch.cps, ch.workers, w), w, step.Rules())
+			from := start(ch.cps, ch.workers, w)
+			if ch.recovered {
+				recovered(&from, "cp1")
+			}
+			p := plan.Make(from, w, step.Rules())
 			if len(p.Blocked)+len(p.Deferred) > 0 || !satisfied(p.Last(), w) {
 				t.Fatal(p.Text())
 			}

@@ -63,6 +63,9 @@ var scenes = []scene{
 	{name: "dead-and-stopped", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp3", "stopped cp2 kube-apiserver"}},
 	{name: "quorum-lost", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"dead cp2 cp3"}},
 	{name: "quorum-lost-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", then: []string{"dead cp2 cp3"}},
+	{name: "superseded", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"recovered cp1"}, risk: plan.Exposed},
+	{name: "superseded-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"recovered cp1", "dead cp3"}, risk: plan.Exposed},
+	{name: "superseded-and-left", made: "cp1 cp2 cp3|w1", file: "cp1 cp4|w1", then: []string{"recovered cp1"}, risk: plan.Exposed},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
 
@@ -127,6 +130,8 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 			b.Etcd.Member, b.Node.Registered, b.Node.Settled, b.Node.Drained = h.Etcd.Member, h.Node.Registered, h.Node.Settled, h.Node.Drained
 			*h = b
 		})
+	case "recovered": // onto this host; the others are back, with data of the superseded cluster
+		recovered(c, id)
 	case "disk":
 		unit(func(_ *model.Host, u *model.Unit) { u.Disk = model.Is("changed") })
 	case "running":
@@ -146,6 +151,30 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		panic(words[0])
 	}
 	return dead
+}
+
+// recovered makes a host the only member of a new etcd cluster, to which all
+// who could be reached are led. The others run with what they had.
+func recovered(c *model.Cluster, on model.HostID) {
+	for _, id := range c.IDs() {
+		c.Edit(id, func(h *model.Host) {
+			if id != on && h.Roles.Has(model.ControlPlane) || h.Units[model.APIServer].Running.Not("") && id != on {
+				h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
+				h.Node.Ready = model.Is(false)
+				return
+			}
+			h.Backends = model.Is(string(on))
+			led := []model.Service{model.FrontDoor}
+			if id == on {
+				h.Asks = model.Is(string(on))
+				led = append(led, model.APIServer)
+			}
+			for _, v := range led {
+				d := model.Is(v.String() + "-" + string(on))
+				h.Units[v] = model.Unit{Disk: d, Running: d}
+			}
+		})
+	}
 }
 
 func TestGolden(t *testing.T) {

@@ -37,6 +37,9 @@ func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 			if !quorum && !listed && (born || h.Roles.Has(model.EtcdHost) && !h.Up()) {
 				h.Etcd.Member = model.Unknown[model.Member](noQuorum)
 			}
+			if h.Up() && !h.Etcd.Data.Known() {
+				h.Etcd.Data = model.Is(true) // half of it is moved
+			}
 			for s := range h.Units {
 				// What an interrupted step leaves is some digest, not an unknown one.
 				if u := &h.Units[s]; h.Up() && !u.Disk.Known() && u.Disk.Why() != "" {

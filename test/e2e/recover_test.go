@@ -1,0 +1,83 @@
+//go:build lab
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRecover: two of three control planes lose their power. etcd comes back on
+// the third, with everything that was written. Then the other two start, both
+// at once and with their old data, so that the old etcd has its quorum again.
+func TestRecover(t *testing.T) {
+	c := newCluster(t, "recover", 3, 0)
+	c.apply(t).want(t, 0)
+	one, two, three := c.controlPlanes()[0], c.controlPlanes()[1], c.controlPlanes()[2]
+	c.kubectl(t, one, "create", "configmap", "kept", "--from-literal=a=b")
+	c.kubectl(t, one, "create", "secret", "generic", "hidden", "--from-literal=a=b")
+	run(t, c.dir, "etcd", "recover", "--yes", "-f", filepath.Base(c.File)).want(t, 3).says(t, "etcd has quorum")
+	_, _, before, err := c.members(t, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c.power(t, two, false)
+	c.power(t, three, false)
+	c.plan(t).want(t, 3).says(t, "bring back "+two+" or "+three, "quorate etcd recover -f "+filepath.Base(c.File))
+	c.recover(t).want(t, 3).says(t, "What is lost", two) // nobody has typed the cluster's name
+	c.recover(t, "--yes").want(t, 0).says(t, "etcd is back")
+	c.holds(t, one, "kept", "hidden")
+	c.kubectl(t, one, "create", "configmap", "after", "--from-literal=a=b")
+
+	c.power(t, two, true)
+	c.power(t, three, true)
+	eventually(t, "the old etcd has its quorum", func() error {
+		for _, h := range []string{two, three} {
+			if _, err := c.try(t.Context(), h, etcdctl, "endpoint", "health"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if _, _, id, err := c.members(t, two); err != nil || id != before {
+		t.Fatalf("the old cluster is not what came back: %x, %v", id, err)
+	}
+	c.holds(t, one, "after") // whoever came back, nobody is led to it
+	c.apply(t).want(t, 0).says(t, "set old etcd data aside")
+	c.oneEtcd(t, c.controlPlanes()...)
+	if _, _, id, err := c.members(t, two); err != nil || id == before {
+		t.Errorf("the cluster id is the old one: %x, %v", id, err)
+	}
+	c.kubectl(t, three, "create", "configmap", "last", "--from-literal=a=b")
+	for _, h := range c.controlPlanes() {
+		c.holds(t, h, "kept", "hidden", "after", "last")
+		if kept := c.on(t, h, `find /var/lib/quorate/kept -path '*/var/lib/etcd/member/snap/db'`); kept == "" {
+			t.Errorf("%s: the old data was not kept", h)
+		}
+	}
+	c.nothingToDo(t)
+	c.doorsSteady(t, c.controlPlanes()...)
+}
+
+// recover runs it without a terminal.
+func (c *cluster) recover(t *testing.T, args ...string) result {
+	t.Helper()
+	return run(t, c.dir, append([]string{"etcd", "recover", "-f", filepath.Base(c.File)}, args...)...)
+}
+
+// holds polls until a host's own API server knows the objects.
+func (c *cluster) holds(t *testing.T, host string, names ...string) {
+	t.Helper()
+	eventually(t, host+" serves what was written", func() error {
+		out, err := c.tryKubectl(t, host, "--server=https://127.0.0.1:6443", "get", "configmaps,secrets", "-o", "name")
+		for _, n := range names {
+			if err == nil && !strings.Contains(out, "/"+n) {
+				err = fmt.Errorf("no %s in %q", n, out)
+			}
+		}
+		return err
+	})
+}
