@@ -307,7 +307,7 @@ func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, i
 	}
 	wg.Wait()
 	if len(failed) > 0 {
-		return Unfinished{title, failed, len(ids)}
+		return Unfinished{"failed to " + title, failed, len(ids)}
 	}
 	return nil
 }

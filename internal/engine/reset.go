@@ -14,13 +14,13 @@ import (
 
 // Unfinished says on which hosts something failed; on the others it is done.
 type Unfinished struct {
-	Doing string
+	What  string // "were not reset"
 	Hosts map[model.HostID]error
 	Of    int
 }
 
 func (u Unfinished) Error() string {
-	lines := []string{fmt.Sprintf("%s: it failed on %d of %d hosts", u.Doing, len(u.Hosts), u.Of)}
+	lines := []string{fmt.Sprintf("%d of %d hosts %s", len(u.Hosts), u.Of, u.What)}
 	for _, id := range slices.Sorted(maps.Keys(u.Hosts)) {
 		text := u.Hosts[id].Error()
 		if !strings.HasPrefix(text, string(id)+":") && !strings.HasPrefix(text, string(id)+" ") {
@@ -38,6 +38,11 @@ func (u Unfinished) Unwrap() []error { return slices.Collect(maps.Values(u.Hosts
 // side by side. A host that cannot be reached does not keep the others from it.
 func (e *Engine) Reset(ctx context.Context, ids ...model.HostID) error {
 	if err := e.onAll(ctx, 1, 1, "reset", "take quorate's things off", ids, e.sweep); err != nil {
+		var u Unfinished
+		if errors.As(err, &u) {
+			u.What = "were not reset"
+			err = u
+		}
 		return err
 	}
 	e.tell(Event{Kind: Finished, Text: "nothing of the cluster is left on its hosts"})

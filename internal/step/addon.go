@@ -40,8 +40,8 @@ func (s Addon) Need(c model.Cluster) error {
 	settled := false
 	for _, id := range c.IDs() {
 		h := c.Hosts[id]
-		if h.Node.Registered.Is(true) && !h.Node.Ready.Is(true) && c.Addons[s.Name].Is(s.Digest.Or("")+"!") {
-			return notYet(c, id, fmt.Sprintf("it lacks nothing but pods that run, and the node %s is not ready", id))
+		if h.Node.Registered.Is(true) && c.Addons[s.Name].Is(s.Digest.Or("")+"!") && !podsRun(h) {
+			return notYet(c, id, fmt.Sprintf("it lacks nothing but pods that run, and the node %s does not do its work", id))
 		}
 		settled = settled || h.Node.Settled.Is(true)
 	}
@@ -49,6 +49,12 @@ func (s Addon) Need(c model.Cluster) error {
 		return errors.New("no node is there yet to run it")
 	}
 	return nil
+}
+
+// podsRun says that the pods on a node can be ready, and be seen so. The kubelet
+// of a control plane speaks to the API server there.
+func podsRun(h model.Host) bool {
+	return h.Up() && h.Node.Ready.Is(true) && (!h.Roles.Has(model.ControlPlane) || h.Runs(model.APIServer) && h.Ready.Is(true))
 }
 
 // Effect implements plan.Step.
