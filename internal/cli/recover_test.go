@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/unit"
+)
+
+// three is a cluster whose hosts are "up", "stopped" (etcd does not run),
+// "empty" (without data) or "dead".
+func three(words string) model.Cluster {
+	c := model.New("t")
+	for i, w := range strings.Fields(words) {
+		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Obstacle: model.Is("")}
+		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(w == "up")}
+		h.Units[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up"])
+		if w == "dead" {
+			h = model.Host{Roles: h.Roles, Etcd: model.EtcdState{Member: model.Is(model.Voter)}}
+		}
+		c.Put(model.HostID(rune('a'+i)), h)
+	}
+	return c
+}
+
+func TestQuorumLost(t *testing.T) {
+	for words, want := range map[string]bool{
+		"up up dead":              false,
+		"up dead dead":            true,
+		"stopped stopped dead":    false, // apply starts them
+		"stopped empty dead":      true,
+		"stopped stopped stopped": false,
+		"dead dead dead":          true,
+		"empty empty empty":       true,
+	} {
+		c := three(words)
+		if got := quorumLost(c); got != want {
+			t.Errorf("%s: %t", words, got)
+		}
+		got := explain(applyCommand(), engine.Blocked{Plan: plan.Plan{Have: c}}).String()
+		if strings.Contains(got, "etcd recover") != want {
+			t.Errorf("%s: the way on is %s", words, got)
+		}
+	}
+	if got := explain(applyCommand(), engine.Blocked{Plan: plan.Plan{Have: three("up dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
+		t.Errorf("the better way is not the first: %s", got)
+	}
+}
+
+func TestBest(t *testing.T) {
+	s := survey{data: map[model.HostID]step.EtcdData{}, ob: &observe.Observation{Have: three("stopped stopped dead"), Goal: &goal.Goal{Hosts: map[model.HostID]*goal.Host{}},
+		Facts: map[model.HostID]observe.Facts{"a": {Past: []string{"old"}}}}}
+	for _, id := range s.ob.Have.IDs() {
+		s.ob.Goal.Hosts[id] = &goal.Host{Node: unit.Node{Name: string(id), Etcd: true}}
+	}
+	for name, at := range map[string]struct {
+		a, b step.EtcdData
+		best model.HostID
+	}{
+		"the newer":                     {step.EtcdData{There: true, Revision: 7}, step.EtcdData{There: true, Revision: 9}, "b"},
+		"the longer log":                {step.EtcdData{There: true, Revision: 7, Index: 3}, step.EtcdData{There: true, Revision: 7, Index: 2}, "a"},
+		"the one that is there":         {step.EtcdData{}, step.EtcdData{There: true, Revision: 1}, "b"},
+		"not of a superseded cluster":   {step.EtcdData{There: true, Revision: 3, Cluster: "new"}, step.EtcdData{There: true, Revision: 9, Cluster: "old"}, "a"},
+		"of a superseded one if alone":  {step.EtcdData{There: true, Revision: 3, Cluster: "old"}, step.EtcdData{}, "a"},
+		"nothing is the best of nobody": {step.EtcdData{}, step.EtcdData{}, ""},
+	} {
+		s.data["a"], s.data["b"] = at.a, at.b
+		if got, ok := s.best(); got != at.best || ok != (at.best != "") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	s.data["a"], s.data["b"] = step.EtcdData{There: true, Cluster: "x"}, step.EtcdData{There: true, Cluster: "y"}
+	if got := s.clusters(); len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+}
