@@ -31,8 +31,14 @@ type running struct {
 
 func (c *cluster) begin(t *testing.T, args ...string) *running {
 	t.Helper()
+	return c.beginTo(t, append([]string{"apply"}, args...)...)
+}
+
+// beginTo begins any command that tells events.
+func (c *cluster) beginTo(t *testing.T, args ...string) *running {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-	r := &running{cmd: exec.CommandContext(ctx, program, append([]string{"apply", "--yes", "-o", "json", "-f", filepath.Base(c.File)}, args...)...), cancel: cancel}
+	r := &running{cmd: exec.CommandContext(ctx, program, append(args, "--yes", "-o", "json", "-f", filepath.Base(c.File))...), cancel: cancel}
 	r.cmd.Dir, r.cmd.Stderr = c.dir, &r.err
 	out, err := r.cmd.StdoutPipe()
 	if err == nil {

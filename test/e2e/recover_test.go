@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"quorate.dev/quorate/internal/engine"
 )
 
 // TestRecover: two of three control planes lose their power. etcd comes back on
@@ -60,6 +62,48 @@ func TestRecover(t *testing.T) {
 	}
 	c.nothingToDo(t)
 	c.doorsSteady(t, c.controlPlanes()...)
+}
+
+// TestRestore takes a cluster back to a snapshot, with a quorate that is killed
+// at moments spread over the work: each time the same command goes on.
+func TestRestore(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "restore", 1, 0)
+	c.apply(t).want(t, 0)
+	one := c.controlPlanes()[0]
+	c.kubectl(t, one, "create", "configmap", "before", "--from-literal=a=b")
+	snap := strings.TrimSpace(run(t, c.dir, "etcd", "snapshot", "save", "-f", filepath.Base(c.File)).want(t, 0).out)
+	c.kubectl(t, one, "delete", "configmap", "before")
+	c.kubectl(t, one, "create", "configmap", "later", "--from-literal=a=b")
+	events, ended := 1, false
+	for ; !ended; events += 2 {
+		r, seen := c.beginTo(t, "etcd", "restore", snap), 0
+		killed := r.until(func(engine.Event) bool { seen++; return seen == events })
+		if killed {
+			r.kill()
+		}
+		if code := r.end(); code >= 0 {
+			if ended = true; code != 0 {
+				t.Fatalf("restore after %d kills: exit %d\n%s", events/2, code, r.err.String())
+			}
+		}
+		if out := c.on(t, one, `ls -d /var/lib/etcd/member /var/lib/etcd/.quorate-old/member 2>/dev/null || true`); out == "" {
+			t.Fatalf("killed after %d events, and there is no etcd data", events)
+		}
+	}
+	t.Logf("%d kills", events/2)
+	c.holds(t, one, "before")
+	if out, err := c.tryKubectl(t, one, "get", "configmap", "later"); err == nil {
+		t.Errorf("what was written after the snapshot is still there: %s", out)
+	}
+	c.kubectl(t, one, "create", "configmap", "last", "--from-literal=a=b")
+	c.nothingToDo(t)
+	c.oneEtcd(t, one)
+	if out := c.on(t, one, `ls -A /var/lib/etcd; ls /var/lib/quorate`); strings.Contains(out, ".quorate") || strings.Contains(out, "restore.db") {
+		t.Errorf("left of the restore: %s", out)
+	}
 }
 
 // recover runs it without a terminal.
