@@ -196,6 +196,9 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 			continue
 		}
 		at := on{ID: id, Want: &model.Host{}}
+		if h.Etcd.Member.Is(model.NoMember) && h.Etcd.Data.Is(true) && len(stale(h)) > 0 {
+			out = append(out, SetAside{at}) // what its API server serves is old: that ends first
+		}
 		if at.undrained(h) {
 			out = append(out, Drain{at})
 		}
