@@ -55,7 +55,7 @@ func (e *Engine) Survey(ctx context.Context, ob *observe.Observation) (map[model
 	var wg sync.WaitGroup
 	for _, id := range ob.Have.Critical() {
 		h := ob.Have.Hosts[id]
-		if !h.Roles.Has(model.EtcdHost) && h.Etcd.Data.Or(false) == false {
+		if !h.Roles.Has(model.EtcdHost) && !h.Etcd.Data.Or(false) {
 			continue
 		}
 		if f := ob.Facts[id]; f.Err != nil {
