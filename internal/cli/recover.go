@@ -193,7 +193,7 @@ func quorumLost(c model.Cluster) bool {
 			continue
 		}
 		total++
-		if h.Up() && h.Etcd.Data.Is(true) {
+		if h.Up() && h.Etcd.Data.Is(true) && !h.Etcd.Lost {
 			there++
 		}
 	}

@@ -99,7 +99,7 @@ func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, f
 		case !ok:
 			return do, nil, fmt.Errorf("%w: no host that answers has etcd's data: bring one back, or `%s --from-snapshot HOST:PATH` (snapshots lie in %s)", errRefused, command(cmd, "etcd recover"), etcd.SnapshotDir)
 		}
-		do.At = at
+		do.At, do.Behind = at, found.newest()-found.data[at].Revision
 		return do, nil, nil
 	}
 	from = &snapshotOf{given: r.source, path: r.source}
@@ -131,19 +131,24 @@ func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, f
 		from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], from.path)
 		do.From = from.path
 	}
+	do.Behind = found.newest() - from.is.Revision
 	if err == nil && from.is.Problem != "" {
 		err = fmt.Errorf("%w: %s: %s", errRefused, from.given, from.is.Problem)
 	}
 	return do, from, err
 }
 
-// before is the newest revision known of what was, or of the snapshot.
-func (s survey) before(from *snapshotOf) string {
-	var most int64
+// newest is the highest revision that was found.
+func (s survey) newest() (most int64) {
 	for _, d := range s.data {
 		most = max(most, d.Revision)
 	}
-	text := fmt.Sprintf("the newest revision found was %d", most)
+	return most
+}
+
+// before is the newest revision known of what was, and that of the snapshot.
+func (s survey) before(from *snapshotOf) string {
+	text := fmt.Sprintf("the newest revision found was %d", s.newest())
 	if from != nil && from.is.Revision > 0 {
 		text += fmt.Sprintf(", that of the snapshot %d", from.is.Revision)
 	}

@@ -32,6 +32,8 @@ type Recovery struct {
 	At   model.HostID // where the new etcd begins
 	From string       // a snapshot there; "": the data of that host's own member
 	File string       // a snapshot on this machine, sent there; instead of From
+	// Behind is by how much the revision of that data is below the highest known.
+	Behind int64
 	// Whole allows it while etcd has quorum: going back to an older state.
 	Whole bool
 }
@@ -159,7 +161,7 @@ func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err er
 	past = slices.Compact(past)
 	on := func(id model.HostID) host.Host { return e.observer.Hosts[id] }
 	n := ob.Goal.Hosts[r.At].Node
-	restore := step.Restore{Member: n, Token: ob.Have.Name + "-" + strings.ToLower(rand.Text()), Past: past, Snapshot: step.RestoreFile}
+	restore := step.Restore{Member: n, Token: ob.Have.Name + "-" + strings.ToLower(rand.Text()), Past: past, Snapshot: step.RestoreFile, Behind: r.Behind}
 	_, live := ob.Etcd.Status[r.At] // it serves clients
 
 	const of = 6

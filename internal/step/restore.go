@@ -23,6 +23,10 @@ var restoreText string
 // RestoreFile is where a snapshot lies on the host that is to restore it.
 const RestoreFile = "/var/lib/quorate/restore.db"
 
+// bump is by how much revisions go up in a recovery, above the highest that was
+// known: more than what hosts that are silent can have written beyond it.
+const bump = 1_000_000_000
+
 // EtcdData is what of etcd's data lies on a host.
 type EtcdData struct {
 	There    bool
@@ -138,6 +142,7 @@ type Restore struct {
 	Token    string // as no cluster had before: the new cluster's id comes of it
 	Snapshot string // a file on the host
 	Bare     bool   // it has no checksum
+	Behind   int64  // by how much its revision is below the highest that was known
 	Past     []string
 }
 
@@ -150,7 +155,7 @@ func RestoreEtcd(ctx context.Context, h host.Host, r Restore) (kept string, err 
 	if r.Bare {
 		check = "bare"
 	}
-	out, err := restoring(ctx, h, "etcd-restore", "restore etcd's data", append([]string{"restore", r.Member.Name, etcd.PeerURL(r.Member), r.Token, r.Snapshot, check}, r.Past...)...)
+	out, err := restoring(ctx, h, "etcd-restore", "restore etcd's data", append([]string{"restore", r.Member.Name, etcd.PeerURL(r.Member), r.Token, r.Snapshot, check, strconv.FormatInt(bump+max(0, r.Behind), 10)}, r.Past...)...)
 	lines := strings.Split(out, "\n")
 	kept, _ = strings.CutPrefix(lines[len(lines)-1], "kept ")
 	return kept, err

@@ -60,6 +60,9 @@ stop() {
 	esac
 }
 
+# revision FILE: of a database that nobody has open.
+revision() { $bin/etcdutl snapshot status "$1" -w json 2>/dev/null | sed -n 's/.*"revision":\([0-9]*\).*/\1/p'; }
+
 # replay NAME OUT: a snapshot of the data here with its log replayed. That is
 # done on a copy by an etcd of its own, alone and on loopback; etcd without
 # quorum that was started anew serves no snapshot (embed/serve.go: ReadyNotify).
@@ -69,6 +72,13 @@ replay() {
 	room $data $(($(du -sb $data/member | cut -f 1) * 2))
 	rm -rf $new
 	mkdir -p $new "${2%/*}"
+	rm -f "$2"
+	set -- "$1" "$2" $data/member/wal/*.wal
+	if [ ! -f "$3" ]; then # without a log etcd would found an empty cluster
+		cp $data/member/snap/db "$2"
+		echo bare
+		return
+	fi
 	cp -a $data/member $new/
 	tls="--cert-file=$pki/server.crt --key-file=$pki/server.key --client-cert-auth --trusted-ca-file=$pki/ca.crt
 		--peer-cert-file=$pki/peer.crt --peer-key-file=$pki/peer.key --peer-client-cert-auth --peer-trusted-ca-file=$pki/ca.crt"
@@ -82,8 +92,8 @@ replay() {
 		if ! kill -0 $pid 2>/dev/null || [ $i -gt 120 ]; then break; fi
 		sleep 0.5
 	done
-	rm -f "$2"
-	if $ctl snapshot save "$2" >/dev/null 2>&1; then echo snapshot; else
+	if $ctl snapshot save "$2" >/dev/null 2>&1 && [ "$(revision "$2")" -ge "$(revision $data/member/snap/db)" ]; then echo snapshot; else
+		rm -f "$2"
 		cp $data/member/snap/db "$2"
 		echo bare
 	fi
@@ -104,12 +114,12 @@ keep() {
 	echo "kept $at/var/lib/etcd"
 }
 
-# restore NAME PEER TOKEN SNAPSHOT CHECK [PAST...]: a new cluster of one member
-# from a snapshot. CHECK "bare": the file has no checksum. PAST: the ids of the
-# clusters that this one supersedes.
+# restore NAME PEER TOKEN SNAPSHOT CHECK BUMP [PAST...]: a new cluster of one
+# member from a snapshot. CHECK "bare": the file has no checksum. BUMP: by how
+# much revisions go up. PAST: the ids of the clusters that this one supersedes.
 restore() {
-	name=$1 peer=$2 token=$3 from=$4 check=$5
-	shift 5
+	name=$1 peer=$2 token=$3 from=$4 check=$5 bump=$6
+	shift 6
 	[ ! -d $data/member ] || keep
 	room $data $(($(stat -c %s "$from") * 2))
 	rm -rf $new
@@ -117,7 +127,7 @@ restore() {
 	[ "$check" != bare ] || skip=--skip-hash-check
 	mkdir -p $data
 	$bin/etcdutl snapshot restore "$from" --data-dir $new --name "$name" --initial-cluster "$name=$peer" --initial-advertise-peer-urls "$peer" \
-		--initial-cluster-token "$token" --bump-revision 1000000000 --mark-compacted $skip >$data/.quorate-log 2>&1 || die "etcdutl cannot restore $from: $(last $data/.quorate-log)"
+		--initial-cluster-token "$token" --bump-revision "$bump" --mark-compacted $skip >$data/.quorate-log 2>&1 || die "etcdutl cannot restore $from: $(last $data/.quorate-log)"
 	rm -f $data/.quorate-log
 	sync -f $data
 	past "$@"
