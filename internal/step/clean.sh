@@ -157,7 +157,8 @@ chains ip6tables
 
 # What is worth keeping.
 kept=
-keep /etc/kubernetes /var/lib/etcd/member
+keep /etc/kubernetes /var/lib/etcd/member /var/lib/etcd/.quorate-old
+rm -rf /var/lib/etcd/.quorate-new /var/lib/etcd/.quorate-log /var/lib/quorate/restore.db
 bare /var/lib/etcd
 
 # Everything else.
