@@ -4,7 +4,9 @@
 # PHASES="lint unit" leaves out the rest.
 set -euo pipefail
 quorate=${1:?usage: test.sh QUORATE}
-results=() failed=0
+results=() failed=0 unit_limit=10m lab_limit=40m
+[ -z "${RACE:-}" ] || unit_limit=1h
+[ -z "${LONG:-}" ] || lab_limit=4h
 tmp=$(mktemp -d)
 host_lab=quorate-test-host
 end() {
@@ -23,7 +25,7 @@ phase() { # $1: key, $2: name, the rest: a command
 }
 
 unit() {
-	go test ${RACE:+-race} -json -timeout 10m ./... | "$tmp/testsum" -label "unit tests"
+	go test ${RACE:+-race} -json -timeout "$unit_limit" ./... | "$tmp/testsum" -label "unit tests"
 }
 
 fuzz() {
@@ -33,7 +35,7 @@ fuzz() {
 # on_labs runs the tests that boot hosts, one package at a time: they share the
 # machine.
 on_labs() {
-	go test -tags "lab${LONG:+ long}" -p 1 -count=1 -json -timeout 40m "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
+	go test -tags "lab${LONG:+ long}" -p 1 -count=1 -json -timeout "$lab_limit" "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
 }
 
 # on_host runs those of package host, on a lab host that is made for them.
