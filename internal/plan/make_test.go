@@ -179,3 +179,17 @@ func TestBlockedAndDeferred(t *testing.T) {
 		}
 	}
 }
+
+// Hosts that disagree about which cluster this is stop everything, also when
+// there is nothing to do.
+func TestConflictStopsEverything(t *testing.T) {
+	c := model.New("t")
+	c.Conflict = "cp1 (a) and cp2 (b)"
+	p := plan.Make(c, c, nil)
+	if p.Empty() || len(p.Blocked) != 1 || !strings.Contains(p.Text(), "cp1 (a) and cp2 (b)") {
+		t.Errorf("%s", p.Text())
+	}
+	if st, refused := plan.Next(c, c, nil, nil); len(st.Steps) > 0 || len(refused) != 1 {
+		t.Errorf("%v, %v", st.Steps, refused)
+	}
+}

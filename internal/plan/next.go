@@ -12,6 +12,9 @@ import (
 // a step begins alone. With nothing running it is the first stage of Make, and
 // refused are the steps that are still to be done and cannot.
 func Next(have, want model.Cluster, rules []Rule, running []Step) (next Stage, refused []Refused) {
+	if r, ok := conflict(have); ok {
+		return Stage{}, []Refused{r}
+	}
 	c := have.Clone()
 	if len(running) == 0 {
 		ready, refused := propose(&c, want, rules)

@@ -130,6 +130,10 @@ const maxStages = 400
 // effects on paper, and repeats until no rule proposes anything.
 func Make(have, want model.Cluster, rules []Rule) Plan {
 	p := Plan{Have: have, Want: want}
+	if r, ok := conflict(have); ok {
+		p.Blocked = []Refused{r}
+		return p
+	}
 	c := have.Clone()
 	for {
 		ready, refused := propose(&c, want, rules)
@@ -145,6 +149,13 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 		p.Stages = append(p.Stages, stage)
 		c = stage.After
 	}
+}
+
+// conflict is what stops everything, even when each host by itself is as the
+// file wants it.
+func conflict(c model.Cluster) (Refused, bool) {
+	about := About{Kind: "conflict", Host: model.HostID(c.Name), Title: "any change"}
+	return Refused{about, ErrFirm{errors.New(c.Conflict)}}, c.Conflict != ""
 }
 
 // propose asks the rules, and drops what is done already.
