@@ -72,7 +72,7 @@ func (s *soak) round(t *testing.T) {
 	if len(before) == 1 && s.random.IntN(3) > 0 || s.random.IntN(5) < 2 {
 		what, voters = s.next()
 		action = strings.Fields(what)[0]
-		what += fmt.Sprintf(": %v to %v", before, voters)
+		what = strings.TrimSpace(strings.TrimPrefix(what, action) + fmt.Sprintf(" %v to %v", before, voters))
 	} else {
 		f := s.fault()
 		action, what = "heal: "+f.kind, f.host+": "+f.what
