@@ -94,7 +94,7 @@ func explain(cmd *cobra.Command, err error) edge {
 func (t tally) String() string {
 	s := "nothing was changed"
 	if t.steps > 0 {
-		s = fmt.Sprintf("%d steps are done and stay", t.steps)
+		s = fmt.Sprintf("what is done stays (steps: %d)", t.steps)
 	}
 	const few = 3
 	if n := len(t.kept); n > few {

@@ -86,7 +86,7 @@ func TestExplain(t *testing.T) {
 		want string
 	}{
 		{ended{engine.Failed{Step: about, Err: errors.New("not caught up")}, tally{7, []string{"cp2: the old /etc/hosts is kept at /k"}}}, 1,
-			"cp2: promote etcd member: not caught up\nkept: 7 steps are done and stay; cp2: the old /etc/hosts is kept at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
+			"cp2: promote etcd member: not caught up\nkept: what is done stays (steps: 7); cp2: the old /etc/hosts is kept at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
 		{ended{errStopped, tally{}}, 1, "stopped; what runs on hosts ends by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml, to go on\n"},
 		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
 		{engine.Blocked{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
