@@ -256,7 +256,14 @@ func (x *trial) failed(t *testing.T, r *running, code, before int) int {
 	return before + 1
 }
 
-// said is what an apply told, less what it found in the store.
+// said is what an apply told, less what it found in the store, and the steps
+// that failed on the way.
 func said(r *running) string {
-	return strings.Join(slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"), func(l string) bool { return strings.Contains(l, " cached ") }), "\n")
+	var failures string
+	for _, ev := range r.seen {
+		if ev.Kind == engine.StepFail {
+			failures += fmt.Sprintf("%s failed after %.1f s: %s: %s\n", ev.At.Format(time.TimeOnly), ev.Took.Seconds(), ev.Step.Key(), ev.Err)
+		}
+	}
+	return failures + strings.Join(slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"), func(l string) bool { return strings.Contains(l, " cached ") }), "\n")
 }
