@@ -52,7 +52,8 @@ func (r Report) String() string {
 }
 
 const (
-	keepErrors = 5
+	keepErrors = 5 // as many are told
+	keepBreaks = 2 // of them that a watch broke: requests that fail say more
 	// Writes go round these many ConfigMaps, so that two that overlap do not
 	// contend for one, and to new ones after so many.
 	slots  = 20

@@ -194,7 +194,7 @@ func (p *Prober) watch(ctx context.Context) {
 		if began {
 			p.mu.Lock()
 			p.report.WatchBreaks++
-			if err != nil && len(p.report.Errors) < keepErrors {
+			if err != nil && p.report.WatchBreaks <= keepBreaks {
 				p.report.Errors = append(p.report.Errors, time.Now().UTC().Format("15:04:05.000")+" watch: "+err.Error())
 			}
 			p.mu.Unlock()
