@@ -94,7 +94,7 @@ func (d Deferred) Error() string {
 			names = append(names, "  "+r.Err.Error())
 		}
 	}
-	return "the cluster serves; what is left waits for hosts that do not answer:\n" + strings.Join(names, "\n")
+	return "the cluster serves; what is left has to wait for hosts that do not answer:\n" + strings.Join(names, "\n")
 }
 
 // NotApproved is a step that became riskier than what was agreed to.

@@ -104,7 +104,8 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 			want = append(want, fmt.Sprint(g.File.EndpointPort()))
 		}
 		for _, l := range f.Listeners {
-			if slices.Contains(want, l.Port) && l.Unit != v.String() {
+			// Of nobody: its process came or went while it was looked at.
+			if slices.Contains(want, l.Port) && l.Unit != v.String() && l.PID != 0 {
 				return fmt.Sprintf("port %s, which %s needs, is taken by %s (process %d); stop that first", l.Port, v, l.Process, l.PID)
 			}
 		}
