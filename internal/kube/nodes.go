@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,11 +40,7 @@ func (c *Client) Nodes(ctx context.Context) ([]NodeStatus, error) {
 		s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR,
 			Version: n.Status.NodeInfo.KubeletVersion, Labels: n.Labels, Taints: n.Spec.Taints}
 		s.Leaving, s.GivenUp = n.Annotations[leavingKey] != "", n.Annotations[givenUpKey] != ""
-		for _, cond := range n.Status.Conditions {
-			if cond.Type == corev1.NodeReady {
-				s.Ready = cond.Status == corev1.ConditionTrue
-			}
-		}
+		s.Ready = ready(n)
 		for _, a := range n.Status.Addresses {
 			if a.Type == corev1.NodeInternalIP && s.Address == "" {
 				s.Address = a.Address
@@ -52,6 +49,20 @@ func (c *Client) Nodes(ctx context.Context) ([]NodeStatus, error) {
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// NodeReady says whether the kubelet of a node reports that all is well. It is
+// false within a minute of its silence.
+func (c *Client) NodeReady(ctx context.Context, node string) (bool, error) {
+	var n corev1.Node
+	err := c.get(ctx, nodePath(node), &n)
+	return ready(n), err
+}
+
+func ready(n corev1.Node) bool {
+	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // SetPodCIDR gives a node its share of the pod network. A node keeps what it

@@ -32,9 +32,10 @@ func (s Drain) About() plan.About {
 }
 
 // undrained says that pods may run on a leaving host that a kubelet can still
-// end in order. Of a dead one the cluster moves them by itself.
+// end in order. Of a dead one, or one whose kubelet does not reach the API, the
+// cluster moves them by itself.
 func (o on) undrained(h model.Host) bool {
-	return h.Up() && h.Node.Registered.Is(true) && h.Runs(model.Kubelet) && !h.Node.Drained.Is(true)
+	return h.Up() && h.Node.Registered.Is(true) && !h.Node.Ready.Is(false) && h.Runs(model.Kubelet) && !h.Node.Drained.Is(true)
 }
 
 // Need implements plan.Step.
@@ -108,7 +109,13 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 		}
 		stay = append(stay, fmt.Sprintf("%s (%s)", p, why))
 	}
+	ready, err := c.NodeReady(ctx, node)
 	switch {
+	case err != nil:
+		return err
+	case len(stay) > 0 && !ready: // nobody there ends them
+		e.Say("%s: its kubelet does not report to the API any more, so these pods are not waited for: %s", s.ID, strings.Join(stay, ", "))
+		return c.GiveUpDrain(ctx, node)
 	case len(stay) == 0 && changed:
 		return fmt.Errorf("%w: a pod may still be on its way", ErrNotYet)
 	case len(stay) == 0:
