@@ -80,9 +80,11 @@ func reachable(h Host) bool {
 
 func output(t *testing.T, l *Lab, host string, argv ...string) string {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	var out, errOut bytes.Buffer
-	if err := l.Exec(t.Context(), host, argv, nil, &out, &errOut); err != nil {
-		t.Fatalf("%v: %s", err, errOut.String())
+	if err := l.Exec(ctx, host, argv, nil, &out, &errOut); err != nil {
+		t.Fatalf("%v: %v: %s", argv, err, errOut.String())
 	}
 	return strings.TrimSpace(out.String())
 }
