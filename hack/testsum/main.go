@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,7 +49,12 @@ func main() {
 		case "pass", "fail", "skip":
 			if e.Test == "" {
 				if e.Action == "fail" {
-					fmt.Print(strings.Join(said[key], ""))
+					// With what the tests said that have no end: it broke off in one.
+					for _, k := range slices.Sorted(maps.Keys(said)) {
+						if strings.HasPrefix(k, key) {
+							fmt.Print(strings.Join(said[k], ""))
+						}
+					}
 					failed++
 				}
 				packages++
