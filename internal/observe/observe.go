@@ -74,6 +74,11 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 		return nil, err
 	}
 	if len(only) == 0 {
+		if late := out.late(); len(late) > 0 {
+			if out, err = o.look(ctx, late, limit); err != nil {
+				return nil, err
+			}
+		}
 		left := out.API.Departed
 		if out.API.Err != nil {
 			left = out.Etcd.strangers(o.File)
@@ -129,6 +134,17 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	}
 	out.Have = assemble(out.Goal, out, time.Now())
 	return out, ctx.Err()
+}
+
+// late are the hosts that were seen without data of etcd, and are voters by the
+// list that was asked for after that: their etcd may have come up in between.
+func (o *Observation) late() (ids []model.HostID) {
+	for id, m := range o.Etcd.Members {
+		if f, seen := o.Facts[id]; seen && f.Err == nil && !f.Data && !m.Learner && len(m.ClientURLs) > 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // Overdue says that the host's answer was not waited for: what is known of it

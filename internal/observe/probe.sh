@@ -15,11 +15,6 @@ frame "cgroup"; [ -f /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1
 frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && grep -q '127\.0\.0\.53' /etc/resolv.conf 2>/dev/null && echo /run/systemd/resolve/resolv.conf
 frame "marker"; cat /etc/quorate/cluster 2>/dev/null
 frame "named"; sed -n 's/^ *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' /etc/systemd/system/kubelet.service /etc/systemd/system/etcd.service 2>/dev/null
-frame "begun"; [ -e /etc/quorate/etcd-begun ] && echo yes
-frame "data"; [ -d /var/lib/etcd/member ] && echo yes
-# Of which cluster: every file of the log begins with that.
-frame "wal"; for f in /var/lib/etcd/member/wal/*.wal; do :; done; [ -f "$f" ] && head -c 128 "$f" | base64 -w 0
-frame "past"; cat /etc/quorate/etcd-past 2>/dev/null
 frame "bootstrapped"; [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && echo yes
 frame "foreign"
 for f in /etc/kubernetes/manifests/*.yaml /etc/kubernetes/admin.conf /etc/rancher /var/lib/rancher/k3s /etc/k0s /var/lib/k0s; do [ -e "$f" ] && echo "$f"; done
@@ -60,6 +55,12 @@ frame "routestamp"; isup quorate-routes && sed -n '1s/^# *//p' /run/quorate-rout
 frame "etcd"
 # An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.
 if isup etcd; then echo "health $(curl -s -m 2 'http://127.0.0.1:2381/health?exclude=NOSPACE')"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT')"; fi
+# After its health: one that has just come up has data by now.
+frame "begun"; [ -e /etc/quorate/etcd-begun ] && echo yes
+frame "data"; [ -d /var/lib/etcd/member ] && echo yes
+# Of which cluster: every file of the log begins with that.
+frame "wal"; for f in /var/lib/etcd/member/wal/*.wal; do :; done; [ -f "$f" ] && head -c 128 "$f" | base64 -w 0
+frame "past"; cat /etc/quorate/etcd-past 2>/dev/null
 # The member cannot go on from what it has: its log is not the one that its peers know.
 frame "lost"
 case $etcd in active/*) ;; *)
