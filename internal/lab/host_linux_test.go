@@ -154,11 +154,14 @@ func TestLabLife(t *testing.T) {
 		}
 	}
 
+	output(t, l, "cp1", "sh", "-c", "systemctl is-system-running --wait || true") // it takes orders
 	boot := output(t, l, "cp1", "journalctl", "--list-boots")
 	output(t, l, "cp1", "sh", "-c", "for g in /sys/fs/cgroup/*; do mkdir -p $g/kubepods/old 2>/dev/null; done; systemctl reboot")
 	if !waitUntil(20*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // it may go down meanwhile
+		defer cancel()
 		var out bytes.Buffer
-		err := l.Exec(t.Context(), "cp1", []string{"journalctl", "--list-boots"}, nil, &out, &out)
+		err := l.Exec(ctx, "cp1", []string{"journalctl", "--list-boots"}, nil, &out, &out)
 		return err == nil && strings.Count(out.String(), "\n") > strings.Count(boot, "\n")+1 && reachable(cp1)
 	}) {
 		t.Error("cp1 did not come back from a reboot")
