@@ -52,12 +52,8 @@ func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
 		return err
 	}
 	if !yes {
-		line, err := answer(cmd, fmt.Sprintf("%s\nType the host's name to forget it: ", remains(left)))
-		if err != nil {
+		if err := typed(cmd, remains(left)+"\nType the host's name to forget it: ", string(id)); err != nil {
 			return err
-		}
-		if line != string(id) {
-			return fmt.Errorf("%w: %q is not %q", errRefused, line, id)
 		}
 	}
 	ctx, release, err := s.engine.Lock(cmd.Context(), "forget "+string(id))

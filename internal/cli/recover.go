@@ -112,12 +112,9 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\nThen, with etcd on "+string(do.At)+" as the only member:\n", p.Text())
 	}
 	if !r.yes {
-		line, err := answer(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to go on: ", s.file.Metadata.Name))
-		if err != nil {
+		name := s.file.Metadata.Name
+		if err := typed(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to go on: ", name), name); err != nil {
 			return err
-		}
-		if line != s.file.Metadata.Name {
-			return fmt.Errorf("%w: %q is not %q", errRefused, line, s.file.Metadata.Name)
 		}
 	}
 	w := s.watch(cmd, r.output, cmd.CommandPath()[len("quorate "):])

@@ -55,7 +55,8 @@ instead: that moves its duties elsewhere first.`,
 				}
 			}
 			if !yes {
-				if err := typed(cmd, s.file.Metadata.Name, ids); err != nil {
+				name := s.file.Metadata.Name
+				if err := typed(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to go on: ", name, hostList(ids)), name); err != nil {
 					return err
 				}
 			}
@@ -133,9 +134,9 @@ func lossOf(ob *observe.Observation, ids []model.HostID) (fatal bool, says []str
 	return fatal, says
 }
 
-// typed asks for the cluster's name.
-func typed(cmd *cobra.Command, name string, ids []model.HostID) error {
-	line, err := answer(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to go on: ", name, hostList(ids)))
+// typed asks a question whose answer must be the name at stake.
+func typed(cmd *cobra.Command, question, name string) error {
+	line, err := answer(cmd, question)
 	if err == nil && line != name {
 		err = fmt.Errorf("%w: %q is not %q", errRefused, line, name)
 	}

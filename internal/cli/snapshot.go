@@ -128,6 +128,7 @@ was an etcd member. It ends with 1 when one is broken or a host could not be ask
 			if err != nil {
 				return err
 			}
+			defer g.Close()
 			all := g.Snapshots(cmd.Context(), !quick)
 			if err := cmd.Context().Err(); err != nil {
 				return err
