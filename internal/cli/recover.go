@@ -124,7 +124,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		return w.end(ctx, err)
 	}
 	defer release()
-	out, err := s.engine.Recover(locked, do)
+	revision, err := s.engine.Recover(locked, do)
 	if errors.Is(err, engine.ErrQuorum) {
 		err = fmt.Errorf("%w: etcd has quorum again", errRefused)
 	}
@@ -139,11 +139,11 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		err = nil
 	}
 	if err = w.end(locked, err); err != nil {
-		return fmt.Errorf("etcd is back on %s (revision %d), but not all is done: %w", do.At, out.Revision, err)
+		return fmt.Errorf("etcd is back on %s (revision %d), but not all is done: %w", do.At, revision, err)
 	}
 	w.close()
 	if r.output != "json" {
-		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back: %s; it goes on at %d\n", found.before(from), out.Revision)
+		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back: %s; it goes on at %d\n", found.before(from), revision)
 		if away {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\nnext: %s\n", deferred, awayNext(cmd))
 		}

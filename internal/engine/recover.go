@@ -38,14 +38,6 @@ type Recovery struct {
 	Whole bool
 }
 
-// Recovered is what came of it.
-type Recovered struct {
-	Revision int64         // of the data now
-	Kept     string        // where the old data is, if there was any
-	Before   etcd.Snapshot // of the data before, when a member could still give one
-	Bare     bool          // the log of the member could not be replayed
-}
-
 // ErrQuorum says that there is nothing to recover.
 var ErrQuorum = errors.New("etcd has quorum")
 
@@ -126,24 +118,24 @@ func (e *Engine) PlanRecovered(ob *observe.Observation, at model.HostID) (plan.P
 // Recover makes a new etcd cluster of one member and stops all that knows the
 // old one, on all hosts that can be reached. It can be repeated after any
 // interruption: until the data is swapped on that host the old is there, from
-// then on the new. The others join by Apply.
-func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
+// then on the new. The others join by Apply. It returns the revision of the data.
+func (e *Engine) Recover(ctx context.Context, r Recovery) (revision int64, err error) {
 	ob, err := e.Look(ctx)
 	if err != nil {
-		return out, err
+		return 0, err
 	}
 	target := ob.Have.Hosts[r.At]
 	switch {
 	case ob.Have.Conflict != "":
-		return out, errors.New(ob.Have.Conflict)
+		return 0, errors.New(ob.Have.Conflict)
 	case ob.Have.Quorum("") && !r.Whole:
-		return out, ErrQuorum
+		return 0, ErrQuorum
 	case ob.Shared == nil:
-		return out, errors.New("no control plane that holds the cluster's keys can be reached")
+		return 0, errors.New("no control plane that holds the cluster's keys can be reached")
 	case !target.Up():
-		return out, fmt.Errorf("%s does not answer: %s", r.At, target.Reached.Why())
+		return 0, fmt.Errorf("%s does not answer: %s", r.At, target.Reached.Why())
 	case target.Obstacle.Or("") != "":
-		return out, fmt.Errorf("%s: %s", r.At, target.Obstacle.Or(""))
+		return 0, fmt.Errorf("%s: %s", r.At, target.Obstacle.Or(""))
 	}
 	var hosts []model.HostID // that know the old cluster
 	for _, id := range ob.Have.Critical() {
@@ -168,7 +160,7 @@ func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err er
 	if err := e.onAll(ctx, 1, of, "stop", "stop the API server, controller-manager and scheduler", hosts, func(ctx context.Context, id model.HostID) error {
 		return step.StopServices(ctx, on(id), model.ControllerManager, model.Scheduler, model.APIServer)
 	}); err != nil {
-		return out, err
+		return 0, err
 	}
 	if err := e.onAll(ctx, 2, of, "snapshot", "get the data that is to come back", []model.HostID{r.At}, func(ctx context.Context, id model.HostID) error {
 		switch {
@@ -184,19 +176,19 @@ func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err er
 				e.tell(Event{Kind: Note, Text: err.Error()})
 				live = false
 			}
-			out.Before, restore.Snapshot = snap, snap.Path
+			restore.Snapshot = snap.Path
 		}
 		return nil
 	}); err != nil {
-		return out, err
+		return 0, err
 	}
 	if r.From != "" || r.File != "" {
-		e.snapshotBefore(ctx, ob, &out)
+		e.snapshotBefore(ctx, ob)
 	}
 	if err := e.onAll(ctx, 3, of, "stop", "stop etcd", hosts, func(ctx context.Context, id model.HostID) error {
 		return step.StopServices(ctx, on(id), model.Etcd)
 	}); err != nil {
-		return out, err
+		return 0, err
 	}
 	if err := e.onAll(ctx, 4, of, "restore", "begin a new etcd cluster from the data", []model.HostID{r.At}, func(ctx context.Context, id model.HostID) (err error) {
 		if r.From == "" && r.File == "" && !live {
@@ -204,22 +196,23 @@ func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err er
 			if restore.Bare, err = step.SaveStopped(ctx, on(id), n); err != nil {
 				return err
 			}
-			if out.Bare = restore.Bare; out.Bare {
+			if restore.Bare {
 				e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: etcd does not come up with this data, so the bare database is taken: the last writes before it stopped may be missing", id)})
 			}
 		}
-		if out.Kept, err = step.RestoreEtcd(ctx, on(id), restore); err == nil && out.Kept != "" {
-			e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: the old etcd data is kept at %s", id, out.Kept)})
+		kept, err := step.RestoreEtcd(ctx, on(id), restore)
+		if err == nil && kept != "" {
+			e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: the old etcd data is kept at %s", id, kept)})
 		}
 		return err
 	}); err != nil {
-		return out, err
+		return 0, err
 	}
 	others := slices.DeleteFunc(slices.Clone(hosts), func(id model.HostID) bool { return id == r.At })
 	if err := e.onAll(ctx, 5, of, "supersede", "remember that the old etcd cluster is superseded", others, func(ctx context.Context, id model.HostID) error {
 		return step.RecordPast(ctx, on(id), past...)
 	}); err != nil {
-		return out, err
+		return 0, err
 	}
 	err = e.onAll(ctx, 6, of, "start", "start etcd as the only member", []model.HostID{r.At}, func(ctx context.Context, id model.HostID) error {
 		if err := step.StartEtcd(ctx, on(id)); err != nil {
@@ -230,7 +223,7 @@ func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err er
 				return err
 			}
 			if ob.Facts[id].EtcdHealth && ob.Etcd.Status[id].Revision > 0 {
-				out.Revision = ob.Etcd.Status[id].Revision
+				revision = ob.Etcd.Status[id].Revision
 				_, _ = on(id).Run(ctx, host.Cmd{Args: []string{"rm", "-f", step.RestoreFile}}) // in nobody's way
 				return nil
 			}
@@ -239,12 +232,12 @@ func (e *Engine) Recover(ctx context.Context, r Recovery) (out Recovered, err er
 			}
 		}
 	})
-	return out, err
+	return revision, err
 }
 
 // snapshotBefore saves what is now, if any member can give it, before older
 // data takes its place.
-func (e *Engine) snapshotBefore(ctx context.Context, ob *observe.Observation, out *Recovered) {
+func (e *Engine) snapshotBefore(ctx context.Context, ob *observe.Observation) {
 	var ask []model.HostID
 	for _, id := range ob.IDs() {
 		if s, ok := ob.Etcd.Status[id]; ok && s.IsLeader() {
@@ -256,7 +249,6 @@ func (e *Engine) snapshotBefore(ctx context.Context, ob *observe.Observation, ou
 	for _, id := range ask {
 		snap, err := etcd.SaveSnapshot(ctx, e.observer.Hosts[id])
 		if err == nil {
-			out.Before = snap
 			e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: what etcd held until now is kept at %s (%s)", id, snap.Path, snap)})
 			return
 		}
