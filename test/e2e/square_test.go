@@ -134,14 +134,19 @@ func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
 
 // comesAlong says that a fact may change without a step that says so. Facts
 // that the API or etcd tell are not known while these do not answer, once
-// there are keys; and a node gets Ready by itself when all is there.
+// there are keys; a node gets Ready by itself when all is there, and is not
+// Ready some time after its kubelet went; and etcd exits, again and again,
+// where it learns that it was removed.
 func comesAlong(path, was, is string, now model.Cluster) bool {
 	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member") || strings.HasSuffix(path, ".Noted")
 	if told && (was == unknown || is == unknown) {
 		return true
 	}
 	if id, ok := strings.CutSuffix(path, ".Node.Ready"); ok {
-		return now.Hosts[model.HostID(id)].Runs(model.Kubelet)
+		return is == `"false"` || now.Hosts[model.HostID(id)].Runs(model.Kubelet)
+	}
+	if id, ok := strings.CutSuffix(path, ".Units.etcd.Running"); ok {
+		return is == `""` && now.Hosts[model.HostID(id)].Etcd.Member.Is(model.NoMember)
 	}
 	return false
 }
