@@ -45,6 +45,7 @@ func explain(cmd *cobra.Command, err error) edge {
 	again := command(cmd, strings.TrimPrefix(cmd.CommandPath(), "quorate "))
 	var failed engine.Failed
 	var blocked engine.Blocked
+	var lost engine.QuorumLost
 	var deferred engine.Deferred
 	var notApproved engine.NotApproved
 	var held engine.Held
@@ -62,8 +63,10 @@ func explain(cmd *cobra.Command, err error) edge {
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
 	case errors.As(err, &deferred):
 		e.next = "bring these hosts back and " + again + ", or take them out of the file"
-	case errors.As(err, &blocked) && quorumLost(blocked.Plan.Have):
+	case errors.As(err, &blocked) && blocked.Plan.Have.QuorumLost():
 		e.next = wayBack(cmd, blocked.Plan.Have)
+	case errors.As(err, &lost):
+		e.next = wayBack(cmd, lost.Have)
 	case errors.As(err, &blocked):
 		e.next = "solve what is named first, then " + again
 	case errors.As(err, &held):

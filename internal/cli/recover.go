@@ -170,47 +170,16 @@ func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
 		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` makes it", errRefused, command(cmd, "apply"))
 	case ob.Shared == nil:
 		return fmt.Errorf("%w: no control plane that holds the cluster's keys can be reached", errRefused)
-	case r.from == "" && r.source == "" && !quorumLost(ob.Have):
+	case r.from == "" && r.source == "" && !ob.Have.QuorumLost():
 		return fmt.Errorf("%w: most of etcd's members answer with their data: `%s` starts them, and nothing is lost; if they do not start, choose one of them with --from", errRefused, command(cmd, "apply"))
 	}
 	return nil
 }
 
-// quorumLost says that etcd has no quorum and that starting what can be reached
-// brings none: too many members do not answer, or have no data.
-func quorumLost(c model.Cluster) bool {
-	if !c.Born() || c.Quorum("") {
-		return false
-	}
-	total, there := 0, 0
-	for _, id := range c.Critical() {
-		h := c.Hosts[id]
-		m, known := h.Etcd.Member.Get()
-		if known && (m == model.NoMember || m == model.Learner) || !known && !h.Roles.Has(model.EtcdHost) {
-			continue
-		}
-		total++
-		if h.Up() && h.Etcd.Data.Is(true) && !h.Etcd.Lost {
-			there++
-		}
-	}
-	return there <= total/2
-}
-
-// lostHosts are the members that do not answer.
-func lostHosts(c model.Cluster) (ids []model.HostID) {
-	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; !h.Up() && (h.Etcd.Member.Is(model.Voter) || !h.Etcd.Member.Known() && h.Roles.Has(model.EtcdHost)) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // wayBack is what to do when etcd's quorum is lost.
 func wayBack(cmd *cobra.Command, c model.Cluster) string {
 	first := ""
-	if lost := lostHosts(c); len(lost) > 0 {
+	if lost := c.Lost(); len(lost) > 0 {
 		first = "bring back " + strings.ReplaceAll(hostList(lost), ", ", " or ") + " with its disk: then nothing is lost. If that cannot be: "
 	}
 	return first + command(cmd, "etcd recover")

@@ -14,13 +14,16 @@ import (
 )
 
 // three is a cluster whose hosts are "up", "stopped" (etcd does not run),
-// "empty" (without data) or "dead".
+// "empty" (without data), "new" (not joined yet) or "dead".
 func three(words string) model.Cluster {
 	c := model.New("t")
 	for i, w := range strings.Fields(words) {
 		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Obstacle: model.Is("")}
 		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(w == "up")}
 		h.Units[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up"])
+		if w == "new" {
+			h.Etcd = model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Healthy: model.Is(false)}
+		}
 		if w == "dead" {
 			h = model.Host{Roles: h.Roles, Etcd: model.EtcdState{Member: model.Is(model.Voter)}}
 		}
@@ -38,9 +41,11 @@ func TestQuorumLost(t *testing.T) {
 		"stopped stopped stopped": false,
 		"dead dead dead":          true,
 		"empty empty empty":       true,
+		"stopped new new":         false, // on the way from one to three
+		"dead new new":            true,
 	} {
 		c := three(words)
-		if got := quorumLost(c); got != want {
+		if got := c.QuorumLost(); got != want {
 			t.Errorf("%s: %t", words, got)
 		}
 		got := explain(applyCommand(), engine.Blocked{Plan: plan.Plan{Have: c}}).String()

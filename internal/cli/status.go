@@ -56,7 +56,7 @@ certificates that will soon be renewed, are told and do not count as down.`,
 				err = enc.Encode(st)
 			} else {
 				_, err = fmt.Fprint(cmd.OutOrStdout(), st.Text())
-				if quorumLost(ob.Have) {
+				if ob.Have.QuorumLost() {
 					fmt.Fprintf(cmd.OutOrStdout(), "\nnext: %s\n", wayBack(cmd, ob.Have))
 				}
 			}

@@ -104,7 +104,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, Loops: f.Loops, Listed: ob.Etcd.Members,
-		Departed: ob.API.Departed, Past: ob.Past(),
+		Departed: ob.API.Departed, Past: ob.Past(), Fence: ob.Fence(id),
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {

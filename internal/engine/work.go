@@ -25,8 +25,10 @@ type work struct {
 	fails  failures
 	done   map[string]int // how often, by step
 	active []*running
-	stages int // in the plan that was agreed to
-	round  int // batches of steps begun so far
+	stages int       // in the plan that was agreed to
+	round  int       // batches of steps begun so far
+	looked time.Time // at all hosts
+	lost   time.Time // since when etcd's quorum is; zero: it is not
 	mu     sync.Mutex
 	group  sync.WaitGroup
 	wake   chan struct{} // some step's Do has returned
@@ -40,6 +42,7 @@ func (w *work) run(ctx context.Context) error {
 	if len(p.Blocked) > 0 {
 		return Blocked{p}
 	}
+	w.looked = time.Now()
 	whole := true // ob is of all hosts, with nothing running
 	fresh := true // ob is of all hosts, as they are now
 	for {
@@ -48,14 +51,16 @@ func (w *work) run(ctx context.Context) error {
 			return err
 		}
 		if failed {
-			// What failed may come from a host that is lost: look at all anew,
-			// and let none that is silent hold up the others.
+			// What failed may come from a host that is lost.
 			if err := pause(ctx, time.Second); err != nil {
 				return err
 			}
-			if ob, err = w.observer.Glance(ctx, true); err != nil {
+			if ob, err = w.glance(ctx); err != nil {
 				return err
 			}
+		}
+		if err := w.quorum(ob); err != nil {
+			return err
 		}
 		var next plan.Stage
 		if !w.risky() {
@@ -89,12 +94,12 @@ func (w *work) run(ctx context.Context) error {
 	}
 }
 
-// steps are those at work.
 // delicate says that with one host less a stage might do harm.
 func delicate(st plan.Stage) bool {
 	return st.Risk != plan.Safe || slices.ContainsFunc(st.Steps, func(s plan.Step) bool { return s.About().Alone != "" })
 }
 
+// steps are those at work.
 func (w *work) steps() []plan.Step {
 	var out []plan.Step
 	for _, r := range w.active {
@@ -146,13 +151,16 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 }
 
 // watch waits until something may have changed, and looks at the hosts where
-// effects are waited for.
+// effects are waited for; now and then at all, for one of them may be lost.
 func (w *work) watch(ctx context.Context, ob *observe.Observation) (*observe.Observation, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-w.wake:
 	case <-time.After(pollEvery):
+	}
+	if time.Since(w.looked) > glanceEvery {
+		return w.glance(ctx)
 	}
 	hosts := map[model.HostID]bool{}
 	w.mu.Lock()
@@ -243,6 +251,8 @@ func (w *work) end(ob *observe.Observation) error {
 	switch {
 	case len(p.Blocked) > 0:
 		return Blocked{p}
+	case ob.Have.QuorumLost():
+		return QuorumLost{ob.Have}
 	case len(p.Deferred) > 0:
 		return Deferred{p.Deferred}
 	}

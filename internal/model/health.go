@@ -76,6 +76,36 @@ func serving(parts []part, dead HostID) []HostID {
 // Quorum says whether etcd can commit, were the host dead lost ("" is none).
 func (c Cluster) Quorum(dead HostID) bool { return quorum(c.parts(), dead) }
 
+// QuorumLost says that etcd has no quorum, and that starting what can be reached
+// brings none: too many members do not answer or have no data to go on from.
+func (c Cluster) QuorumLost() bool {
+	if !c.Born() || c.Quorum("") {
+		return false
+	}
+	total, there := 0, 0
+	for _, p := range c.parts() {
+		h := c.Hosts[p.id]
+		if !p.votes || !h.Etcd.Member.Known() && h.Etcd.Begun.Is(false) {
+			continue // who has never begun had no vote to lose
+		}
+		total++
+		if h.Up() && h.Etcd.Data.Is(true) && !h.Etcd.Lost {
+			there++
+		}
+	}
+	return there <= total/2
+}
+
+// Lost are the members of etcd that do not answer, or may be members.
+func (c Cluster) Lost() (ids []HostID) {
+	for _, p := range c.parts() {
+		if h := c.Hosts[p.id]; p.votes && !h.Up() {
+			ids = append(ids, p.id)
+		}
+	}
+	return ids
+}
+
 // Serving are the hosts whose API servers answer.
 func (c Cluster) Serving() []HostID { return serving(c.parts(), "") }
 

@@ -80,6 +80,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Begun = model.Is(f.Data), model.Is(f.Begun) // data alone: it may be a birth that was cut short
 	h.Etcd.Lost = f.EtcdLost && f.Data
+	h.Etcd.Fenced = o.named(g, f.Fence)
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
 	h.Ready = model.Is(f.Readyz)
 	for _, v := range model.Services() {

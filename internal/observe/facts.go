@@ -54,6 +54,7 @@ type Facts struct {
 	DataOf     string   // the id of the cluster that the data belongs to
 	Superseded bool     // that cluster was superseded by a recovery: nothing that its members say counts
 	Past       []string // ids of superseded clusters that this host knows
+	Fence      []string // addresses that its etcd does not let in
 	Begun      bool     // an etcd has been ready here once
 	Kubelet    bool     // the kubelet has its client certificate
 	Sums       map[string]string
@@ -104,7 +105,7 @@ func parse(out []byte) (Facts, error) {
 	f.Begun, f.Data, f.Kubelet = line("begun") == "yes", line("data") == "yes", line("bootstrapped") == "yes"
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
-	f.Past = lines(frames["past"])
+	f.Past, f.Fence = lines(frames["past"]), lines(frames["fence"])
 	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(head); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)

@@ -57,6 +57,16 @@ func (o *Observation) lost() (ids []model.HostID) {
 	return ids
 }
 
+// Fence are the addresses that a host's etcd does not let in, by whose they are.
+func (o *Observation) Fence(id model.HostID) map[model.HostID][]string {
+	out := map[model.HostID][]string{}
+	for _, a := range o.Facts[id].Fence {
+		whose := o.at(o.Goal, a)
+		out[whose] = append(out[whose], a)
+	}
+	return out
+}
+
 // GoalWithout is the goal while some hosts are lost to etcd: nobody is led to
 // them.
 func (o *Observer) GoalWithout(lost ...model.HostID) (*goal.Goal, error) {

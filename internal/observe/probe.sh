@@ -61,6 +61,7 @@ frame "data"; [ -d /var/lib/etcd/member ] && echo yes
 # Of which cluster: every file of the log begins with that.
 frame "wal"; for f in /var/lib/etcd/member/wal/*.wal; do :; done; [ -f "$f" ] && head -c 128 "$f" | base64 -w 0
 frame "past"; cat /etc/quorate/etcd-past 2>/dev/null
+frame "fence"; sed -n 's/.* saddr \([^ ]*\) .*/\1/p' /etc/quorate/etcd-fence.nft 2>/dev/null
 # The member cannot go on from what it has: its log is not the one that its peers know.
 frame "lost"
 case $etcd in active/*) ;; *)

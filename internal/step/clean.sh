@@ -150,7 +150,7 @@ done
 
 # The kernel's tables.
 [ ! -x $bin/kube-proxy ] || timeout 30 $bin/kube-proxy --cleanup >/dev/null 2>&1
-for f in 'ip kube-proxy' 'ip6 kube-proxy' 'inet quorate_apiserver'; do nft delete table $f 2>/dev/null; done
+for f in 'ip kube-proxy' 'ip6 kube-proxy' 'inet quorate_apiserver' 'inet quorate_etcd'; do nft delete table $f 2>/dev/null; done
 chains iptables
 chains ip6tables
 @LEFTOVERS@

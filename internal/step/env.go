@@ -27,6 +27,8 @@ type Env struct {
 	Listed map[model.HostID]etcd.Member
 	// Past are the ids of superseded etcd clusters, by all hosts together.
 	Past []string
+	// Fence are the addresses that the host's etcd does not let in, by host.
+	Fence map[model.HostID][]string
 	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kube.Departed
 

@@ -158,6 +158,15 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 func recovered(c *model.Cluster, on model.HostID) {
 	for _, id := range c.IDs() {
 		c.Edit(id, func(h *model.Host) {
+			if id == on {
+				var others []model.HostID
+				for _, o := range c.Critical() {
+					if o != on {
+						others = append(others, o)
+					}
+				}
+				h.Etcd.Fenced = model.Set(others...)
+			}
 			if id != on && h.Roles.Has(model.ControlPlane) || h.Units[model.APIServer].Running.Not("") && id != on {
 				h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 				h.Node.Ready = model.Is(false)

@@ -42,7 +42,7 @@ func (s AddLearner) Need(c model.Cluster) error {
 	if other, ok := c.Learner(); ok && other != s.ID {
 		return notYet(c, other, fmt.Sprintf("%s is the learner now; etcd has one at a time", other))
 	}
-	return nil
+	return s.keptOut(c)
 }
 
 // Effect implements plan.Step.

@@ -11,7 +11,7 @@ import (
 // Rules propose the steps, best first. What really must come before what is
 // said by the steps' own needs.
 func Rules() []plan.Rule {
-	return []plan.Rule{hosts(prepare), mint, hosts(keys), hosts(member), hosts(run), addons, hosts(settle), leave, forget}
+	return []plan.Rule{hosts(prepare), mint, hosts(keys), unfence, hosts(member), hosts(run), addons, hosts(settle), leave, forget}
 }
 
 // hosts makes a rule of what one wanted host needs.

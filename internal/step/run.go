@@ -200,6 +200,9 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 		return errors.New("etcd has no quorum yet")
 	}
 	running := h.Runs(model.APIServer)
+	if err := s.keptOut(c); err != nil && !running {
+		return err
+	}
 	for _, id := range model.SetOf(s.Want.Asks.Or("")) {
 		e := c.Hosts[id]
 		if m, known := e.Etcd.Member.Get(); e.Up() && known && (m == model.Learner || m == model.NoMember) {

@@ -48,6 +48,9 @@ func TestRecover(t *testing.T) {
 		t.Fatalf("the old cluster is not what came back: %x, %v", id, err)
 	}
 	c.holds(t, one, "after") // whoever came back, nobody is led to it
+	if out, err := c.try(t.Context(), two, etcdctl, "endpoint", "health", "--command-timeout=3s", "--endpoints=https://"+c.address(t, one)+":2379"); err == nil || !strings.Contains(out+err.Error(), "refused") {
+		t.Errorf("a host with old data is not refused by the new etcd: %s %v", out, err)
+	}
 	c.apply(t).want(t, 0).says(t, "set old etcd data aside")
 	c.oneEtcd(t, c.controlPlanes()...)
 	if _, _, id, err := c.members(t, two); err != nil || id == before {
@@ -59,6 +62,9 @@ func TestRecover(t *testing.T) {
 		if kept := c.on(t, h, `find /var/lib/quorate/kept -path '*/var/lib/etcd/member/snap/db'`); kept == "" {
 			t.Errorf("%s: the old data was not kept", h)
 		}
+	}
+	if out := c.on(t, one, `ls /etc/quorate/etcd-fence.nft 2>/dev/null; nft list tables | grep quorate_etcd || true`); out != "" {
+		t.Errorf("all are back, and the fence still stands: %s", out)
 	}
 	c.nothingToDo(t)
 	c.doorsSteady(t, c.controlPlanes()...)

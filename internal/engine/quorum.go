@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+)
+
+const (
+	// glanceEvery is how often all hosts are looked at while steps are at work.
+	glanceEvery = 15 * time.Second
+	// quorumTime is how long a run goes on after etcd's quorum was lost: members
+	// that only started again are back by then.
+	quorumTime = time.Minute
+)
+
+// QuorumLost ends a run in whose course etcd lost its quorum for good: what is
+// left would wait in vain.
+type QuorumLost struct{ Have model.Cluster }
+
+func (q QuorumLost) Error() string {
+	return "etcd has lost its quorum: " + lostMembers(q.Have)
+}
+
+// lostMembers says what of etcd's members is missing.
+func lostMembers(c model.Cluster) string {
+	var names []string
+	for _, id := range c.Lost() {
+		names = append(names, string(id))
+	}
+	switch len(names) {
+	case 0:
+		return "too many of its members have no data to go on from"
+	case 1:
+		return names[0] + " does not answer"
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " do not answer"
+}
+
+// glance looks at all hosts, and lets none that is silent hold up the others.
+func (w *work) glance(ctx context.Context) (*observe.Observation, error) {
+	w.looked = time.Now()
+	return w.observer.Glance(ctx, true)
+}
+
+// quorum ends the run some time after etcd's quorum was lost.
+func (w *work) quorum(ob *observe.Observation) error {
+	switch {
+	case !ob.Have.QuorumLost():
+		w.lost = time.Time{}
+	case w.lost.IsZero():
+		w.lost = time.Now()
+		w.tell(Event{Kind: Note, Text: fmt.Sprintf("etcd has lost its quorum: %s; waiting up to %s for what comes back", lostMembers(ob.Have), quorumTime)})
+	case time.Since(w.lost) > quorumTime:
+		return QuorumLost{ob.Have}
+	}
+	return nil
+}

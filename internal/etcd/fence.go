@@ -1,0 +1,49 @@
+package etcd
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// FencePath is an nftables script: hosts that a member does not let in. After a
+// recovery those may hold data of the old cluster, and certificates that are
+// good for the new one; an API server that mixes the two would ruin both.
+const FencePath = "/etc/quorate/etcd-fence.nft"
+
+// FenceTable is the nftables table that FencePath makes.
+const FenceTable = "inet quorate_etcd"
+
+// PutFence is a shell script that makes its standard input FencePath, in force
+// at once; RaiseFence puts in force what there is, DropFence ends it.
+const (
+	PutFence = `f=` + FencePath + `; mkdir -p "${f%/*}"; cat >"$f.new"; nft -c -f "$f.new"; sync "$f.new"; mv "$f.new" "$f"; sync "${f%/*}"; nft -f "$f"
+`
+	RaiseFence = `test ! -e ` + FencePath + ` || nft -f ` + FencePath
+	DropFence  = `rm -f ` + FencePath + `; nft delete table ` + FenceTable + ` 2>/dev/null || true
+`
+)
+
+// Fence is the content of FencePath for some addresses. What is no address is
+// left out.
+func Fence(addresses []string) string {
+	addresses = slices.Clone(addresses)
+	slices.Sort(addresses)
+	var b strings.Builder
+	b.WriteString("# Written by quorate: hosts that may hold data of a superseded etcd cluster.\n")
+	// Named before it is deleted: deleting what is not there is an error.
+	b.WriteString("table " + FenceTable + "\ndelete table " + FenceTable + "\ntable " + FenceTable + " {\n\tchain old {\n\t\ttype filter hook input priority -10;\n")
+	for _, a := range slices.Compact(addresses) {
+		ip, err := netip.ParseAddr(a)
+		if err != nil {
+			continue
+		}
+		family := "ip6"
+		if ip.Unmap().Is4() {
+			family, ip = "ip", ip.Unmap()
+		}
+		b.WriteString("\t\t" + family + " saddr " + ip.String() + " tcp dport { " + ClientPort + ", " + PeerPort + " } reject with tcp reset\n")
+	}
+	b.WriteString("\t}\n}\n")
+	return b.String()
+}
