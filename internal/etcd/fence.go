@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// FencePath is an nftables script: hosts that a member does not let in. After a
-// recovery those may hold data of the old cluster, and certificates that are
-// good for the new one; an API server that mixes the two would ruin both.
+// FencePath is an nftables script: hosts that a member has nothing to do with.
+// After a recovery those may hold data of the old cluster, and certificates that
+// are good for the new one; an API server that asks both, on either side, would
+// ruin both.
 const FencePath = "/etc/quorate/etcd-fence.nft"
 
 // FenceTable is the nftables table that FencePath makes.
@@ -29,10 +30,10 @@ const (
 func Fence(addresses []string) string {
 	addresses = slices.Clone(addresses)
 	slices.Sort(addresses)
-	var b strings.Builder
+	var b, in, out strings.Builder
 	b.WriteString("# Written by quorate: hosts that may hold data of a superseded etcd cluster.\n")
 	// Named before it is deleted: deleting what is not there is an error.
-	b.WriteString("table " + FenceTable + "\ndelete table " + FenceTable + "\ntable " + FenceTable + " {\n\tchain old {\n\t\ttype filter hook input priority -10;\n")
+	b.WriteString("table " + FenceTable + "\ndelete table " + FenceTable + "\ntable " + FenceTable + " {\n")
 	for _, a := range slices.Compact(addresses) {
 		ip, err := netip.ParseAddr(a)
 		if err != nil {
@@ -42,8 +43,13 @@ func Fence(addresses []string) string {
 		if ip.Unmap().Is4() {
 			family, ip = "ip", ip.Unmap()
 		}
-		b.WriteString("\t\t" + family + " saddr " + ip.String() + " tcp dport { " + ClientPort + ", " + PeerPort + " } reject with tcp reset\n")
+		const ports = " tcp dport { " + ClientPort + ", " + PeerPort + " } reject with tcp reset\n"
+		in.WriteString("\t\t" + family + " saddr " + ip.String() + ports)
+		out.WriteString("\t\t" + family + " daddr " + ip.String() + ports)
 	}
-	b.WriteString("\t}\n}\n")
+	for _, c := range []struct{ hook, rules string }{{"input", in.String()}, {"output", out.String()}} {
+		b.WriteString("\tchain " + c.hook + " {\n\t\ttype filter hook " + c.hook + " priority -10;\n" + c.rules + "\t}\n")
+	}
+	b.WriteString("}\n")
 	return b.String()
 }

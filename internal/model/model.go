@@ -106,7 +106,7 @@ type EtcdState struct {
 	Member  Known[Member] // by the member list of those who have quorum
 	Healthy Known[bool]   // this member serves (a learner: it is caught up)
 	Lost    bool          // its data was seen to be none with which it can go on
-	Fenced  string        // hosts that this member does not let in since a recovery, joined by commas
+	Fenced  string        // hosts that this member has nothing to do with since a recovery, joined by commas
 }
 
 // NodeState is a host as the API server knows it.

@@ -19,7 +19,7 @@ func (o *Observation) Past() []string {
 
 // supersede marks the hosts with data of a superseded etcd cluster. Two of them
 // may have the quorum of old, and API servers that are ready: none of it counts,
-// nor an API server that asks one of them.
+// nor an API server that asks one of them and is not kept from it.
 func (o *Observation) supersede() {
 	past := o.Past()
 	if len(past) == 0 {
@@ -33,8 +33,9 @@ func (o *Observation) supersede() {
 	}
 	for id, f := range o.Facts {
 		if f.Readyz && slices.ContainsFunc(f.Asks, func(a string) bool {
-			asked := o.Facts[o.at(o.Goal, a)]
-			return asked.Superseded && asked.Up(model.Etcd)
+			who := o.at(o.Goal, a)
+			asked := o.Facts[who]
+			return asked.Superseded && asked.Up(model.Etcd) && o.Fence(id)[who] == nil
 		}) {
 			f.Readyz = false
 			o.Facts[id] = f

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
 )
 
 // TestHazards tries on one cluster what goes wrong when members come and go.
-// Each part leaves it whole: three control planes, one worker, cp4 to spare.
+// Each part but the last two leaves it whole: three control planes, one worker,
+// cp4 to spare.
 func TestHazards(t *testing.T) {
 	c := newCluster(t, "hazards", 4, 1)
 	only := c.chooser(t)
@@ -27,7 +29,7 @@ func TestHazards(t *testing.T) {
 	}{
 		{"learner without space", learnerWithoutSpace}, {"two clusters", twoClusters}, {"reinstalled", reinstalled},
 		{"renamed", renamed}, {"moved", moved}, {"cut off while a host left", cutWhileLeaving},
-		{"quorum lost", quorumLost}, {"certificates ended", certificatesEnded}, {"down to one", downToOne},
+		{"quorum lost", quorumLost}, {"certificates ended", certificatesEnded}, {"down to one", downToOne}, {"quorum lost on the way", quorumLostOnTheWay},
 	} {
 		if !t.Run(s.name, func(t *testing.T) { s.test(t, c, only) }) {
 			return // the next would begin with a broken cluster
@@ -258,4 +260,36 @@ func downToOne(t *testing.T, c *cluster, only func(...string)) {
 	if out := c.on(t, stays, `systemctl cat etcd`); !strings.Contains(out, "max-txn-ops=256") {
 		t.Error("etcd runs without the new flag")
 	}
+}
+
+// quorumLostOnTheWay: one of two dies as soon as it has its vote. The run ends
+// with what to do, and does not wait for its last step's time.
+func quorumLostOnTheWay(t *testing.T, c *cluster, only func(...string)) {
+	stays, comes := c.leader(t), "cp4"
+	only(stays, comes, "w1")
+	r := c.begin(t)
+	if !r.until(func(ev engine.Event) bool {
+		return ev.Kind == engine.StepDone && ev.Step != nil && ev.Step.Kind == "promote"
+	}) {
+		t.Fatalf("nobody got a vote\n%s", r.err.String())
+	}
+	c.power(t, comes, false)
+	if code := r.end(); code != 1 || !strings.Contains(r.err.String(), "etcd has lost its quorum: "+comes+" does not answer") {
+		t.Fatalf("exit %d\n%s", code, r.err.String())
+	}
+	says := r.err.String()
+	for _, want := range []string{"bring back " + comes, "quorate etcd recover"} {
+		if !strings.Contains(says, want) {
+			t.Errorf("%q is not said:\n%s", want, says)
+		}
+	}
+	c.power(t, comes, true)
+	eventually(t, "it is back and goes on", func() error {
+		if r := c.apply(t); r.code != 0 {
+			return fmt.Errorf("%s\n%s", r, r.err)
+		}
+		return nil
+	})
+	c.nothingToDo(t)
+	c.oneEtcd(t, stays, comes)
 }

@@ -11,13 +11,10 @@ import (
 	"quorate.dev/quorate/internal/engine"
 )
 
-// TestRecover: two of three control planes lose their power. etcd comes back on
+// recovered: two of three control planes lose their power. etcd comes back on
 // the third, with everything that was written. Then the other two start, both
 // at once and with their old data, so that the old etcd has its quorum again.
-func TestRecover(t *testing.T) {
-	c := newCluster(t, "recover", 3, 0)
-	c.apply(t).want(t, 0)
-	one, two, three := c.controlPlanes()[0], c.controlPlanes()[1], c.controlPlanes()[2]
+func recovered(t *testing.T, c *cluster, one, two, three string) {
 	c.kubectl(t, one, "create", "configmap", "kept", "--from-literal=a=b")
 	c.kubectl(t, one, "create", "secret", "generic", "hidden", "--from-literal=a=b")
 	run(t, c.dir, "etcd", "recover", "--yes", "-f", filepath.Base(c.File)).want(t, 3).says(t, "etcd has quorum")
@@ -36,38 +33,56 @@ func TestRecover(t *testing.T) {
 
 	c.power(t, two, true)
 	c.power(t, three, true)
+	c.apart(t, one, two, three)
+	if _, _, id, err := c.members(t, two); err != nil || id != before {
+		t.Fatalf("the old cluster is not what came back: %x, %v", id, err)
+	}
+	c.holds(t, one, "after") // whoever came back, nobody is led to it
+	c.apply(t).want(t, 0).says(t, "set old etcd data aside")
+	c.oneEtcd(t, one, two, three)
+	if _, _, id, err := c.members(t, two); err != nil || id == before {
+		t.Errorf("the cluster id is the old one: %x, %v", id, err)
+	}
+	c.kubectl(t, three, "create", "configmap", "last", "--from-literal=a=b")
+	for _, h := range []string{one, two, three} {
+		c.holds(t, h, "kept", "hidden", "after", "last")
+		if kept := c.on(t, h, `find /var/lib/quorate/kept -path '*/var/lib/etcd/member/snap/db'`); kept == "" {
+			t.Errorf("%s: the old data was not kept", h)
+		}
+	}
+	c.noFence(t, one)
+	c.nothingToDo(t)
+	c.doorsSteady(t, one, two, three)
+}
+
+// apart waits until two hosts have an etcd with quorum of their own, and checks
+// that they and the recovered one have nothing to do with each other.
+func (c *cluster) apart(t *testing.T, one string, old ...string) {
+	t.Helper()
 	eventually(t, "the old etcd has its quorum", func() error {
-		for _, h := range []string{two, three} {
+		for _, h := range old {
 			if _, err := c.try(t.Context(), h, etcdctl, "endpoint", "health"); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if _, _, id, err := c.members(t, two); err != nil || id != before {
-		t.Fatalf("the old cluster is not what came back: %x, %v", id, err)
-	}
-	c.holds(t, one, "after") // whoever came back, nobody is led to it
-	if out, err := c.try(t.Context(), two, etcdctl, "endpoint", "health", "--command-timeout=3s", "--endpoints=https://"+c.address(t, one)+":2379"); err == nil || !strings.Contains(out+err.Error(), "refused") {
-		t.Errorf("a host with old data is not refused by the new etcd: %s %v", out, err)
-	}
-	c.apply(t).want(t, 0).says(t, "set old etcd data aside")
-	c.oneEtcd(t, c.controlPlanes()...)
-	if _, _, id, err := c.members(t, two); err != nil || id == before {
-		t.Errorf("the cluster id is the old one: %x, %v", id, err)
-	}
-	c.kubectl(t, three, "create", "configmap", "last", "--from-literal=a=b")
-	for _, h := range c.controlPlanes() {
-		c.holds(t, h, "kept", "hidden", "after", "last")
-		if kept := c.on(t, h, `find /var/lib/quorate/kept -path '*/var/lib/etcd/member/snap/db'`); kept == "" {
-			t.Errorf("%s: the old data was not kept", h)
+	for _, h := range old {
+		for _, way := range [][2]string{{h, one}, {one, h}} {
+			out, err := c.try(t.Context(), way[0], etcdctl, "endpoint", "health", "--command-timeout=3s", "--endpoints=https://"+c.address(t, way[1])+":2379")
+			if err == nil || !strings.Contains(out+err.Error(), "refused") {
+				t.Errorf("%s is not kept from the etcd of %s: %s %v", way[0], way[1], out, err)
+			}
 		}
 	}
-	if out := c.on(t, one, `ls /etc/quorate/etcd-fence.nft 2>/dev/null; nft list tables | grep quorate_etcd || true`); out != "" {
-		t.Errorf("all are back, and the fence still stands: %s", out)
+}
+
+// noFence: nobody is kept out any more.
+func (c *cluster) noFence(t *testing.T, host string) {
+	t.Helper()
+	if out := c.on(t, host, `ls /etc/quorate/etcd-fence.nft 2>/dev/null; nft list tables | grep quorate_etcd || true`); out != "" {
+		t.Errorf("%s: all are back, and the fence still stands: %s", host, out)
 	}
-	c.nothingToDo(t)
-	c.doorsSteady(t, c.controlPlanes()...)
 }
 
 // TestRestore takes a cluster back to a snapshot, with a quorate that is killed
@@ -110,6 +125,47 @@ func TestRestore(t *testing.T) {
 	if out := c.on(t, one, `ls -A /var/lib/etcd; ls /var/lib/quorate`); strings.Contains(out, ".quorate") || strings.Contains(out, "restore.db") {
 		t.Errorf("left of the restore: %s", out)
 	}
+}
+
+// TestRestoreCutShort: a healthy cluster goes back to a snapshot, quorate is
+// killed once the new etcd is there, and all hosts lose their power. Old and new
+// come up beside each other; apply makes one of them again.
+func TestRestoreCutShort(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "cutshort", 3, 0)
+	c.apply(t).want(t, 0)
+	c.kubectl(t, "cp1", "create", "configmap", "before", "--from-literal=a=b")
+	snap := strings.TrimSpace(run(t, c.dir, "etcd", "snapshot", "save", "-f", filepath.Base(c.File)).want(t, 0).out)
+	c.kubectl(t, "cp1", "create", "configmap", "later", "--from-literal=a=b")
+	r := c.beginTo(t, "etcd", "restore", snap)
+	if !r.until(func(ev engine.Event) bool {
+		return ev.Kind == engine.StepDone && ev.Step != nil && ev.Step.Kind == "restore"
+	}) {
+		t.Fatalf("no data was restored\n%s", r.err.String())
+	}
+	r.kill()
+	r.end()
+	at, _, _ := strings.Cut(snap, ":")
+	for _, on := range []bool{false, true} {
+		for _, h := range c.controlPlanes() {
+			c.power(t, h, on)
+		}
+	}
+	c.apart(t, at, without(c.controlPlanes(), at)...)
+	c.holds(t, at, "before")
+	c.kubectl(t, at, "--server=https://127.0.0.1:6443", "create", "configmap", "after", "--from-literal=a=b")
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, c.controlPlanes()...)
+	for _, h := range c.controlPlanes() {
+		c.holds(t, h, "before", "after")
+		if out, err := c.tryKubectl(t, h, "--server=https://127.0.0.1:6443", "get", "configmap", "later"); err == nil {
+			t.Errorf("%s: what was written after the snapshot is still there: %s", h, out)
+		}
+	}
+	c.noFence(t, at)
 }
 
 // recover runs it without a terminal.

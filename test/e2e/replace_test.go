@@ -11,7 +11,8 @@ import (
 
 // TestReplace: of three control planes the first that was ever made dies and
 // another takes its place; it comes back with its old data, and harms nobody;
-// then the new cluster is broken in many small ways, and healed.
+// then the new cluster is broken in many small ways, and healed; then it loses
+// its quorum, and is recovered.
 func TestReplace(t *testing.T) {
 	c := newCluster(t, "replace", 4, 1)
 	only := c.chooser(t)
@@ -41,7 +42,10 @@ func TestReplace(t *testing.T) {
 	if left := c.on(t, "cp1", leftovers); left != "" {
 		t.Errorf("cp1 still has %s", left)
 	}
-	t.Run("heal", func(t *testing.T) { heal(t, c, "cp2", "cp3", "cp4", "w1") })
+	if !t.Run("heal", func(t *testing.T) { heal(t, c, "cp2", "cp3", "cp4", "w1") }) {
+		return
+	}
+	t.Run("recover", func(t *testing.T) { recovered(t, c, "cp2", "cp3", "cp4") })
 }
 
 // chooser makes what leaves just some of all hosts in the file.
