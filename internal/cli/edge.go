@@ -42,7 +42,7 @@ func (e edge) String() string {
 // explain turns an error into its edge. cmd is the command that failed.
 func explain(cmd *cobra.Command, err error) edge {
 	e := edge{what: strings.TrimSpace(err.Error())}
-	again := command(cmd, strings.TrimPrefix(cmd.CommandPath(), "quorate "))
+	again := command(cmd, strings.Join(append([]string{strings.TrimPrefix(cmd.CommandPath(), "quorate ")}, cmd.Flags().Args()...), " "))
 	var failed engine.Failed
 	var blocked engine.Blocked
 	var lost engine.QuorumLost

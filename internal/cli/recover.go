@@ -153,7 +153,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 
 // awayNext is what to do about hosts that may come back with old data.
 func awayNext(cmd *cobra.Command) string {
-	return "keep these hosts off until `" + command(cmd, "apply") + "` can be run right after they start (they believe in the old cluster until then), or take them out of the file and apply"
+	return "run `" + command(cmd, "apply") + "` right after they start (until then their own API servers serve the old data), or take them out of the file and apply"
 }
 
 // refuse says why there is nothing to recover.
