@@ -27,17 +27,11 @@ others have a quorum. A database that has reached its quota needs --compact, for
 the API server, which forgets history every five minutes, cannot do it then.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			s, err := t.openFor(cmd, f, only)
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			if err := s.named(only); err != nil {
-				return err
-			}
 			var done []guard.Defragged
 			err = s.tend(cmd, f, "etcd defrag", true, func(ctx context.Context, g *guard.Guard) (any, error) {
 				order, err := g.Order(model.HostID(only), outage)
@@ -89,24 +83,13 @@ func alarmListCommand() *cobra.Command {
 		Short: "List the alarms that are raised",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			g, err := s.guard(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer g.Close()
-			alarms, err := g.Alarms(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return f.print(cmd, alarmTable(alarms), alarms)
+			return t.guarded(cmd, f, func(_ *session, g *guard.Guard) error {
+				alarms, err := g.Alarms(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return f.print(cmd, alarmTable(alarms), alarms)
+			})
 		},
 	}
 	t.flags(cmd)
@@ -144,47 +127,36 @@ still is as large as its quota, for it would come back with the first write:
 delete what is not needed, then run quorate etcd defrag --compact.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			g, err := s.guard(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer g.Close()
-			alarms, err := g.Alarms(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if f.output == "text" {
-				fmt.Fprint(cmd.OutOrStdout(), alarmTable(alarms))
-			}
-			if len(alarms) == 0 {
-				return nil
-			}
-			says, err := guard.MayDisarm(alarms, g.Seen.Etcd)
-			if err != nil {
-				return err
-			}
-			for _, l := range says {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", l)
-			}
-			if !yes {
-				ok, err := ask(cmd, "Shall these alarms be disarmed?")
+			return t.guarded(cmd, f, func(s *session, g *guard.Guard) error {
+				alarms, err := g.Alarms(cmd.Context())
 				if err != nil {
 					return err
 				}
-				if !ok {
-					return errRefused
+				if f.output == "text" {
+					fmt.Fprint(cmd.OutOrStdout(), alarmTable(alarms))
 				}
-			}
-			return s.tend(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *guard.Guard) (any, error) {
-				return alarms, g.Disarm(ctx, alarms)
+				if len(alarms) == 0 {
+					return nil
+				}
+				says, err := guard.MayDisarm(alarms, g.Seen.Etcd)
+				if err != nil {
+					return err
+				}
+				for _, l := range says {
+					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", l)
+				}
+				if !yes {
+					ok, err := ask(cmd, "Shall these alarms be disarmed?")
+					if err != nil {
+						return err
+					}
+					if !ok {
+						return errRefused
+					}
+				}
+				return s.tend(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+					return alarms, g.Disarm(ctx, alarms)
+				})
 			})
 		},
 	}

@@ -45,20 +45,14 @@ without, it is told where they are. Whoever has both can read everything.`,
   quorate etcd snapshot save --to prod-before-upgrade.db --with-keys`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
 			if cmd.Flags().Changed("to") && (to == "" || strings.HasSuffix(to, "/")) {
 				return usageError{fmt.Errorf("--to %q: want the name of a file", to)}
 			}
-			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
+			s, err := t.openFor(cmd, f, from)
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			if err := s.named(from); err != nil {
-				return err
-			}
 			var at model.HostID
 			var snap etcd.Snapshot
 			var holders []model.HostID
@@ -96,15 +90,6 @@ without, it is told where they are. Whoever has both can read everything.`,
 	return cmd
 }
 
-// named refuses a host that the file does not name.
-func (s *session) named(host string) error {
-	if host == "" {
-		return nil
-	}
-	_, err := resetHosts(s.file, []string{host})
-	return err
-}
-
 func snapshotListCommand() *cobra.Command {
 	var t target
 	var f form
@@ -116,31 +101,20 @@ func snapshotListCommand() *cobra.Command {
 was an etcd member. It ends with 1 when one is broken or a host could not be asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			g, err := s.guard(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer g.Close()
-			all := g.Snapshots(cmd.Context(), !quick)
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			text, well := snapshotTable(all)
-			if err := f.print(cmd, text, all); err != nil {
-				return err
-			}
-			if !well {
-				return errUnhealthy
-			}
-			return nil
+			return t.guarded(cmd, f, func(_ *session, g *guard.Guard) error {
+				all := g.Snapshots(cmd.Context(), !quick)
+				if err := cmd.Context().Err(); err != nil {
+					return err
+				}
+				text, well := snapshotTable(all)
+				if err := f.print(cmd, text, all); err != nil {
+					return err
+				}
+				if !well {
+					return errUnhealthy
+				}
+				return nil
+			})
 		},
 	}
 	t.flags(cmd)
