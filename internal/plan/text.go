@@ -161,7 +161,11 @@ func section(b *strings.Builder, title string, refused []Refused) {
 		}
 	}
 	for _, l := range fold(reasons) {
-		fmt.Fprintf(b, "  %s: %s\n", l.who(), l.text)
+		head := l.who() + ": "
+		if strings.HasPrefix(l.text, l.who()+" ") {
+			head = "" // it names its host itself
+		}
+		fmt.Fprintf(b, "  %s%s\n", head, l.text)
 		what := waits[l.text]
 		if n := len(what); n > fewTitles {
 			what = append(what[:fewTitles-1:fewTitles-1], fmt.Sprintf("%d more", n-fewTitles+1))

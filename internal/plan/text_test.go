@@ -51,7 +51,7 @@ Blocked: nothing is started until this is solved
   cp1: it is foreign
       this waits for it: mint
 Deferred: this waits, the rest goes on; bring the host back and apply again, or take it out of the file
-  cp3: cp3 cannot be reached (connection refused); bring it back, then apply again
+  cp3 cannot be reached (connection refused); bring it back, then apply again
       this waits for it: system; etcd; w1: door
 3 stages, 5 steps, risk: exposed; blocked: 1 step cannot be taken; deferred: 3 steps
 `
