@@ -75,7 +75,11 @@ func (b Blocked) Error() string {
 	var lines []string
 	for _, r := range b.Plan.Blocked {
 		// The reason says what to do; which steps wait for it is in the plan.
-		if l := fmt.Sprintf("  %s: %v", r.Step.Host, r.Err); !slices.Contains(lines, l) {
+		l := r.Err.Error()
+		if !strings.HasPrefix(l, string(r.Step.Host)+" ") { // it does not name its host itself
+			l = string(r.Step.Host) + ": " + l
+		}
+		if l = "  " + l; !slices.Contains(lines, l) {
 			lines = append(lines, l)
 		}
 	}

@@ -249,10 +249,10 @@ func away(s plan.Step, have model.Cluster) error {
 func (w *work) end(ob *observe.Observation) error {
 	p := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
 	switch {
-	case len(p.Blocked) > 0:
-		return Blocked{p}
 	case ob.Have.QuorumLost():
 		return QuorumLost{ob.Have}
+	case len(p.Blocked) > 0:
+		return Blocked{p}
 	case len(p.Deferred) > 0:
 		return Deferred{p.Deferred}
 	}
