@@ -94,6 +94,9 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	for _, v := range model.Services() {
 		h.Units[v] = service(want.Services[v], v, f)
 	}
+	if !f.KubeletEnd.IsZero() && !f.Kubelet {
+		h.Units[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
+	}
 	h.Asks, h.Backends = model.Is(""), model.Is("")
 	if h.Runs(model.APIServer) {
 		h.Asks = model.Is(o.named(g, f.Asks))

@@ -4,7 +4,9 @@
 package observe
 
 import (
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,13 +52,14 @@ type Facts struct {
 	Named      string   // the host of the cluster that its units make it
 	Foreign    []string // what others have put there
 	Addresses  []string
-	Data       bool     // etcd has a data folder
-	DataOf     string   // the id of the cluster that the data belongs to
-	Superseded bool     // that cluster was superseded by a recovery: nothing that its members say counts
-	Past       []string // ids of superseded clusters that this host knows
-	Fence      []string // addresses that its etcd does not let in
-	Begun      bool     // an etcd has been ready here once
-	Kubelet    bool     // the kubelet has its client certificate
+	Data       bool      // etcd has a data folder
+	DataOf     string    // the id of the cluster that the data belongs to
+	Superseded bool      // that cluster was superseded by a recovery: nothing that its members say counts
+	Past       []string  // ids of superseded clusters that this host knows
+	Fence      []string  // addresses that its etcd does not let in
+	Begun      bool      // an etcd has been ready here once
+	Kubelet    bool      // the kubelet has a client certificate that is still valid
+	KubeletEnd time.Time // of that certificate, also when it is over; zero: there is none
 	Sums       map[string]string
 	HostsSum   string
 	Links      map[string]string // target by path
@@ -75,6 +78,18 @@ type Facts struct {
 	Conflist   string
 	Routes     string
 	Files      map[string][]byte // certificates and keys
+}
+
+// kubelet judges the kubelet's client certificate. It renews that by itself, but
+// not once it has expired: then it must bootstrap anew.
+func (f *Facts) kubelet(text []byte, now time.Time) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return
+	}
+	if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+		f.Kubelet, f.KubeletEnd = !now.After(cert.NotAfter), cert.NotAfter
+	}
 }
 
 // parse reads the probe's output. Output without its end is an error: half an
@@ -102,7 +117,8 @@ func parse(out []byte) (Facts, error) {
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
 	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
-	f.Begun, f.Data, f.Kubelet = line("begun") == "yes", line("data") == "yes", line("bootstrapped") == "yes"
+	f.Begun, f.Data = line("begun") == "yes", line("data") == "yes"
+	f.kubelet([]byte(frames["kubelet"]), time.Now())
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
 	f.Past, f.Fence = lines(frames["past"]), lines(frames["fence"])

@@ -15,7 +15,7 @@ frame "cgroup"; [ -f /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1
 frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && grep -q '127\.0\.0\.53' /etc/resolv.conf 2>/dev/null && echo /run/systemd/resolve/resolv.conf
 frame "marker"; cat /etc/quorate/cluster 2>/dev/null
 frame "named"; sed -n 's/^ *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' /etc/systemd/system/kubelet.service /etc/systemd/system/etcd.service 2>/dev/null
-frame "bootstrapped"; [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && echo yes
+frame "kubelet"; sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' /var/lib/kubelet/pki/kubelet-client-current.pem 2>/dev/null
 frame "foreign"
 for f in /etc/kubernetes/manifests/*.yaml /etc/kubernetes/admin.conf /etc/rancher /var/lib/rancher/k3s /etc/k0s /var/lib/k0s; do [ -e "$f" ] && echo "$f"; done
 for u in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy containerd kube-nginx; do

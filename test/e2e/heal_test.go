@@ -34,7 +34,7 @@ func (c *cluster) forge(t *testing.T, host, path string, by pki.CA, change func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	block, _ := pem.Decode(text)
+	block, key := pem.Decode(text) // the kubelet's has its key behind it
 	was, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func (c *cluster) forge(t *testing.T, host, path string, by pki.CA, change func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.feed(t.Context(), host, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), `cat >"$1"`, path); err != nil {
+	if _, err := c.feed(t.Context(), host, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))+string(key), `cat >"$1"`, path); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,6 +85,8 @@ systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 	c.forge(t, a, "/etc/kubernetes/pki/apiserver.crt", pki.KubernetesCA, expired)
 	c.forge(t, b, "/etc/kubernetes/pki/etcd/peer.crt", pki.EtcdCA, expired)
 	c.forge(t, d, "/etc/kubernetes/pki/kubelet-server.crt", pki.KubernetesCA, func(x *x509.Certificate) { x.IPAddresses = nil })
+	c.forge(t, b, "/var/lib/kubelet/pki/kubelet-client-current.pem", pki.KubernetesCA, expired)
+	c.on(t, b, `systemctl restart --no-block kubelet`)
 	// The data of a member vanishes under it, and systemd starts it again: it
 	// must not come back as the voter that it was.
 	id := c.memberID(t, d)
@@ -96,7 +98,7 @@ systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 		return nil
 	})
 
-	c.plan(t).want(t, 2).says(t, "run kube-scheduler", "ends again and again", "apiserver: expired", "etcd-peer: expired", "lacks SAN", "its data is gone", "install binaries", "ghost  ")
+	c.plan(t).want(t, 2).says(t, "run kube-scheduler", "ends again and again", "apiserver: expired", "etcd-peer: expired", "lacks SAN", "its client certificate expired on", "its data is gone", "install binaries", "ghost  ")
 	c.apply(t).want(t, 0).says(t, "by-hand.conf is kept at /var/lib/quorate/kept/")
 	c.nothingToDo(t)
 	c.oneEtcd(t, a, b, d)
