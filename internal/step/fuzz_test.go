@@ -55,6 +55,9 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Settled: one(r, true, false), Drained: one(r, true, false)}}
 		h.Etcd = model.EtcdState{Data: one(r, true, false), Begun: one(r, true, false), Healthy: one(r, true, true, false),
 			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}
+		if r.IntN(5) == 0 {
+			h.Etcd.Fenced = some()
+		}
 		for v := range h.Units {
 			d := want.Units[v].Disk.Or("")
 			h.Units[v] = model.Unit{Disk: one(r, "", "older", d, d), Running: one(r, "", "older", d, d)}
