@@ -30,7 +30,7 @@ var rank = map[string]int{
 	"internal/plan":    4,
 	"internal/goal":    5,
 	"internal/observe": 6, "internal/step": 6,
-	"internal/guard":  7,
+	"internal/guard": 7, "internal/step/steptest": 7,
 	"internal/engine": 7, "internal/lab": 7, "internal/status": 7, "internal/prober": 3,
 	"internal/drill": 8,
 	"internal/cli":   9,

@@ -29,8 +29,17 @@ type Engine struct {
 	ForceDrain bool
 
 	observer observe.Observer
+	eyes     eyes // the observer
+	rules    []plan.Rule
 	run      string
 	mu       sync.Mutex
+}
+
+// eyes are what an apply sees with: hosts, or a world on paper.
+type eyes interface {
+	Look(context.Context, ...model.HostID) (*observe.Observation, error)
+	Glance(ctx context.Context, hurry bool) (*observe.Observation, error)
+	Lost(context.Context, model.HostID, error)
 }
 
 // DrainTime is how long a drain may take unless a person says otherwise.
@@ -39,7 +48,9 @@ const DrainTime = 5 * time.Minute
 // New makes an engine for the cluster of a file, whose hosts are reached by
 // the given connections.
 func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Host) *Engine {
-	return &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, run: rand.Text()[:8], DrainTime: DrainTime}
+	e := &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, rules: step.Rules(), run: rand.Text()[:8], DrainTime: DrainTime}
+	e.eyes = &e.observer
+	return e
 }
 
 // Meet says how hosts are reached that the cluster remembers and the file does
@@ -52,7 +63,7 @@ func (e *Engine) Run() string { return e.run }
 // Look observes all hosts.
 func (e *Engine) Look(ctx context.Context) (*observe.Observation, error) {
 	start := time.Now()
-	ob, err := e.observer.Look(ctx)
+	ob, err := e.eyes.Look(ctx)
 	if err == nil {
 		e.tell(Event{Kind: Looking, Took: time.Since(start), Text: fmt.Sprintf("observed %d hosts", len(ob.Facts))})
 	}
@@ -65,7 +76,7 @@ func (e *Engine) Plan(ctx context.Context) (plan.Plan, *observe.Observation, err
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	return plan.Make(ob.Have, ob.Goal.Want, step.Rules()), ob, nil
+	return plan.Make(ob.Have, ob.Goal.Want, e.rules), ob, nil
 }
 
 // Blocked is a plan that must not be started, or not go on.

@@ -45,7 +45,7 @@ func lostMembers(c model.Cluster) string {
 // glance looks at all hosts, and lets none that is silent hold up the others.
 func (w *work) glance(ctx context.Context) (*observe.Observation, error) {
 	w.looked = time.Now()
-	return w.observer.Glance(ctx, true)
+	return w.eyes.Glance(ctx, true)
 }
 
 // quorum ends the run some time after etcd's quorum was lost.

@@ -64,7 +64,7 @@ func (w *work) run(ctx context.Context) error {
 		}
 		var next plan.Stage
 		if !w.risky() {
-			next, _ = plan.Next(ob.Have, ob.Goal.Want, step.Rules(), w.steps())
+			next, _ = plan.Next(ob.Have, ob.Goal.Want, w.rules, w.steps())
 		}
 		if len(next.Steps) == 0 && len(w.active) == 0 {
 			if whole {
@@ -78,7 +78,7 @@ func (w *work) run(ctx context.Context) error {
 		}
 		if !fresh && delicate(next) {
 			// It was judged by what some hosts were a while ago.
-			if ob, err = w.observer.Glance(ctx, false); err != nil {
+			if ob, err = w.eyes.Glance(ctx, false); err != nil {
 				return err
 			}
 			fresh = true
@@ -173,7 +173,7 @@ func (w *work) watch(ctx context.Context, ob *observe.Observation) (*observe.Obs
 	if len(hosts) == 0 {
 		return ob, nil
 	}
-	return w.observer.Look(ctx, slices.Collect(maps.Keys(hosts))...)
+	return w.eyes.Look(ctx, slices.Collect(maps.Keys(hosts))...)
 }
 
 // finish takes out the steps whose effect is there, and those that failed.
@@ -205,7 +205,7 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		}
 		failed = true
 		if at := model.HostID(host.Unreachable(r.err)); at != "" {
-			w.observer.Lost(ctx, at, r.err)
+			w.eyes.Lost(ctx, at, r.err)
 		}
 		r.explain(ctx)
 		w.tell(Event{Kind: StepFail, Step: &r.about, Took: took, Err: r.err.Error()})
@@ -247,7 +247,7 @@ func away(s plan.Step, have model.Cluster) error {
 
 // end is how it ends when nothing more can begin.
 func (w *work) end(ob *observe.Observation) error {
-	p := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
+	p := plan.Make(ob.Have, ob.Goal.Want, w.rules)
 	switch {
 	case ob.Have.QuorumLost():
 		return QuorumLost{ob.Have}

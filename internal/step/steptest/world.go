@@ -1,4 +1,6 @@
-package step_test
+// Package steptest makes clusters on paper for tests of planning and of the
+// engine: goals, what is there, and what an honest observation says of it.
+package steptest
 
 import (
 	"strings"
@@ -8,8 +10,8 @@ import (
 	"quorate.dev/quorate/internal/step"
 )
 
-// want is the goal for the named control planes and workers.
-func want(cps, workers string) model.Cluster {
+// Want is the goal for the named control planes and workers.
+func Want(cps, workers string) model.Cluster {
 	c := model.New("t")
 	set := strings.ReplaceAll(cps, " ", ",")
 	put := func(name string, roles model.Role) {
@@ -52,8 +54,8 @@ func want(cps, workers string) model.Cluster {
 	return c
 }
 
-// bare is a fresh machine.
-func bare(roles model.Role) model.Host {
+// Bare is a fresh machine.
+func Bare(roles model.Role) model.Host {
 	h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is("nginx"),
 		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
 		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
@@ -65,13 +67,13 @@ func bare(roles model.Role) model.Host {
 	return h
 }
 
-// fresh are the hosts of a goal before anything is done, joined with what is
+// Fresh are the hosts of a goal before anything is done, joined with what is
 // there already.
-func fresh(want, have model.Cluster) model.Cluster {
+func Fresh(want, have model.Cluster) model.Cluster {
 	c := have.Clone()
 	for id, w := range want.Hosts {
 		if _, there := c.Hosts[id]; !there {
-			c.Put(id, bare(w.Roles))
+			c.Put(id, Bare(w.Roles))
 		}
 		c.Edit(id, func(h *model.Host) { h.Roles = w.Roles })
 	}
@@ -83,7 +85,8 @@ func fresh(want, have model.Cluster) model.Cluster {
 	return c
 }
 
-func nothing() model.Cluster {
+// Nothing is what there is before a cluster.
+func Nothing() model.Cluster {
 	c := model.New("t")
 	c.Minted = model.Is(false)
 	for _, a := range []string{"rbac", "coredns", "cluster", "metrics-server"} {
@@ -92,8 +95,9 @@ func nothing() model.Cluster {
 	return c
 }
 
-func made(cps, workers string) model.Cluster {
-	w := want(cps, workers)
-	p := plan.Make(fresh(w, nothing()), w, step.Rules())
+// Made is a cluster that was created, as its plan leaves it.
+func Made(cps, workers string) model.Cluster {
+	w := Want(cps, workers)
+	p := plan.Make(Fresh(w, Nothing()), w, step.Rules())
 	return p.Last()
 }

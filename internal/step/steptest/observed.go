@@ -1,4 +1,4 @@
-package step_test
+package steptest
 
 import (
 	"slices"
@@ -12,10 +12,10 @@ const (
 	noAPI    = "no API server answers"
 )
 
-// observed is what an honest observation says of a true state while the named
+// Observed is what an honest observation says of a true state while the named
 // hosts are dead: of those only what others can tell, and what only a quorum or
 // an API server can tell only when there is one.
-func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
+func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	c := truth.Clone()
 	for _, id := range dead {
 		c.Edit(id, func(h *model.Host) {
@@ -80,9 +80,9 @@ func observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	return c
 }
 
-// back is the truth once a dead host answers again, after others have done
+// Back is the truth once a dead host answers again, after others have done
 // later while it was away.
-func back(truth, later model.Cluster, dead model.HostID) model.Cluster {
+func Back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 	c := later.Clone()
 	for id, h := range truth.Hosts {
 		if id != dead {
@@ -137,9 +137,9 @@ func back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 	return c
 }
 
-// atBirth repairs a half of a stage in which etcd is born: who was to start
+// AtBirth repairs a half of a stage in which etcd is born: who was to start
 // together with those that did is on their list, and none has quorum alone.
-func atBirth(before, c, want model.Cluster) model.Cluster {
+func AtBirth(before, c, want model.Cluster) model.Cluster {
 	if before.Born() {
 		return c
 	}

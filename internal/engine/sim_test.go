@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/step/steptest"
+)
+
+// world is a cluster on paper that takes time: steps are half done for a while,
+// fail, and lose their host. The engine sees it as it sees hosts: in part, and late.
+type world struct {
+	mu    sync.Mutex
+	truth model.Cluster
+	want  model.Cluster
+	seen  model.Cluster // by the last looks
+	r     *rand.Rand
+	dead  map[model.HostID]bool
+	alone map[string]string // who is at work, by what may change one at a time
+	wrong []string
+
+	fails  int          // one step in so many fails
+	cutAt  int          // before the so-manieth step a host loses its power; 0: none does
+	cut    model.HostID // that host
+	steady bool         // nothing is lost and nobody agreed to an outage: it must serve all the time
+}
+
+func (w *world) rules() (out []plan.Rule) {
+	for _, rule := range step.Rules() {
+		out = append(out, func(have, want model.Cluster) (steps []plan.Step) {
+			for _, s := range rule(have, want) {
+				steps = append(steps, paperStep{s, w})
+			}
+			return steps
+		})
+	}
+	return out
+}
+
+// paperStep is a step whose real half happens in the world.
+type paperStep struct {
+	plan.Step
+	w *world
+}
+
+func (s paperStep) Do(ctx context.Context, _ step.Env) error { return s.w.do(ctx, s.Step) }
+
+func (w *world) do(ctx context.Context, s plan.Step) error {
+	a := s.About()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cutAt--; w.cutAt == 0 {
+		w.dead[w.cut] = true
+	}
+	if w.dead[a.Host] && reaches(a) {
+		return fmt.Errorf("%s is dead", a.Host)
+	}
+	if by := w.alone[a.Alone]; a.Alone != "" && by != "" {
+		w.wrong = append(w.wrong, fmt.Sprintf("%s beside %s", a.Key(), by))
+	}
+	w.alone[a.Alone] = a.Key()
+	defer func() { w.alone[a.Alone] = "" }()
+	w.change(s.Interim, a)
+	if w.r.IntN(w.fails) == 0 {
+		return errors.New("it was cut short")
+	}
+	takes := time.Duration(w.r.IntN(20000)) * time.Millisecond
+	w.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(takes):
+	}
+	w.mu.Lock()
+	if ctx.Err() != nil || w.dead[a.Host] && reaches(a) {
+		return fmt.Errorf("%s was lost meanwhile", a.Host)
+	}
+	w.change(s.Effect, a)
+	return nil
+}
+
+// reaches says that a step needs its host to live.
+func reaches(a plan.About) bool {
+	return !slices.Contains([]string{"remove-member", "delete-node", "forget"}, a.Kind)
+}
+
+func (w *world) change(by func(*model.Cluster), a plan.About) {
+	born := w.truth.Born()
+	by(&w.truth)
+	if !born && a.Kind == "run-etcd" { // all that begin together are on the list
+		for id, h := range w.want.Hosts {
+			if h.Roles.Has(model.EtcdHost) && w.truth.Hosts[id].Etcd.Member.Is(model.NoMember) {
+				w.truth.Edit(id, func(h *model.Host) { h.Etcd.Member = model.Is(model.Unstarted) })
+			}
+		}
+	}
+	if h := w.truth.Health(); w.steady && !(h.Etcd && h.API && len(h.Stranded) == 0) {
+		w.wrong = append(w.wrong, fmt.Sprintf("%s: etcd %t, API %t, stranded %v", a.Key(), h.Etcd, h.API, h.Stranded))
+	}
+}
+
+// Look implements eyes: of hosts that were not asked it has what they were, but
+// for what the API and etcd tell.
+func (w *world) Look(_ context.Context, ids ...model.HostID) (*observe.Observation, error) {
+	time.Sleep(200 * time.Millisecond)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var dead []model.HostID
+	for id := range w.dead {
+		dead = append(dead, id)
+	}
+	is := steptest.Observed(w.truth, dead...)
+	if w.seen.Hosts != nil && len(ids) > 0 {
+		now := is.Clone()
+		for id, h := range w.seen.Hosts {
+			if !slices.Contains(ids, id) {
+				told := is.Hosts[id]
+				h.Node, h.Noted, h.Etcd.Member = told.Node, told.Noted, told.Etcd.Member
+				now.Put(id, h)
+			}
+		}
+		is = now
+	}
+	w.seen = is
+	return &observe.Observation{Have: is.Clone(), Goal: &goal.Goal{Want: w.want}}, nil
+}
+
+// Glance implements eyes.
+func (w *world) Glance(ctx context.Context, _ bool) (*observe.Observation, error) { return w.Look(ctx) }
+
+// Lost implements eyes.
+func (w *world) Lost(context.Context, model.HostID, error) {}
+
+// apply is one apply of a person who agrees to all that is planned.
+func (w *world) apply(t *testing.T) error {
+	e := &Engine{eyes: w, rules: w.rules()}
+	p, _, err := e.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Blocked) > 0 {
+		return Blocked{p}
+	}
+	w.steady = len(w.dead) == 0 && w.cutAt == 0 && p.Risk() < plan.Outage && w.truth.Health().API
+	return e.Apply(t.Context(), p)
+}
+
+var sims = []struct{ from, to string }{
+	{"", "cp1 cp2 cp3"}, {"cp1", "cp1 cp2 cp3"}, {"cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5"}, {"cp1 cp2 cp3", "cp1"},
+	{"cp1 cp2 cp3", "cp1 cp2 cp4"}, {"cp1 cp2 cp3", "cp4 cp5 cp6"}, {"cp1 cp2 cp3 cp4 cp5", "cp2 cp3 cp4"},
+}
+
+func simulated(seed uint64, from, to string) *world {
+	w := &world{r: rand.New(rand.NewPCG(seed, 0)), want: steptest.Want(to, "w1"), fails: 1 << 30, dead: map[model.HostID]bool{}, alone: map[string]string{}}
+	have := steptest.Nothing()
+	if from != "" {
+		have = steptest.Made(from, "w1")
+	}
+	w.truth = steptest.Fresh(w.want, have)
+	return w
+}
+
+// done says what is left to do.
+func (w *world) done() error {
+	if p := plan.Make(steptest.Observed(w.truth), w.want, step.Rules()); !p.Empty() {
+		return fmt.Errorf("left to do:\n%s", p.Text())
+	}
+	return nil
+}
+
+// However long each step takes, an apply ends where the file wants it, one at a
+// time what must be, and serving all the while where its plan says so.
+func TestSimulatedApply(t *testing.T) {
+	for _, s := range sims {
+		for seed := range uint64(3) {
+			synctest.Test(t, func(t *testing.T) {
+				w := simulated(seed, s.from, s.to)
+				begun := time.Now()
+				if err := errors.Join(w.apply(t), w.done()); err != nil {
+					t.Errorf("%q to %q, seed %d, after %s: %v", s.from, s.to, seed, time.Since(begun), err)
+				}
+				for _, l := range w.wrong {
+					t.Errorf("%q to %q, seed %d: %s", s.from, s.to, seed, l)
+				}
+			})
+		}
+	}
+}
+
+// Steps fail, and a host loses its power in the middle: each apply ends in
+// bounded time, and once the host is back, the next ones come to the same end.
+func TestSimulatedLosses(t *testing.T) {
+	for _, s := range sims {
+		for seed := range uint64(7) {
+			synctest.Test(t, func(t *testing.T) {
+				w := simulated(seed, s.from, s.to)
+				w.fails = 15
+				ids := w.truth.IDs()
+				w.cut, w.cutAt = ids[w.r.IntN(len(ids))], 1+w.r.IntN(40)
+				for range 8 {
+					begun := time.Now()
+					err := w.apply(t)
+					if took := time.Since(begun); took > 30*time.Minute {
+						t.Errorf("%q to %q, seed %d: an apply took %s and ended with %v", s.from, s.to, seed, took, err)
+					}
+					if err == nil && len(w.dead) == 0 {
+						break
+					}
+					clear(w.dead)
+				}
+				if err := w.done(); err != nil {
+					t.Errorf("%q to %q, seed %d, %s lost: %v", s.from, s.to, seed, w.cut, err)
+				}
+				for _, l := range w.wrong {
+					t.Errorf("%q to %q, seed %d: %s", s.from, s.to, seed, l)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package step_test
+
+import "quorate.dev/quorate/internal/step/steptest"
+
+// The words of these tests.
+var (
+	want, bare, fresh, nothing, made = steptest.Want, steptest.Bare, steptest.Fresh, steptest.Nothing, steptest.Made
+	observed, back, atBirth          = steptest.Observed, steptest.Back, steptest.AtBirth
+)
