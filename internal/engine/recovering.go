@@ -142,9 +142,15 @@ func (r *recovering) get(ctx context.Context, id model.HostID) error {
 }
 
 // fence keeps all others of the old cluster out of the new etcd: those that are
-// silent now may come back at any time. Apply lets them in, one by one.
+// silent now may come back at any time. Apply lets them in, one by one. A host
+// without a working nft must not stay without etcd for that.
 func (r *recovering) fence(ctx context.Context, id model.HostID) error {
-	return step.PutFence(ctx, r.on(id), outside(r.ob, r.At))
+	err := step.PutFence(ctx, r.on(id), outside(r.ob, r.At))
+	if err == nil || errors.Is(err, host.ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	r.tell(Event{Kind: Note, Text: fmt.Sprintf("the old hosts cannot be kept from the new etcd (%v): leave those off that are off until apply can be run right after they start", err)})
+	return nil
 }
 
 // outside are the addresses of all who had to do with etcd, but of one host.

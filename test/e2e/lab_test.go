@@ -28,12 +28,12 @@ type cluster struct {
 	config string // an admin's kubeconfig, once there is one
 }
 
-// newCluster boots hosts that go with the test.
-func newCluster(t *testing.T, name string, controlPlanes, workers int) *cluster {
+// newCluster boots hosts that go with the test; more are words for `lab up`.
+func newCluster(t *testing.T, name string, controlPlanes, workers int, more ...string) *cluster {
 	t.Helper()
 	name = labPrefix + name
 	c := &cluster{dir: folder(t)}
-	run(t, c.dir, "lab", "up", name, "--control-planes", fmt.Sprint(controlPlanes), "--workers", fmt.Sprint(workers)).want(t, 0)
+	run(t, c.dir, append([]string{"lab", "up", name, "--control-planes", fmt.Sprint(controlPlanes), "--workers", fmt.Sprint(workers)}, more...)...).want(t, 0)
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.diagnose(t)

@@ -168,6 +168,36 @@ func TestRestoreCutShort(t *testing.T) {
 	c.noFence(t, at)
 }
 
+// TestRecoverExternal: of three hosts that have etcd alone two are lost, and a
+// control plane with them. All three come back at once, believing in the old.
+func TestRecoverExternal(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "external", 2, 0, "--etcd", "3")
+	c.apply(t).want(t, 0)
+	c.kubectl(t, "cp1", "create", "configmap", "kept", "--from-literal=a=b")
+	lost := []string{"etcd2", "etcd3", "cp2"}
+	for _, h := range lost {
+		c.power(t, h, false)
+	}
+	c.recover(t, "--yes").want(t, 0).says(t, "etcd is back")
+	c.holds(t, "cp1", "kept")
+	c.kubectl(t, "cp1", "create", "configmap", "after", "--from-literal=a=b")
+	for _, h := range lost {
+		c.power(t, h, true)
+	}
+	c.apart(t, "etcd1", "etcd2", "etcd3")
+	c.holds(t, "cp1", "after")
+	c.apply(t).want(t, 0)
+	c.oneEtcd(t, "etcd1", "etcd2", "etcd3")
+	c.nothingToDo(t)
+	for _, h := range c.controlPlanes() {
+		c.holds(t, h, "kept", "after")
+	}
+	c.noFence(t, "etcd1")
+}
+
 // recover runs it without a terminal.
 func (c *cluster) recover(t *testing.T, args ...string) result {
 	t.Helper()
