@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"quorate.dev/quorate/internal/etcd"
@@ -34,10 +35,17 @@ type running struct {
 	about plan.About
 	risk  plan.Risk // as judged before it began
 	begun time.Time
-	limit time.Duration // of its work and the wait for its effect
-	did   bool          // Do has returned well; the effect is waited for
-	err   error         // it failed
+	limit time.Duration           // of its work and the wait for its effect
+	waits atomic.Bool             // Do has said that it is too early
+	drop  context.CancelCauseFunc // ends it, with why
+	did   bool                    // Do has returned well; the effect is waited for
+	err   error                   // it failed
 }
+
+// inVain is why a step that waits until it is possible is not waited for.
+type inVain struct{ error }
+
+func (i inVain) Unwrap() error { return i.error }
 
 // Do is the real half of one step alone, for who looks between steps; its
 // effect is not waited for.
@@ -55,11 +63,18 @@ func (e *Engine) do(ctx context.Context, r *running) error {
 	defer cancel()
 	for {
 		err := r.step.Do(ctx, r.env)
+		if cause := (inVain{}); err != nil && errors.As(context.Cause(ctx), &cause) {
+			return cause
+		}
 		if !errors.Is(err, step.ErrNotYet) {
 			return err
 		}
+		r.waits.Store(true)
 		select {
 		case <-ctx.Done():
+			if cause := (inVain{}); errors.As(context.Cause(ctx), &cause) {
+				return cause
+			}
 			return fmt.Errorf("it was not possible within %s: %w", r.limit, err)
 		case <-time.After(pollEvery):
 		}

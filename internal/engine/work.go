@@ -132,11 +132,14 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 			return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
 		}
 		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), risk: st.Risk, begun: time.Now(), limit: w.limit(a.About())}
+		ctx, drop := context.WithCancelCause(ctx)
+		r.drop = drop
 		w.active = append(w.active, r)
 		w.tell(Event{Kind: StepRun, Step: &r.about, Text: r.about.Title})
 		w.group.Add(1)
 		go func() {
 			defer w.group.Done()
+			defer drop(nil)
 			err := w.do(ctx, r)
 			w.mu.Lock()
 			r.did, r.err = err == nil, err
@@ -197,6 +200,11 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		case r.did:
 			if r.err = away(r.step, ob.Have); r.err == nil {
 				r.err = ended(r.step, ob.Facts[r.about.Host])
+			}
+		case r.err == nil && r.waits.Load():
+			// A host that it needs was lost: without it the way may be another.
+			if err := r.step.Need(ob.Have); errors.As(err, new(plan.ErrUnreached)) {
+				r.drop(inVain{err})
 			}
 		}
 		if r.err == nil {

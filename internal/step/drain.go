@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
@@ -109,12 +108,6 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 			why = "it was told to end"
 		}
 		stay = append(stay, fmt.Sprintf("%s (%s)", p, why))
-	}
-	if len(stay) > 0 {
-		// Nobody there ends them if the host is lost, which the API learns late.
-		if _, err := e.Host.Run(ctx, host.Cmd{Args: []string{"true"}}); errors.Is(err, host.ErrUnreachable) {
-			return err
-		}
 	}
 	ready, err := c.NodeReady(ctx, node)
 	switch {

@@ -42,6 +42,12 @@ func (s AddLearner) Need(c model.Cluster) error {
 	if other, ok := c.Learner(); ok && other != s.ID {
 		return notYet(c, other, fmt.Sprintf("%s is the learner now; etcd has one at a time", other))
 	}
+	// etcd adds nobody while a voter is away (etcdserver: mayAddMember, with strict-reconfig-check).
+	for _, id := range c.Critical() {
+		if v := c.Hosts[id]; v.Etcd.Member.Is(model.Voter) && !(v.Up() && v.Etcd.Healthy.Is(true)) {
+			return notYet(c, id, fmt.Sprintf("etcd adds no member while that of %s does not serve", id))
+		}
+	}
 	return s.keptOut(c)
 }
 
