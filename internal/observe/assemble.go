@@ -194,7 +194,7 @@ func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[st
 	for _, c := range want.Certs {
 		pem, ok := f.Files[c.Path]
 		if !ok {
-			wrong = append(wrong, c.Name+" is missing")
+			wrong = append(wrong, c.Name+" is missing, or its key")
 			continue
 		}
 		found++

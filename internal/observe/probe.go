@@ -53,7 +53,7 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	}
 	var pems, units, sysctls, needs []string
 	for _, c := range hostOf(g, id).Certs {
-		pems = append(pems, c.Path)
+		pems = append(pems, c.Path+":"+c.KeyPath)
 	}
 	for _, v := range model.Services() {
 		units = append(units, v.String()+".service")

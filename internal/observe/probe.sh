@@ -1,5 +1,5 @@
 # Read-only. Prints what quorate must know of this host, in frames "@@ NAME".
-# $PATHS: files to digest; $PEMS: certificates to print; $KEYS: shared keys to
+# $PATHS: files to digest; $PEMS: certificates to print, each with its key (CERT:KEY); $KEYS: shared keys to
 # print; $NEEDS: commands that must be there; $SYSCTLS; $UNITS; $IMAGES.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 frame() { printf '\n@@ %s\n' "$1"; } # what came before may lack its last newline
@@ -79,6 +79,8 @@ frame "ports"; printf '%s\n' "$P"
 frame "owners"; grep -so '[^/]*\.service' /dev/null $(printf '%s\n' "$P" | sed -n 's|.*pid=\([0-9]*\),.*|/proc/\1/cgroup|p' | sort -u) | sort -u
 frame "conflist"; cat /etc/cni/net.d/10-quorate.conflist 2>/dev/null
 frame "routes"; cat /etc/quorate/routes 2>/dev/null
-for f in $PEMS $KEYS; do [ -f "$f" ] && { frame "file $f"; cat "$f"; }; done
+# A certificate without its key is none.
+for f in $PEMS; do [ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && { frame "file ${f%%:*}"; cat "${f%%:*}"; }; done
+for f in $KEYS; do [ -f "$f" ] && { frame "file $f"; cat "$f"; }; done
 frame "now"; date +%s.%N
 frame "end"

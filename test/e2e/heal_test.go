@@ -82,6 +82,7 @@ printf '[Service]\nEnvironment=HTTPS_PROXY=http://proxy.example:3128\n' >$d/prox
 systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 	c.on(t, b, `rm /etc/kubernetes/scheduler.conf; echo '# by hand' >>/etc/kubernetes/audit-policy.yaml; systemctl disable -q kubelet`)
 	c.on(t, w, `rm /opt/quorate/bin/kube-proxy; systemctl restart --no-block kube-proxy; true`)
+	c.on(t, d, `rm /etc/kubernetes/pki/etcd/peer.key`)
 	c.forge(t, a, "/etc/kubernetes/pki/apiserver.crt", pki.KubernetesCA, expired)
 	c.forge(t, b, "/etc/kubernetes/pki/etcd/peer.crt", pki.EtcdCA, expired)
 	c.forge(t, d, "/etc/kubernetes/pki/kubelet-server.crt", pki.KubernetesCA, func(x *x509.Certificate) { x.IPAddresses = nil })
@@ -98,7 +99,7 @@ systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 		return nil
 	})
 
-	c.plan(t).want(t, 2).says(t, "run kube-scheduler", "ends again and again", "apiserver: expired", "etcd-peer: expired", "lacks SAN", "its client certificate expired on", "its data is gone", "install binaries", "ghost  ")
+	c.plan(t).want(t, 2).says(t, "run kube-scheduler", "ends again and again", "apiserver: expired", "etcd-peer is missing, or its key", "etcd-peer: expired", "lacks SAN", "its client certificate expired on", "its data is gone", "install binaries", "ghost  ")
 	c.apply(t).want(t, 0).says(t, "by-hand.conf is kept at /var/lib/quorate/kept/")
 	c.nothingToDo(t)
 	c.oneEtcd(t, a, b, d)
@@ -112,6 +113,7 @@ systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 	c.on(t, a, `systemctl is-active $1 && systemctl is-enabled $1`, masked)
 	c.on(t, b, `systemctl is-active $1 && systemctl is-enabled kubelet && test -f /etc/systemd/system/$1.service.d/proxy.conf`, looping)
 	c.on(t, w, `systemctl is-active kube-proxy`)
+	c.on(t, d, `test -s /etc/kubernetes/pki/etcd/peer.key`)
 }
 
 // memberID is the id under which a host's etcd is listed.
