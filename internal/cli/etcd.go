@@ -45,6 +45,17 @@ func (f *form) print(cmd *cobra.Command, text string, v any) error {
 	return err
 }
 
+// verdict prints, and is the error of what is not well.
+func (f *form) verdict(cmd *cobra.Command, text string, v any, well bool) error {
+	if err := f.print(cmd, text, v); err != nil {
+		return err
+	}
+	if !well {
+		return errUnhealthy
+	}
+	return nil
+}
+
 func etcdStatusCommand() *cobra.Command {
 	return etcdLook("status", "Show every member: who leads, how full and how far it is, and what is down",
 		`Status asks every member for itself; one that does not answer is DOWN, with why.
@@ -82,13 +93,7 @@ func etcdLook(name, short, long string, show func(status.Etcd) (text string, wel
 			}
 			e := status.EtcdOf(ob)
 			text, well := show(e)
-			if err := f.print(cmd, text, e); err != nil {
-				return err
-			}
-			if !well {
-				return errUnhealthy
-			}
-			return nil
+			return f.verdict(cmd, text, e, well)
 		},
 	}
 	t.flags(cmd)

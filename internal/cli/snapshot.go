@@ -107,13 +107,7 @@ was an etcd member. It ends with 1 when one is broken or a host could not be ask
 					return err
 				}
 				text, well := snapshotTable(all)
-				if err := f.print(cmd, text, all); err != nil {
-					return err
-				}
-				if !well {
-					return errUnhealthy
-				}
-				return nil
+				return f.verdict(cmd, text, all, well)
 			})
 		},
 	}
@@ -192,13 +186,7 @@ all its pages are there. It ends with 1 when the snapshot is broken.`,
 			if s.Problem != "" {
 				text = fmt.Sprintf("%s is BROKEN: %s\n", args[0], s.Problem)
 			}
-			if err := f.print(cmd, text, s); err != nil {
-				return err
-			}
-			if s.Problem != "" {
-				return errUnhealthy
-			}
-			return nil
+			return f.verdict(cmd, text, s, s.Problem == "")
 		},
 	}
 	t.flags(cmd)

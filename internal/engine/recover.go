@@ -104,7 +104,7 @@ func (e *Engine) PlanRecovered(ob *observe.Observation, at model.HostID) (plan.P
 			have.Addons[name] = goal.Want.Addons[name]
 		}
 	}
-	return plan.Make(have, goal.Want, step.Rules()), nil
+	return plan.Make(have, goal.Want, e.rules), nil
 }
 
 // onAll does one thing on some hosts side by side, as a stage of its own. A host

@@ -63,18 +63,12 @@ func (e *Engine) do(ctx context.Context, r *running) error {
 	defer cancel()
 	for {
 		err := r.step.Do(ctx, r.env)
-		if cause := (inVain{}); err != nil && errors.As(context.Cause(ctx), &cause) {
-			return cause
-		}
 		if !errors.Is(err, step.ErrNotYet) {
 			return err
 		}
 		r.waits.Store(true)
 		select {
 		case <-ctx.Done():
-			if cause := (inVain{}); errors.As(context.Cause(ctx), &cause) {
-				return cause
-			}
 			return fmt.Errorf("it was not possible within %s: %w", r.limit, err)
 		case <-time.After(pollEvery):
 		}

@@ -141,6 +141,9 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 			defer w.group.Done()
 			defer drop(nil)
 			err := w.do(ctx, r)
+			if why := (inVain{}); err != nil && errors.As(context.Cause(ctx), &why) {
+				err = why
+			}
 			w.mu.Lock()
 			r.did, r.err = err == nil, err
 			w.mu.Unlock()

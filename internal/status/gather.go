@@ -145,7 +145,7 @@ func (s *Status) certs(ob *observe.Observation, now time.Time) {
 			found, err := pki.Inspect(pem, nil, issuer(ob, f, want.Issuer))
 			switch {
 			case !there:
-				c.Problem = "is missing"
+				c.Problem = "is missing, or its key"
 			case err != nil:
 				c.Problem = err.Error()
 			default:

@@ -83,8 +83,7 @@ func unfence(have, _ model.Cluster) (out []plan.Step) {
 			}
 		}
 		if len(who) > 0 && have.Hosts[at].Up() {
-			h := have.Hosts[at]
-			out = append(out, Unfence{on{at, &h}, model.Set(who...)})
+			out = append(out, Unfence{on{at, &model.Host{}}, model.Set(who...)})
 		}
 	}
 	return out
