@@ -43,7 +43,7 @@ func planCommand() *cobra.Command {
 			}
 			switch {
 			case len(p.Blocked) > 0:
-				return engine.Blocked{Plan: p}
+				return engine.BlockedError{Plan: p}
 			case !p.Empty():
 				return errChanges
 			}
@@ -78,7 +78,7 @@ moment: the next apply observes and goes on.`,
 				return err
 			}
 			if len(p.Blocked) > 0 {
-				return engine.Blocked{Plan: p}
+				return engine.BlockedError{Plan: p}
 			}
 			if output != "json" {
 				fmt.Fprint(cmd.OutOrStdout(), p.Text())
@@ -159,7 +159,7 @@ func acceptable(p plan.Plan, outage bool) error {
 	var says []string
 	for _, st := range p.Stages {
 		if st.Risk == plan.Outage {
-			says = append(says, st.Says...)
+			says = append(says, st.Reasons...)
 		}
 	}
 	if len(says) == 0 {

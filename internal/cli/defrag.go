@@ -33,7 +33,7 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 			}
 			defer s.close()
 			var done []guard.Defragged
-			err = s.tend(cmd, f, "etcd defrag", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+			err = s.maintain(cmd, f, "etcd defrag", true, func(ctx context.Context, g *guard.Guard) (any, error) {
 				order, err := g.Order(model.HostID(only), outage)
 				if err == nil && compact {
 					err = g.Compact(ctx)
@@ -154,7 +154,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 						return errRefused
 					}
 				}
-				return s.tend(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+				return s.maintain(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *guard.Guard) (any, error) {
 					return alarms, g.Disarm(ctx, alarms)
 				})
 			})

@@ -142,7 +142,7 @@ func noKeys(ob *observe.Observation, file *spec.Cluster) error {
 	if ob.Have.Conflict != "" {
 		return errors.New(ob.Have.Conflict)
 	}
-	if ob.Have.Minted.Is(false) {
+	if ob.Have.CAsCreated.Is(false) {
 		return fmt.Errorf("the cluster %s is not there yet: run quorate apply first", file.Metadata.Name)
 	}
 	says := []string{"no control plane that holds the cluster's keys could be asked"}

@@ -135,8 +135,8 @@ func (w *watcher) end(ctx context.Context, err error) error {
 	w.note(runEnd, w.doing, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var failed engine.Failed
-	var unfinished engine.Unfinished
+	var failed engine.FailedError
+	var unfinished engine.UnfinishedError
 	if errors.As(err, &failed); errors.As(err, &unfinished) {
 		return ended{err, w.tally} // it names them all
 	}

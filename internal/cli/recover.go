@@ -133,7 +133,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	err = s.engine.Apply(locked, p)
 	// Who does not come back is deferred: that is no failure of a recovery.
-	var deferred engine.Deferred
+	var deferred engine.DeferredError
 	away := errors.As(err, &deferred)
 	if away {
 		err = nil
@@ -166,7 +166,7 @@ func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
 		return fmt.Errorf("%w: %s", errRefused, ob.Have.Conflict)
 	case ob.Have.Quorum("") && !r.whole:
 		return fmt.Errorf("%w: etcd has quorum; `%s` mends what else is wrong; to go back to an older state: %s SNAPSHOT", errRefused, command(cmd, "apply"), command(cmd, "etcd restore"))
-	case !ob.Have.Born():
+	case !ob.Have.Bootstrapped():
 		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` makes it", errRefused, command(cmd, "apply"))
 	case ob.Shared == nil:
 		return fmt.Errorf("%w: no control plane that holds the cluster's keys can be reached", errRefused)
@@ -179,7 +179,7 @@ func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
 // wayBack is what to do when etcd's quorum is lost.
 func wayBack(cmd *cobra.Command, c model.Cluster) string {
 	first := ""
-	if lost := c.Lost(); len(lost) > 0 {
+	if lost := c.SilentMembers(); len(lost) > 0 {
 		first = "bring back " + strings.ReplaceAll(hostList(lost), ", ", " or ") + " with its disk: then nothing is lost. If that cannot be: "
 	}
 	return first + command(cmd, "etcd recover")

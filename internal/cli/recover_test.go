@@ -19,10 +19,10 @@ func three(words string) model.Cluster {
 	c := model.New("t")
 	for i, w := range strings.Fields(words) {
 		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Obstacle: model.Is("")}
-		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(w == "up")}
-		h.Units[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up"])
+		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(w == "up")}
+		h.Components[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up"])
 		if w == "new" {
-			h.Etcd = model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Healthy: model.Is(false)}
+			h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Healthy: model.Is(false)}
 		}
 		if w == "dead" {
 			h = model.Host{Roles: h.Roles, Etcd: model.EtcdState{Member: model.Is(model.Voter)}}
@@ -48,19 +48,19 @@ func TestQuorumLost(t *testing.T) {
 		if got := c.QuorumLost(); got != want {
 			t.Errorf("%s: %t", words, got)
 		}
-		got := explain(applyCommand(), engine.Blocked{Plan: plan.Plan{Have: c}}).String()
+		got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: c}}).String()
 		if strings.Contains(got, "etcd recover") != want {
 			t.Errorf("%s: the way on is %s", words, got)
 		}
 	}
-	if got := explain(applyCommand(), engine.Blocked{Plan: plan.Plan{Have: three("up dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
+	if got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: three("up dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
 		t.Errorf("the better way is not the first: %s", got)
 	}
 }
 
 func TestBest(t *testing.T) {
 	s := survey{data: map[model.HostID]step.EtcdData{}, ob: &observe.Observation{Have: three("stopped stopped dead"), Goal: &goal.Goal{Hosts: map[model.HostID]*goal.Host{}},
-		Facts: map[model.HostID]observe.Facts{"a": {Past: []string{"old"}}}}}
+		Facts: map[model.HostID]observe.Facts{"a": {SupersededIDs: []string{"old"}}}}}
 	for _, id := range s.ob.Have.IDs() {
 		s.ob.Goal.Hosts[id] = &goal.Host{Node: unit.Node{Name: string(id), Etcd: true}}
 	}

@@ -32,7 +32,7 @@ func (s survey) etcdHost(id model.HostID) bool {
 // clusters are the ids of clusters that are not superseded, of which there is data.
 func (s survey) clusters() (ids []string) {
 	for _, d := range s.data {
-		if d.Cluster != "" && !slices.Contains(s.ob.Past(), d.Cluster) && !slices.Contains(ids, d.Cluster) {
+		if d.Cluster != "" && !slices.Contains(s.ob.Superseded(), d.Cluster) && !slices.Contains(ids, d.Cluster) {
 			ids = append(ids, d.Cluster)
 		}
 	}
@@ -44,7 +44,7 @@ func (s survey) clusters() (ids []string) {
 // if there is one. An entry known to be committed counts before a revision that
 // was read off a disk, for a member's log may hold more.
 func (s survey) best() (at model.HostID, ok bool) {
-	past := s.ob.Past()
+	past := s.ob.Superseded()
 	old := func(d step.EtcdData) bool { return slices.Contains(past, d.Cluster) }
 	newer := func(a, b step.EtcdData) bool {
 		switch {
@@ -174,7 +174,7 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 			fmt.Fprintf(w, "  %s\tnone\t\t\t\t\n", id)
 		default:
 			of, state := d.Cluster, "stopped"
-			if slices.Contains(s.ob.Past(), of) {
+			if slices.Contains(s.ob.Superseded(), of) {
 				of += " (superseded)"
 			}
 			if d.Running != "" {

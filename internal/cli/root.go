@@ -59,8 +59,8 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 }
 
 func exitCode(err error) int {
-	var blocked engine.Blocked
-	var notApproved engine.NotApproved
+	var blocked engine.BlockedError
+	var notApproved engine.NotApprovedError
 	var held engine.Held
 	var kept engine.Kept
 	var usage usageError

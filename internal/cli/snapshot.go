@@ -56,7 +56,7 @@ without, it is told where they are. Whoever has both can read everything.`,
 			var at model.HostID
 			var snap etcd.Snapshot
 			var holders []model.HostID
-			err = s.tend(cmd, f, "etcd snapshot save", to == "", func(ctx context.Context, g *guard.Guard) (any, error) {
+			err = s.maintain(cmd, f, "etcd snapshot save", to == "", func(ctx context.Context, g *guard.Guard) (any, error) {
 				if at, err = g.Source(model.HostID(from)); err != nil {
 					return nil, err
 				}

@@ -16,7 +16,7 @@ func (p paper) Interim(*model.Cluster)   {}
 
 func TestConsent(t *testing.T) {
 	step := func(kind, host string, final bool) plan.About {
-		return plan.About{Kind: kind, Host: model.HostID(host), Final: final}
+		return plan.About{Kind: kind, Host: model.HostID(host), Irreversible: final}
 	}
 	stage := func(r plan.Risk, a plan.About) plan.Stage {
 		return plan.Stage{Risk: r, Steps: []plan.Step{paper{a}}}

@@ -29,17 +29,17 @@ type Engine struct {
 	ForceDrain bool
 
 	observer observe.Observer
-	eyes     eyes // the observer
+	eyes     observer // the observer
 	rules    []plan.Rule
 	run      string
 	mu       sync.Mutex
 }
 
-// eyes are what an apply sees with: hosts, or a world on paper.
-type eyes interface {
+// observer are what an apply sees with: hosts, or a world on paper.
+type observer interface {
 	Look(context.Context, ...model.HostID) (*observe.Observation, error)
 	Glance(ctx context.Context, hurry bool) (*observe.Observation, error)
-	Lost(context.Context, model.HostID, error)
+	Disconnected(context.Context, model.HostID, error)
 }
 
 // DrainTime is how long a drain may take unless a person says otherwise.
@@ -79,10 +79,10 @@ func (e *Engine) Plan(ctx context.Context) (plan.Plan, *observe.Observation, err
 	return plan.Make(ob.Have, ob.Goal.Want, e.rules), ob, nil
 }
 
-// Blocked is a plan that must not be started, or not go on.
-type Blocked struct{ Plan plan.Plan }
+// BlockedError is a plan that must not be started, or not go on.
+type BlockedError struct{ Plan plan.Plan }
 
-func (b Blocked) Error() string {
+func (b BlockedError) Error() string {
 	var lines []string
 	for _, r := range b.Plan.Blocked {
 		// The reason says what to do; which steps wait for it is in the plan.
@@ -97,10 +97,10 @@ func (b Blocked) Error() string {
 	return "blocked: nothing can be done as things are\n" + strings.Join(lines, "\n")
 }
 
-// Deferred says that all is done but what waits for hosts that do not answer.
-type Deferred struct{ Steps []plan.Refused }
+// DeferredError says that all is done but what waits for hosts that do not answer.
+type DeferredError struct{ Steps []plan.Refused }
 
-func (d Deferred) Error() string {
+func (d DeferredError) Error() string {
 	hosts := map[model.HostID]string{}
 	var names []string
 	for _, r := range d.Steps {
@@ -112,14 +112,14 @@ func (d Deferred) Error() string {
 	return "the cluster serves; what is left has to wait for hosts that do not answer:\n" + strings.Join(names, "\n")
 }
 
-// NotApproved is a step that became riskier than what was agreed to.
-type NotApproved struct {
+// NotApprovedError is a step that became riskier than what was agreed to.
+type NotApprovedError struct {
 	Stage plan.Stage
 	Step  plan.About
 }
 
-func (n NotApproved) Error() string {
-	return fmt.Sprintf("%s: %s was not agreed to: %s\nnothing of it was begun; look at `quorate plan`, then apply again", n.Step.Host, n.Step.Title, strings.Join(n.Stage.Says, "; "))
+func (n NotApprovedError) Error() string {
+	return fmt.Sprintf("%s: %s was not agreed to: %s\nnothing of it was begun; look at `quorate plan`, then apply again", n.Step.Host, n.Step.Title, strings.Join(n.Stage.Reasons, "; "))
 }
 
 // Apply goes on until nothing is left to do. Every step is taken from a fresh
@@ -158,7 +158,7 @@ func consent(p plan.Plan) agreement {
 }
 
 func (a agreement) covers(s plan.About, r plan.Risk) bool {
-	if r == plan.Safe && !s.Final {
+	if r == plan.Safe && !s.Irreversible {
 		return true
 	}
 	was, known := a.steps[s.Key()]
@@ -182,21 +182,21 @@ const maxFailures = 3
 // again, such as the start of a service that ends after a while, is not done.
 const maxDone = 5
 
-// Failed is a step that failed too often.
-type Failed struct {
+// FailedError is a step that failed too often.
+type FailedError struct {
 	Step plan.About
 	Err  error
 }
 
-func (f Failed) Error() string { return fmt.Sprintf("%s: %s: %v", f.Step.Host, f.Step.Title, f.Err) }
-func (f Failed) Unwrap() error { return f.Err }
+func (f FailedError) Error() string { return fmt.Sprintf("%s: %s: %v", f.Step.Host, f.Step.Title, f.Err) }
+func (f FailedError) Unwrap() error { return f.Err }
 
 // note counts a failure; the error ends the run.
 func (f failures) note(about plan.About, err error) error {
 	key := about.Key()
 	f[key]++
 	if f[key] >= maxFailures || errors.Is(err, context.Canceled) || errors.Is(err, step.ErrHeld) {
-		return Failed{about, err}
+		return FailedError{about, err}
 	}
 	return nil
 }

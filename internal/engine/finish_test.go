@@ -24,7 +24,7 @@ func TestDoneAgainAndAgain(t *testing.T) {
 	for i := 1; ; i++ {
 		w.active = []*running{{step: deed{paper{about}}, about: about, did: true}}
 		_, err := w.finish(t.Context(), ob)
-		var f Failed
+		var f FailedError
 		switch {
 		case err == nil && i <= maxDone:
 		case errors.As(err, &f) && i == maxDone+1 && strings.Contains(f.Error(), "did not last"):
@@ -36,7 +36,7 @@ func TestDoneAgainAndAgain(t *testing.T) {
 }
 
 func TestEnded(t *testing.T) {
-	s := step.Run{Set: []model.Service{model.Etcd}}
+	s := step.Run{Set: []model.Component{model.Etcd}}
 	facts := func(state string, restarts int) observe.Facts {
 		return observe.Facts{Units: map[string]observe.Unit{"etcd": {Active: state, Sub: "auto-restart", Restarts: restarts}}}
 	}

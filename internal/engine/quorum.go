@@ -18,18 +18,18 @@ const (
 	quorumTime = time.Minute
 )
 
-// QuorumLost ends a run in whose course etcd lost its quorum for good: what is
+// QuorumLostError ends a run in whose course etcd lost its quorum for good: what is
 // left would wait in vain.
-type QuorumLost struct{ Have model.Cluster }
+type QuorumLostError struct{ Have model.Cluster }
 
-func (q QuorumLost) Error() string {
+func (q QuorumLostError) Error() string {
 	return "etcd has lost its quorum: " + lostMembers(q.Have)
 }
 
 // lostMembers says what of etcd's members is missing.
 func lostMembers(c model.Cluster) string {
 	var names []string
-	for _, id := range c.Lost() {
+	for _, id := range c.SilentMembers() {
 		names = append(names, string(id))
 	}
 	switch len(names) {
@@ -57,7 +57,7 @@ func (w *work) quorum(ob *observe.Observation) error {
 		w.lost = time.Now()
 		w.tell(Event{Kind: Note, Text: fmt.Sprintf("etcd has lost its quorum: %s; waiting up to %s for what comes back", lostMembers(ob.Have), quorumTime)})
 	case time.Since(w.lost) > quorumTime:
-		return QuorumLost{ob.Have}
+		return QuorumLostError{ob.Have}
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ func TestQuorumLostForAWhile(t *testing.T) {
 		c := model.New("t")
 		for _, id := range []model.HostID{"cp1", "cp2", "cp3"} {
 			h := model.Host{Roles: model.EtcdHost, Reached: model.Is(true)}
-			h.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(len(lost) < 2)}
-			h.Units[model.Etcd].Running = model.Is("e")
+			h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(len(lost) < 2)}
+			h.Components[model.Etcd].Running = model.Is("e")
 			for _, l := range lost {
 				if l == id {
 					h = model.Host{Roles: h.Roles, Etcd: model.EtcdState{Member: model.Is(model.Voter)}}
@@ -36,7 +36,7 @@ func TestQuorumLostForAWhile(t *testing.T) {
 		t.Errorf("it is not told once: %q", notes)
 	}
 	w.lost = w.lost.Add(-quorumTime - time.Second)
-	var lost QuorumLost
+	var lost QuorumLostError
 	if err := look("cp2", "cp3"); !errors.As(err, &lost) || err.Error() != "etcd has lost its quorum: cp2 and cp3 do not answer" {
 		t.Errorf("%v", err)
 	}

@@ -76,22 +76,22 @@ func (e *Engine) PlanRecovered(ob *observe.Observation, at model.HostID) (plan.P
 			if !h.Up() && h.Roles.Has(model.EtcdHost) {
 				lost = append(lost, id)
 			}
-			for _, v := range []model.Service{model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler} {
+			for _, v := range []model.Component{model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler} {
 				if h.Up() {
-					h.Units[v].Running = model.Is("")
+					h.Components[v].Running = model.Is("")
 				}
 			}
 			h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 			if h.Up() {
-				h.Asks = model.Is("")
+				h.EtcdServers = model.Is("")
 			}
 			if h.Roles.Node() { // as the data will say, as far as one can see
 				up := h.Runs(model.Kubelet) || !h.Up()
-				h.Node = model.NodeState{Registered: model.Is(up), Ready: model.Is(up && h.Up()), Settled: model.Is(up)}
+				h.Node = model.NodeState{Registered: model.Is(up), Ready: model.Is(up && h.Up()), Configured: model.Is(up)}
 			}
 			if id == at {
-				h.Units[model.Etcd].Running = ob.Goal.Want.Hosts[id].Units[model.Etcd].Running
-				h.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true), Fenced: fenced}
+				h.Components[model.Etcd].Running = ob.Goal.Want.Hosts[id].Components[model.Etcd].Running
+				h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true), Fenced: fenced}
 			}
 		})
 	}
@@ -115,7 +115,7 @@ func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, i
 	failed := map[model.HostID]error{}
 	e.tell(Event{Kind: StageRun, Stage: stage, Of: of})
 	for _, id := range ids {
-		about := plan.About{Kind: kind, Host: id, Title: title, Final: kind == "reset"}
+		about := plan.About{Kind: kind, Host: id, Title: title, Irreversible: kind == "reset"}
 		e.tell(Event{Kind: StepRun, Step: &about, Text: about.Title})
 		begun := time.Now()
 		wg.Add(1)
@@ -136,7 +136,7 @@ func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, i
 	}
 	wg.Wait()
 	if len(failed) > 0 {
-		return Unfinished{"failed to " + title, failed, len(ids)}
+		return UnfinishedError{"failed to " + title, failed, len(ids)}
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (e *Engine) Recover(ctx context.Context, how Recovery) (revision int64, err
 	}
 	r := &recovering{Engine: e, Recovery: how, ob: ob, past: superseded(ob)}
 	_, r.live = ob.Etcd.Status[how.At]
-	r.restore = step.Restore{Member: ob.Goal.Hosts[how.At].Node, Token: ob.Have.Name + "-" + strings.ToLower(rand.Text()), Past: r.past, Snapshot: step.RestoreFile, Behind: how.Behind}
+	r.restore = step.Restore{Member: ob.Goal.Hosts[how.At].Node, Token: ob.Have.Name + "-" + strings.ToLower(rand.Text()), Superseded: r.past, Snapshot: step.RestoreFile, Behind: how.Behind}
 	var all, others []model.HostID // that know the old cluster
 	for _, id := range ob.Have.Critical() {
 		if ob.Have.Hosts[id].Up() {
@@ -66,7 +66,7 @@ func (e *Engine) Recover(ctx context.Context, how Recovery) (revision int64, err
 		{"fence", "let nobody reach it who may hold old data", at, r.fence},
 		{"restore", "begin a new etcd cluster from the data", at, r.begin},
 		{"supersede", "remember that the old etcd cluster is superseded", others, func(ctx context.Context, id model.HostID) error {
-			return step.RecordPast(ctx, r.on(id), r.past...)
+			return step.RecordSuperseded(ctx, r.on(id), r.past...)
 		}},
 		{"start", "start etcd as the only member", at, r.start},
 	}
@@ -98,7 +98,7 @@ func recoverable(ob *observe.Observation, how Recovery) error {
 
 // superseded are the ids of all clusters that there were, up to this one.
 func superseded(ob *observe.Observation) []string {
-	past := ob.Past()
+	past := ob.Superseded()
 	for _, id := range ob.IDs() {
 		if of := ob.Facts[id].DataOf; of != "" {
 			past = append(past, of)
@@ -110,7 +110,7 @@ func superseded(ob *observe.Observation) []string {
 
 func (r *recovering) on(id model.HostID) host.Host { return r.observer.Hosts[id] }
 
-func (r *recovering) stop(services ...model.Service) func(context.Context, model.HostID) error {
+func (r *recovering) stop(services ...model.Component) func(context.Context, model.HostID) error {
 	return func(ctx context.Context, id model.HostID) error { return step.StopServices(ctx, r.on(id), services...) }
 }
 

@@ -12,14 +12,14 @@ import (
 	"quorate.dev/quorate/internal/step"
 )
 
-// Unfinished says on which hosts something failed; on the others it is done.
-type Unfinished struct {
+// UnfinishedError says on which hosts something failed; on the others it is done.
+type UnfinishedError struct {
 	What  string // "were not reset"
 	Hosts map[model.HostID]error
 	Of    int
 }
 
-func (u Unfinished) Error() string {
+func (u UnfinishedError) Error() string {
 	lines := []string{fmt.Sprintf("%d of %d hosts %s", len(u.Hosts), u.Of, u.What)}
 	for _, id := range slices.Sorted(maps.Keys(u.Hosts)) {
 		text := u.Hosts[id].Error()
@@ -32,13 +32,13 @@ func (u Unfinished) Error() string {
 }
 
 // Unwrap gives the errors inside.
-func (u Unfinished) Unwrap() []error { return slices.Collect(maps.Values(u.Hosts)) }
+func (u UnfinishedError) Unwrap() []error { return slices.Collect(maps.Values(u.Hosts)) }
 
 // Reset takes everything off the hosts that quorate put there, on all of them
 // side by side. A host that cannot be reached does not keep the others from it.
 func (e *Engine) Reset(ctx context.Context, ids ...model.HostID) error {
 	if err := e.onAll(ctx, 1, 1, "reset", "take quorate's things off", ids, e.sweep); err != nil {
-		var u Unfinished
+		var u UnfinishedError
 		if errors.As(err, &u) {
 			u.What = "were not reset"
 			err = u

@@ -42,10 +42,10 @@ type running struct {
 	err   error                   // it failed
 }
 
-// inVain is why a step that waits until it is possible is not waited for.
-type inVain struct{ error }
+// inVainError is why a step that waits until it is possible is not waited for.
+type inVainError struct{ error }
 
-func (i inVain) Unwrap() error { return i.error }
+func (i inVainError) Unwrap() error { return i.error }
 
 // Do is the real half of one step alone, for who looks between steps; its
 // effect is not waited for.
@@ -112,8 +112,8 @@ func (r *running) explain(ctx context.Context) {
 func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	return step.Env{
-		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, Loops: f.Loops, Listed: ob.Etcd.Members,
-		Departed: ob.API.Departed, Past: ob.Past(), Fence: ob.Fence(id),
+		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, CrashLooping: f.CrashLooping, Listed: ob.Etcd.Members,
+		Departed: ob.API.Departed, Superseded: ob.Superseded(), Fence: ob.Fence(id),
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kube.Client, error) {

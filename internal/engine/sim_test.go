@@ -70,11 +70,11 @@ func (w *world) do(ctx context.Context, s plan.Step) error {
 	if a.Kind == "add-learner" && !w.whole() {
 		return step.ErrNotYet
 	}
-	if by := w.alone[a.Alone]; a.Alone != "" && by != "" {
+	if by := w.alone[a.Exclusive]; a.Exclusive != "" && by != "" {
 		w.wrong = append(w.wrong, fmt.Sprintf("%s beside %s", a.Key(), by))
 	}
-	w.alone[a.Alone] = a.Key()
-	defer func() { w.alone[a.Alone] = "" }()
+	w.alone[a.Exclusive] = a.Key()
+	defer func() { w.alone[a.Exclusive] = "" }()
 	w.change(s.Interim, a)
 	if w.r.IntN(w.fails) == 0 {
 		return errors.New("it was cut short")
@@ -110,7 +110,7 @@ func reaches(a plan.About) bool {
 }
 
 func (w *world) change(by func(*model.Cluster), a plan.About) {
-	born := w.truth.Born()
+	born := w.truth.Bootstrapped()
 	by(&w.truth)
 	if !born && a.Kind == "run-etcd" { // all that begin together are on the list
 		for id, h := range w.want.Hosts {
@@ -140,7 +140,7 @@ func (w *world) Look(_ context.Context, ids ...model.HostID) (*observe.Observati
 		for id, h := range w.seen.Hosts {
 			if !slices.Contains(ids, id) {
 				told := is.Hosts[id]
-				h.Node, h.Noted, h.Etcd.Member = told.Node, told.Noted, told.Etcd.Member
+				h.Node, h.Departed, h.Etcd.Member = told.Node, told.Departed, told.Etcd.Member
 				now.Put(id, h)
 			}
 		}
@@ -153,8 +153,8 @@ func (w *world) Look(_ context.Context, ids ...model.HostID) (*observe.Observati
 // Glance implements eyes.
 func (w *world) Glance(ctx context.Context, _ bool) (*observe.Observation, error) { return w.Look(ctx) }
 
-// Lost implements eyes.
-func (w *world) Lost(context.Context, model.HostID, error) {}
+// Disconnected implements eyes.
+func (w *world) Disconnected(context.Context, model.HostID, error) {}
 
 // apply is one apply of a person who agrees to all that is planned.
 func (w *world) apply(t *testing.T) error {
@@ -164,7 +164,7 @@ func (w *world) apply(t *testing.T) error {
 		t.Fatal(err)
 	}
 	if len(p.Blocked) > 0 {
-		return Blocked{p}
+		return BlockedError{p}
 	}
 	w.steady = len(w.dead) == 0 && w.cutAt == 0 && p.Risk() < plan.Outage && w.truth.Health().API
 	return e.Apply(t.Context(), p)

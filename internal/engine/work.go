@@ -40,7 +40,7 @@ func (w *work) run(ctx context.Context) error {
 		return err
 	}
 	if len(p.Blocked) > 0 {
-		return Blocked{p}
+		return BlockedError{p}
 	}
 	w.looked = time.Now()
 	whole := true // ob is of all hosts, with nothing running
@@ -96,7 +96,7 @@ func (w *work) run(ctx context.Context) error {
 
 // delicate says that with one host less a stage might do harm.
 func delicate(st plan.Stage) bool {
-	return st.Risk != plan.Safe || slices.ContainsFunc(st.Steps, func(s plan.Step) bool { return s.About().Alone != "" })
+	return st.Risk != plan.Safe || slices.ContainsFunc(st.Steps, func(s plan.Step) bool { return s.About().Exclusive != "" })
 }
 
 // steps are those at work.
@@ -121,11 +121,11 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 	}
 	for _, s := range st.Steps {
 		if !w.agreed.covers(s.About(), st.Risk) {
-			return NotApproved{st, s.About()}
+			return NotApprovedError{st, s.About()}
 		}
 	}
 	w.round++
-	w.tell(Event{Kind: StageRun, Stage: w.round, Of: max(w.round, w.stages), Text: strings.Join(st.Says, "; ")})
+	w.tell(Event{Kind: StageRun, Stage: w.round, Of: max(w.round, w.stages), Text: strings.Join(st.Reasons, "; ")})
 	for _, s := range st.Steps {
 		a, ok := s.(step.Action)
 		if !ok {
@@ -141,7 +141,7 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 			defer w.group.Done()
 			defer drop(nil)
 			err := w.do(ctx, r)
-			if why := (inVain{}); err != nil && errors.As(context.Cause(ctx), &why) {
+			if why := (inVainError{}); err != nil && errors.As(context.Cause(ctx), &why) {
 				err = why
 			}
 			w.mu.Lock()
@@ -206,8 +206,8 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 			}
 		case r.err == nil && r.waits.Load():
 			// A host that it needs was lost: without it the way may be another.
-			if err := r.step.Need(ob.Have); errors.As(err, new(plan.ErrUnreached)) {
-				r.drop(inVain{err})
+			if err := r.step.Need(ob.Have); errors.As(err, new(plan.UnreachedError)) {
+				r.drop(inVainError{err})
 			}
 		}
 		if r.err == nil {
@@ -216,7 +216,7 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		}
 		failed = true
 		if at := model.HostID(host.Unreachable(r.err)); at != "" {
-			w.eyes.Lost(ctx, at, r.err)
+			w.eyes.Disconnected(ctx, at, r.err)
 		}
 		r.explain(ctx)
 		w.tell(Event{Kind: StepFail, Step: &r.about, Took: took, Err: r.err.Error()})
@@ -240,7 +240,7 @@ func ended(s plan.Step, f observe.Facts) error {
 		return nil
 	}
 	for _, v := range r.Set {
-		if n := f.Units[v.String()].Restarts; n >= maxRestarts && f.Loops(v) {
+		if n := f.Units[v.String()].Restarts; n >= maxRestarts && f.CrashLooping(v) {
 			return fmt.Errorf("%s has ended %d times", v, n)
 		}
 	}
@@ -249,7 +249,7 @@ func ended(s plan.Step, f observe.Facts) error {
 
 // away is why the effect of a step is not waited for: its host is lost.
 func away(s plan.Step, have model.Cluster) error {
-	var u plan.ErrUnreached
+	var u plan.UnreachedError
 	if errors.As(s.Need(have), &u) && u.Host == s.About().Host {
 		return fmt.Errorf("its host was lost before the effect was seen: %w", u)
 	}
@@ -261,11 +261,11 @@ func (w *work) end(ob *observe.Observation) error {
 	p := plan.Make(ob.Have, ob.Goal.Want, w.rules)
 	switch {
 	case ob.Have.QuorumLost():
-		return QuorumLost{ob.Have}
+		return QuorumLostError{ob.Have}
 	case len(p.Blocked) > 0:
-		return Blocked{p}
+		return BlockedError{p}
 	case len(p.Deferred) > 0:
-		return Deferred{p.Deferred}
+		return DeferredError{p.Deferred}
 	}
 	w.tell(Event{Kind: Finished, Text: "nothing is left to do"})
 	return nil

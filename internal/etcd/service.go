@@ -111,12 +111,12 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 EnvironmentFile=` + InitialPath + `
-EnvironmentFile=-` + BirthPath + `
-ExecStartPre=/bin/sh -c 'test -d ` + DataDir + `/member || test -e ` + BirthPath + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
+EnvironmentFile=-` + BootstrapPath + `
+ExecStartPre=/bin/sh -c 'test -d ` + DataDir + `/member || test -e ` + BootstrapPath + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
 ExecStartPre=+-/bin/sh -c '` + RaiseFence + `'
 ExecStart=` + strings.Join(append([]string{Binary}, quoteAll(args(c))...), " \\\n  ") + `
-ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + BegunPath + `
-ExecStartPost=+/bin/rm -f ` + BirthPath + `
+ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + BootstrappedPath + `
+ExecStartPost=+/bin/rm -f ` + BootstrapPath + `
 Restart=always
 RestartSec=2
 TimeoutStartSec=infinity

@@ -18,15 +18,15 @@ import (
 	"quorate.dev/quorate/internal/unit"
 )
 
-// Seen is what of a host's nature its goal depends on.
-type Seen struct {
+// HostTraits is what of a host's nature its goal depends on.
+type HostTraits struct {
 	CgroupV1   bool
 	ResolvConf string
 	PodCIDR    string // its share of the pod network, when it has one already
 	Address    string // of a host that leaves: where its pods are reached until it is clean
-	// Lost says that the host does not answer, is no member of etcd, and may
+	// MayReturnStale says that the host does not answer, is no member of etcd, and may
 	// come back with data of a superseded cluster: nobody is led to it.
-	Lost bool
+	MayReturnStale bool
 }
 
 // Artifacts are the programs and images of the cluster's versions.
@@ -41,7 +41,7 @@ type Artifacts struct {
 type Host struct {
 	Node     unit.Node
 	Context  kube.Context
-	Services [model.NumServices]*unit.Service // nil: not on this host
+	Services [model.NumComponents]*unit.Service // nil: not on this host
 	Certs    []pki.Cert
 	System   System
 	Programs map[string]artifact.File // by path of the link on the host
@@ -62,9 +62,9 @@ type Goal struct {
 
 // Build makes the goal. Hosts that were not seen get the nature of a common
 // host: what is wrong in it shows once they are seen.
-func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]Seen) (*Goal, error) {
+func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits) (*Goal, error) {
 	g := &Goal{File: file, Artifacts: arts, Hosts: map[model.HostID]*Host{}, Want: model.New(file.Metadata.Name)}
-	nodes, err := allot(file, seen)
+	nodes, err := assignPodCIDRs(file, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]Seen) (*Goa
 		g.Want.Addons[name] = model.Is(d)
 	}
 	g.Base = base
-	g.Want.Minted = model.Is(true)
+	g.Want.CAsCreated = model.Is(true)
 	return g, nil
 }
 
@@ -112,9 +112,9 @@ func (g *Goal) Applied() []byte {
 	return text
 }
 
-func (g *Goal) context(nodes []unit.Node, seen map[model.HostID]Seen) (kube.Context, error) {
+func (g *Goal) context(nodes []unit.Node, seen map[model.HostID]HostTraits) (kube.Context, error) {
 	v := g.Artifacts.Versions
-	lost := func(n unit.Node) bool { return seen[model.HostID(n.Name)].Lost }
+	lost := func(n unit.Node) bool { return seen[model.HostID(n.Name)].MayReturnStale }
 	ctx := kube.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, CNIManifest: g.Artifacts.Manifest}
 	for _, n := range nodes {
 		if n.ControlPlane || n.Worker {
@@ -141,7 +141,7 @@ func (g *Goal) context(nodes []unit.Node, seen map[model.HostID]Seen) (kube.Cont
 	return ctx, nil
 }
 
-func (g *Goal) host(base kube.Context, n unit.Node, seen Seen) (*Host, error) {
+func (g *Goal) host(base kube.Context, n unit.Node, seen HostTraits) (*Host, error) {
 	ctx := base
 	ctx.Self, ctx.CgroupV1, ctx.ResolvConf = n, seen.CgroupV1, seen.ResolvConf
 	h := &Host{Node: n, Context: ctx, Programs: g.programs(n), Images: g.ImageNames(ctx)}
@@ -155,7 +155,7 @@ func (g *Goal) host(base kube.Context, n unit.Node, seen Seen) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	add := func(v model.Service, here bool, render kube.Renderer) {
+	add := func(v model.Component, here bool, render kube.Renderer) {
 		if !here || err != nil {
 			return
 		}
@@ -205,8 +205,8 @@ func (g *Goal) ImageNames(ctx kube.Context) []string {
 
 // Paths are all files that the services of a host may have, by service: what
 // an observation must look at.
-func (g *Goal) Paths(id model.HostID) map[model.Service][]string {
-	out := map[model.Service][]string{}
+func (g *Goal) Paths(id model.HostID) map[model.Component][]string {
+	out := map[model.Component][]string{}
 	h, ok := g.Hosts[id]
 	if !ok {
 		return out
@@ -216,7 +216,7 @@ func (g *Goal) Paths(id model.HostID) map[model.Service][]string {
 			continue
 		}
 		for _, f := range s.Rendered() {
-			out[model.Service(v)] = append(out[model.Service(v)], f.Path)
+			out[model.Component(v)] = append(out[model.Component(v)], f.Path)
 		}
 	}
 	return out

@@ -47,7 +47,7 @@ func arts(t *testing.T) Artifacts {
 	return a
 }
 
-func build(t *testing.T, text string, seen map[model.HostID]Seen) *Goal {
+func build(t *testing.T, text string, seen map[model.HostID]HostTraits) *Goal {
 	t.Helper()
 	g, err := Build(file(t, text), arts(t), seen)
 	if err != nil {
@@ -62,10 +62,10 @@ func TestWant(t *testing.T) {
 	if !cp.Keys.Is(model.SharedKeys) || !w.Keys.Is(model.PublicKeys) {
 		t.Error("CA keys belong on control planes, and nowhere else")
 	}
-	if !cp.Asks.Is("cp1,cp2,cp3") || !w.Backends.Is("cp1,cp2,cp3") {
-		t.Errorf("asks %v, backends %v", cp.Asks, w.Backends)
+	if !cp.EtcdServers.Is("cp1,cp2,cp3") || !w.Backends.Is("cp1,cp2,cp3") {
+		t.Errorf("asks %v, backends %v", cp.EtcdServers, w.Backends)
 	}
-	if w.Units[model.Etcd].Disk.Known() || w.Units[model.APIServer].Disk.Known() || !w.Units[model.Kubelet].Disk.Known() {
+	if w.Components[model.Etcd].Disk.Known() || w.Components[model.APIServer].Disk.Known() || !w.Components[model.Kubelet].Disk.Known() {
 		t.Error("a worker runs a kubelet and no part of the control plane")
 	}
 	if text := string(g.Applied()); strings.Contains(text, "/somebody") || strings.Contains(text, "ssh:") || !strings.Contains(text, "cp3") {
@@ -82,8 +82,8 @@ func TestChangeIsLocal(t *testing.T) {
 	a := build(t, clusterFile, nil)
 	b := build(t, strings.Replace(clusterFile, "kubernetes: {version: v1.36.3}", "kubernetes: {version: v1.36.3}\n  components: {kube-scheduler: {extraArgs: {v: \"4\"}}}", 1), nil)
 	for id, h := range a.Want.Hosts {
-		for _, v := range model.Services() {
-			changed := h.Units[v] != b.Want.Hosts[id].Units[v]
+		for _, v := range model.Components() {
+			changed := h.Components[v] != b.Want.Hosts[id].Components[v]
 			if want := v == model.Scheduler && h.Roles.Has(model.ControlPlane); changed != want {
 				t.Errorf("%s %s changed: %v", id, v, changed)
 			}
@@ -93,8 +93,8 @@ func TestChangeIsLocal(t *testing.T) {
 
 // A member of etcd comes and goes without a restart of those that stay.
 func TestMembersAreCold(t *testing.T) {
-	three := build(t, clusterFile, nil).Want.Hosts["cp1"].Units[model.Etcd]
-	two := build(t, strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1), nil).Want.Hosts["cp1"].Units[model.Etcd]
+	three := build(t, clusterFile, nil).Want.Hosts["cp1"].Components[model.Etcd]
+	two := build(t, strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1), nil).Want.Hosts["cp1"].Components[model.Etcd]
 	if three.Running != two.Running {
 		t.Error("a change of the member list restarts etcd")
 	}
@@ -106,25 +106,25 @@ func TestMembersAreCold(t *testing.T) {
 // Whoever stays keeps the way to the pods of a host that leaves until it is
 // clean; nothing else of it stays.
 func TestLeaving(t *testing.T) {
-	seen := map[model.HostID]Seen{"w1": {PodCIDR: "10.244.3.0/24"}}
+	seen := map[model.HostID]HostTraits{"w1": {PodCIDR: "10.244.3.0/24"}}
 	less := strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1)
-	with := func(s Seen) model.Host {
+	with := func(s HostTraits) model.Host {
 		m := maps.Clone(seen)
 		m["cp3"] = s
 		return build(t, less, m).Want.Hosts["w1"]
 	}
 	whole, gone := build(t, clusterFile, seen).Want.Hosts["w1"], build(t, less, seen).Want.Hosts["w1"]
-	there := with(Seen{PodCIDR: "10.244.2.0/24", Address: "192.0.2.13"})
-	if there.Units[model.PodNetwork] != whole.Units[model.PodNetwork] || there.Units[model.FrontDoor] != gone.Units[model.FrontDoor] {
+	there := with(HostTraits{PodCIDR: "10.244.2.0/24", Address: "192.0.2.13"})
+	if there.Components[model.PodNetwork] != whole.Components[model.PodNetwork] || there.Components[model.FrontDoor] != gone.Components[model.FrontDoor] {
 		t.Error("the way to its pods is not kept, or more than that")
 	}
-	for name, s := range map[string]Seen{
+	for name, s := range map[string]HostTraits{
 		"clean":                      {},
 		"unreached":                  {PodCIDR: "10.244.2.0/24"},
 		"its share is another's":     {PodCIDR: "10.244.3.0/24", Address: "192.0.2.13"},
 		"its address has a new name": {PodCIDR: "10.244.2.0/24", Address: "192.0.2.12"},
 	} {
-		if with(s).Units[model.PodNetwork] != gone.Units[model.PodNetwork] {
+		if with(s).Components[model.PodNetwork] != gone.Components[model.PodNetwork] {
 			t.Errorf("%s: a way to it is kept", name)
 		}
 	}
@@ -140,23 +140,23 @@ func TestAllot(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		seen map[model.HostID]Seen
+		seen map[model.HostID]HostTraits
 		want string
 	}{
 		{"new hosts, in the file's order", nil,
 			"cp1=10.244.0.0/24 cp2=10.244.1.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
-		{"what a host has it keeps", map[model.HostID]Seen{"w1": {PodCIDR: "10.244.0.0/24"}, "cp2": {PodCIDR: "10.244.9.0/24"}},
+		{"what a host has it keeps", map[model.HostID]HostTraits{"w1": {PodCIDR: "10.244.0.0/24"}, "cp2": {PodCIDR: "10.244.9.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.9.0/24 cp3=10.244.2.0/24 w1=10.244.0.0/24"},
-		{"a host that leaves holds its share", map[model.HostID]Seen{"gone": {PodCIDR: "10.244.0.0/24"}},
+		{"a host that leaves holds its share", map[model.HostID]HostTraits{"gone": {PodCIDR: "10.244.0.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.2.0/24 cp3=10.244.3.0/24 w1=10.244.4.0/24"},
-		{"a host that was dead when it left comes back, and its share is another's", map[model.HostID]Seen{"cp2": {PodCIDR: "10.244.0.0/24"}, "gone": {PodCIDR: "10.244.0.0/24"}, "also": {PodCIDR: "10.244.0.0/24"}},
+		{"a host that was dead when it left comes back, and its share is another's", map[model.HostID]HostTraits{"cp2": {PodCIDR: "10.244.0.0/24"}, "gone": {PodCIDR: "10.244.0.0/24"}, "also": {PodCIDR: "10.244.0.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.0.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
 	} {
 		if got := shares(build(t, clusterFile, c.seen)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}
-	_, err := Build(file(t, clusterFile), arts(t), map[model.HostID]Seen{"cp1": {PodCIDR: "10.244.5.0/24"}, "w1": {PodCIDR: "10.244.5.0/24"}})
+	_, err := Build(file(t, clusterFile), arts(t), map[model.HostID]HostTraits{"cp1": {PodCIDR: "10.244.5.0/24"}, "w1": {PodCIDR: "10.244.5.0/24"}})
 	if err == nil || !strings.Contains(err.Error(), "10.244.5.0/24") {
 		t.Errorf("two hosts with one share: %v", err)
 	}

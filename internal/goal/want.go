@@ -26,22 +26,22 @@ func (g *Goal) want(h *Host, ctx kube.Context) model.Host {
 	if h.Node.ControlPlane {
 		m.Roles |= model.ControlPlane
 		m.Keys = model.Is(model.SharedKeys)
-		m.Asks, m.Ready = model.Is(set(ctx.EtcdMembers)), model.Is(true)
+		m.EtcdServers, m.Ready = model.Is(set(ctx.EtcdMembers)), model.Is(true)
 	}
 	if h.Node.Etcd {
 		m.Roles |= model.EtcdHost
-		m.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
+		m.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 	}
 	if m.Roles.Node() {
 		m.Backends = model.Is(set(ctx.APIServers))
-		m.Node = model.NodeState{Registered: model.Is(true), Settled: model.Is(true), Drained: model.Is(false)}
+		m.Node = model.NodeState{Registered: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}
 		if g.Bridged() {
 			m.Node.Ready = model.Is(true)
 		}
 	}
 	for v, s := range h.Services {
 		if s != nil {
-			m.Units[v] = model.Unit{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp())}
+			m.Components[v] = model.ComponentState{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp())}
 		}
 	}
 	return m

@@ -108,7 +108,7 @@ func (g *Guard) certain() error {
 	switch {
 	case g.Seen.Have.Conflict != "":
 		return Refused{g.Seen.Have.Conflict, ""}
-	case g.Seen.Have.Minted.Is(false):
+	case g.Seen.Have.CAsCreated.Is(false):
 		return Refused{"there is no cluster on these hosts yet", "quorate apply"}
 	case g.Seen.Etcd.Err != nil:
 		return fmt.Errorf("etcd's members are not known: %w; quorate etcd status says more%s", g.Seen.Etcd.Err, g.unasked())

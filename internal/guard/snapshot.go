@@ -225,7 +225,7 @@ type Listed struct {
 func (g *Guard) Snapshots(ctx context.Context, read bool) []Listed {
 	var ids []model.HostID
 	for id, f := range g.Seen.Facts {
-		if g.Hosts[id] != nil && (g.Seen.Have.IsCritical(id) || f.Begun || f.Data) {
+		if g.Hosts[id] != nil && (g.Seen.Have.IsCritical(id) || f.Bootstrapped || f.Data) {
 			ids = append(ids, id)
 		}
 	}

@@ -29,7 +29,7 @@ func walk(path string, a, b reflect.Value, out *[]string) {
 		}
 	case a.Kind() == reflect.Array:
 		for i := range a.Len() {
-			walk(fmt.Sprintf("%s[%s]", path, Service(i)), a.Index(i), b.Index(i), out)
+			walk(fmt.Sprintf("%s[%s]", path, Component(i)), a.Index(i), b.Index(i), out)
 		}
 	case !a.Equal(b):
 		*out = append(*out, fmt.Sprintf("%s is %v, not %v", strings.TrimPrefix(path, "."), a, b))

@@ -25,7 +25,7 @@ type part struct {
 // quorum, and counts as down, once it may have joined.
 func (h *Host) part(id HostID) part {
 	m, known := h.Etcd.Member.Get()
-	p := part{id: id, asks: h.Asks.Or("")}
+	p := part{id: id, asks: h.EtcdServers.Or("")}
 	p.votes = known && m != NoMember && m != Learner || !known && h.Roles.Has(EtcdHost)
 	p.etcd = h.Up() && h.runs(Etcd) && h.Etcd.Healthy.Is(true)
 	p.voter = p.etcd && m == Voter
@@ -79,25 +79,25 @@ func (c Cluster) Quorum(dead HostID) bool { return quorum(c.parts(), dead) }
 // QuorumLost says that etcd has no quorum, and that starting what can be reached
 // brings none: too many members do not answer or have no data to go on from.
 func (c Cluster) QuorumLost() bool {
-	if !c.Born() || c.Quorum("") {
+	if !c.Bootstrapped() || c.Quorum("") {
 		return false
 	}
 	total, there := 0, 0
 	for _, p := range c.parts() {
 		h := c.Hosts[p.id]
-		if !p.votes || !h.Etcd.Member.Known() && h.Etcd.Begun.Is(false) {
+		if !p.votes || !h.Etcd.Member.Known() && h.Etcd.Bootstrapped.Is(false) {
 			continue // who has never begun had no vote to lose
 		}
 		total++
-		if h.Up() && h.Etcd.Data.Is(true) && !h.Etcd.Lost {
+		if h.Up() && h.Etcd.Data.Is(true) && !h.Etcd.DataLost {
 			there++
 		}
 	}
 	return there <= total/2
 }
 
-// Lost are the members of etcd that do not answer, or may be members.
-func (c Cluster) Lost() (ids []HostID) {
+// SilentMembers are the members of etcd that do not answer, or may be members.
+func (c Cluster) SilentMembers() (ids []HostID) {
 	for _, p := range c.parts() {
 		if h := c.Hosts[p.id]; p.votes && !h.Up() {
 			ids = append(ids, p.id)

@@ -13,8 +13,8 @@ import (
 // "learner", "unstarted", "none", "gone" (it left, and nothing is known).
 func member(word string) model.Host {
 	h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true)}
-	h.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
-	h.Units[model.Etcd].Running, h.Units[model.APIServer].Running = model.Is("e"), model.Is("a")
+	h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
+	h.Components[model.Etcd].Running, h.Components[model.APIServer].Running = model.Is("e"), model.Is("a")
 	switch word {
 	case "up":
 	case "down":
@@ -28,11 +28,11 @@ func member(word string) model.Host {
 	case "learner":
 		h.Etcd.Member = model.Is(model.Learner)
 	case "unstarted":
-		h.Etcd = model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.Unstarted), Healthy: model.Is(false)}
-		h.Units[model.Etcd].Running = model.Is("")
+		h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.Unstarted), Healthy: model.Is(false)}
+		h.Components[model.Etcd].Running = model.Is("")
 	case "none":
-		h.Etcd = model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)}
-		h.Units[model.Etcd].Running, h.Units[model.APIServer].Running, h.Ready = model.Is(""), model.Is(""), model.Is(false)
+		h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)}
+		h.Components[model.Etcd].Running, h.Components[model.APIServer].Running, h.Ready = model.Is(""), model.Is(""), model.Is(false)
 	default:
 		panic(word)
 	}
@@ -49,7 +49,7 @@ func cluster(words string) model.Cluster {
 	for i, word := range strings.Fields(words) {
 		h := member(word)
 		if h.Up() {
-			h.Asks = model.Is(model.Set(ids...))
+			h.EtcdServers = model.Is(model.Set(ids...))
 		}
 		c.Put(ids[i], h)
 	}
@@ -118,11 +118,11 @@ func TestBorn(t *testing.T) {
 		"a voter":                     {cluster("up none none"), true},
 		"a learner":                   {cluster("learner none none"), true},
 		"listed, never started":       {cluster("unstarted unstarted unstarted"), false},
-		"one has been ready":          {prepared(func(h *model.Host) { h.Etcd.Begun = model.Is(true) }), true},
+		"one has been ready":          {prepared(func(h *model.Host) { h.Etcd.Bootstrapped = model.Is(true) }), true},
 		"data of a birth cut short":   {prepared(func(h *model.Host) { h.Etcd.Data = model.Is(true) }), false},
-		"an API server was installed": {prepared(func(h *model.Host) { h.Units[model.APIServer].Disk = model.Is("x") }), true},
+		"an API server was installed": {prepared(func(h *model.Host) { h.Components[model.APIServer].Disk = model.Is("x") }), true},
 	} {
-		if got := at.c.Born(); got != at.born {
+		if got := at.c.Bootstrapped(); got != at.born {
 			t.Errorf("%s: born is %t", name, got)
 		}
 	}
@@ -131,7 +131,7 @@ func TestBorn(t *testing.T) {
 func TestHealth(t *testing.T) {
 	worker := func(backends string) model.Host {
 		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Backends: model.Is(backends)}
-		h.Units[model.Kubelet].Running, h.Units[model.FrontDoor].Running = model.Is("k"), model.Is("n")
+		h.Components[model.Kubelet].Running, h.Components[model.FrontDoor].Running = model.Is("k"), model.Is("n")
 		return h
 	}
 	for name, at := range map[string]struct {
@@ -149,10 +149,10 @@ func TestHealth(t *testing.T) {
 		"worker of one lost": {"up up lost", func(c *model.Cluster) { c.Put("w", worker("c")) }, true, "w", "ab"},
 		"worker without a door": {"up up up", func(c *model.Cluster) {
 			h := worker("a")
-			h.Units[model.FrontDoor].Running = model.Is("")
+			h.Components[model.FrontDoor].Running = model.Is("")
 			c.Put("w", h)
 		}, true, "w", ""},
-		"worker that does not run":        {"up up up", func(c *model.Cluster) { h := worker(""); h.Units[model.Kubelet].Running = model.Is(""); c.Put("w", h) }, true, "", ""},
+		"worker that does not run":        {"up up up", func(c *model.Cluster) { h := worker(""); h.Components[model.Kubelet].Running = model.Is(""); c.Put("w", h) }, true, "", ""},
 		"worker that does not answer":     {"up up up", func(c *model.Cluster) { h := worker("b"); h.Reached = model.Known[bool]{}; c.Put("w", h) }, true, "", ""},
 		"one API server":                  {"up up up", func(c *model.Cluster) { notReady(c, "a", "b") }, true, "", "c"},
 		"API servers of their own etcd":   {"up up up", func(c *model.Cluster) { ownOnly(c) }, true, "", ""},
@@ -186,6 +186,6 @@ func notReady(c *model.Cluster, ids ...model.HostID) {
 
 func ownOnly(c *model.Cluster) {
 	for _, id := range c.IDs() {
-		c.Edit(id, func(h *model.Host) { h.Asks = model.Is(string(id)) })
+		c.Edit(id, func(h *model.Host) { h.EtcdServers = model.Is(string(id)) })
 	}
 }

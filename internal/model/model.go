@@ -26,12 +26,12 @@ func (s Role) Has(r Role) bool { return s&r == r }
 // Node says whether a host with these roles is a Kubernetes node.
 func (s Role) Node() bool { return s&(ControlPlane|Worker) != 0 }
 
-// Service is one of the services that quorate runs on hosts.
-type Service uint8
+// Component is one of the services that quorate runs on hosts.
+type Component uint8
 
 // The services, in the order in which a host gets them.
 const (
-	Containerd Service = iota
+	Containerd Component = iota
 	Etcd
 	APIServer
 	ControllerManager
@@ -40,29 +40,29 @@ const (
 	PodNetwork
 	Kubelet
 	KubeProxy
-	NumServices
+	NumComponents
 )
 
-var serviceNames = [NumServices]string{
+var componentNames = [NumComponents]string{
 	"containerd", "etcd", "kube-apiserver", "kube-controller-manager",
 	"kube-scheduler", "kube-nginx", "quorate-routes", "kubelet", "kube-proxy",
 }
 
 // String is the name of the systemd unit, without ".service".
-func (s Service) String() string { return serviceNames[s] }
+func (s Component) String() string { return componentNames[s] }
 
-// Services lists all of them in order.
-func Services() []Service {
-	out := make([]Service, NumServices)
+// Components lists all of them in order.
+func Components() []Component {
+	out := make([]Component, NumComponents)
 	for i := range out {
-		out[i] = Service(i)
+		out[i] = Component(i)
 	}
 	return out
 }
 
-// Unit is the state of one service on one host. "" is known absence: no file
+// ComponentState is the state of one service on one host. "" is known absence: no file
 // of it on the disk, no process of it running.
-type Unit struct {
+type ComponentState struct {
 	Disk    Known[string] // digest of unit and files on the disk
 	Running Known[string] // digest of what the running process has read
 }
@@ -102,10 +102,10 @@ func (m Member) String() string {
 // EtcdState is a host's part in etcd.
 type EtcdState struct {
 	Data    Known[bool]   // there is a data directory
-	Begun   Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
+	Bootstrapped   Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
 	Member  Known[Member] // by the member list of those who have quorum
 	Healthy Known[bool]   // this member serves (a learner: it is caught up)
-	Lost    bool          // its data was seen to be none with which it can go on
+	DataLost    bool          // its data was seen to be none with which it can go on
 	Fenced  string        // hosts that this member has nothing to do with since a recovery, joined by commas
 }
 
@@ -113,7 +113,7 @@ type EtcdState struct {
 type NodeState struct {
 	Registered Known[bool]
 	Ready      Known[bool]
-	Settled    Known[bool] // pod CIDR and labels are as wanted, and quorate has not cordoned it
+	Configured    Known[bool] // pod CIDR and labels are as wanted, and quorate has not cordoned it
 	Drained    Known[bool] // quorate has cordoned it, and its pods have moved away
 }
 
@@ -132,22 +132,22 @@ type Host struct {
 	Images   Known[string] // the wanted images that are there, joined by commas
 	Keys     Known[Keys]
 	Certs    Known[string] // digest of what the leaf certificates must be; "…!" when one is not
-	Units    [NumServices]Unit
+	Components    [NumComponents]ComponentState
 	Etcd     EtcdState
 	Ready    Known[bool]   // its API server's /readyz
-	Asks     Known[string] // hosts whose etcd its API server uses, joined by commas
+	EtcdServers     Known[string] // hosts whose etcd its API server uses, joined by commas
 	Backends Known[string] // hosts behind its front door, joined by commas
 	Node     NodeState
-	Gone     Known[bool] // nothing of quorate is left on it
-	Noted    Known[bool] // the cluster remembers it as a host that left the file
+	Clean     Known[bool] // nothing of quorate is left on it
+	Departed    Known[bool] // the cluster remembers it as a host that left the file
 }
 
 // Cluster is all that matters about a control plane, as a value.
 type Cluster struct {
 	Name  string
 	Hosts map[HostID]Host
-	// Minted says that the cluster's keys exist somewhere.
-	Minted Known[bool]
+	// CAsCreated says that the cluster's keys exist somewhere.
+	CAsCreated Known[bool]
 	// Conflict names what makes the hosts disagree about which cluster this is.
 	Conflict string
 	// Addons are the digests of the applied cluster objects, by name.
@@ -165,7 +165,7 @@ func New(name string) Cluster {
 // Put adds or replaces a host.
 func (c *Cluster) Put(id HostID, h Host) {
 	c.Hosts[id] = h
-	vital := h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Units[APIServer].Running.Not("")
+	vital := h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Components[APIServer].Running.Not("")
 	if i, found := slices.BinarySearch(c.critical, id); vital && !found {
 		// Never in place: clones share it.
 		c.critical = slices.Concat(c.critical[:i], []HostID{id}, c.critical[i:])
@@ -227,7 +227,7 @@ func (c Cluster) Only(id HostID) Cluster {
 
 // Equal compares all that is observed, reasons included.
 func (c Cluster) Equal(o Cluster) bool {
-	return c.Name == o.Name && c.Minted == o.Minted && c.Conflict == o.Conflict &&
+	return c.Name == o.Name && c.CAsCreated == o.CAsCreated && c.Conflict == o.Conflict &&
 		maps.Equal(c.Hosts, o.Hosts) && maps.Equal(c.Addons, o.Addons)
 }
 
@@ -287,10 +287,10 @@ func SetOf(set string) []HostID {
 // Up says whether the host answered.
 func (h Host) Up() bool { return h.Reached.Is(true) }
 
-func (h Host) runs(s Service) bool { return h.Units[s].Running.Not("") }
+func (h Host) runs(s Component) bool { return h.Components[s].Running.Not("") }
 
 // Runs says whether a service is known to run.
-func (h Host) Runs(s Service) bool { return h.runs(s) }
+func (h Host) Runs(s Component) bool { return h.runs(s) }
 
 // String is the host in one line, for test failures.
 func (h Host) String() string {

@@ -40,7 +40,7 @@ func TestTry(t *testing.T) {
 	c.Try(func(c *model.Cluster) {
 		c.Edit("a", func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
 		c.Edit("b", func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
-		c.Minted = model.Is(true)
+		c.CAsCreated = model.Is(true)
 	}, func() {
 		if c.Quorum("") {
 			t.Error("the change is not seen")

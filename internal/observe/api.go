@@ -170,13 +170,13 @@ func compare(kept []kube.Departed, file *spec.Cluster) (gone []kube.Departed, el
 
 // node is a host as the API knows it.
 func (v APIView) node(g *goal.Goal, id model.HostID, minted model.Known[bool]) model.NodeState {
-	no := model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false), Drained: model.Is(false)}
+	no := model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}
 	if v.Err != nil {
 		if minted.Is(false) {
 			return no
 		}
 		u := model.Unknown[bool](v.Err.Error())
-		return model.NodeState{Registered: u, Ready: u, Settled: u, Drained: u}
+		return model.NodeState{Registered: u, Ready: u, Configured: u, Drained: u}
 	}
 	n, there := v.Nodes[id]
 	if !there {
@@ -187,6 +187,6 @@ func (v APIView) node(g *goal.Goal, id model.HostID, minted model.Known[bool]) m
 	if _, labelled := n.Labels[kube.ControlPlaneLabel]; h.Node.ControlPlane && !labelled {
 		settled = false
 	}
-	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Settled: model.Is(settled),
+	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Configured: model.Is(settled),
 		Drained: model.Is(n.Leaving && n.Unschedulable && (n.GivenUp || len(v.Moving[id]) == 0))}
 }

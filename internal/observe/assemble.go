@@ -24,7 +24,7 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 	if c.Conflict == "" {
 		c.Conflict = o.Etcd.conflict
 	}
-	c.Minted = keys.minted(g)
+	c.CAsCreated = keys.minted(g)
 	for id, f := range o.Facts {
 		h := model.Host{}
 		if w, wanted := g.Want.Hosts[id]; wanted {
@@ -34,24 +34,24 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 			h = unreached(h, reason(id, f.Err))
 			_, wanted := g.Want.Hosts[id]
 			if _, left := o.API.Left(id); !wanted && !left {
-				h.Gone = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
+				h.Clean = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
 			}
 		} else if _, wanted := g.Want.Hosts[id]; !wanted && f.Marker != "" && f.Marker != g.Want.Name {
 			h = unreached(h, fmt.Sprintf("it belongs to the cluster %q now", f.Marker))
-			h.Gone = model.Is(true)
+			h.Clean = model.Is(true)
 		} else {
 			seen(&h, g, o, id, f, keys, now)
 		}
 		h.Etcd.Member = o.Etcd.member(id, f)
-		h.Node = o.API.node(g, id, c.Minted)
-		h.Noted = o.API.noted(id, c.Minted)
+		h.Node = o.API.node(g, id, c.CAsCreated)
+		h.Departed = o.API.noted(id, c.CAsCreated)
 		c.Put(id, h)
 	}
 	for name := range g.Want.Addons {
 		switch {
 		case o.API.Err == nil && o.API.Addons != nil:
 			c.Addons[name] = model.Is(o.API.Addons[name])
-		case c.Minted.Is(false):
+		case c.CAsCreated.Is(false):
 			c.Addons[name] = model.Is("")
 		default:
 			c.Addons[name] = model.Unknown[string]("no API server answers")
@@ -86,31 +86,31 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Images = model.Is(strings.Join(slices.DeleteFunc(slices.Clone(want.Images), func(i string) bool { return !slices.Contains(f.Images, i) }), ","))
 	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
-	h.Etcd.Data, h.Etcd.Begun = model.Is(f.Data), model.Is(f.Begun) // data alone: it may be a birth that was cut short
-	h.Etcd.Lost = f.EtcdLost && f.Data
+	h.Etcd.Data, h.Etcd.Bootstrapped = model.Is(f.Data), model.Is(f.Bootstrapped) // data alone: it may be a birth that was cut short
+	h.Etcd.DataLost = f.EtcdDataLost && f.Data
 	h.Etcd.Fenced = o.named(g, f.Fence)
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
 	h.Ready = model.Is(f.Readyz)
-	for _, v := range model.Services() {
-		h.Units[v] = service(want.Services[v], v, f)
+	for _, v := range model.Components() {
+		h.Components[v] = service(want.Services[v], v, f)
 	}
 	if !f.KubeletEnd.IsZero() && !f.Kubelet {
-		h.Units[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
+		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
-	h.Asks, h.Backends = model.Is(""), model.Is("")
+	h.EtcdServers, h.Backends = model.Is(""), model.Is("")
 	if h.Runs(model.APIServer) {
-		h.Asks = model.Is(o.named(g, f.Asks))
+		h.EtcdServers = model.Is(o.named(g, f.EtcdServers))
 	}
 	if h.Runs(model.FrontDoor) {
 		h.Backends = model.Is(o.named(g, f.Backends))
 	}
-	h.Gone = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
+	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
 }
 
 // service compares what lies on the disk and what runs with what is wanted.
-func service(want *unit.Service, v model.Service, f Facts) model.Unit {
+func service(want *unit.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Units[v.String()]
-	out := model.Unit{Disk: model.Is(""), Running: model.Is("")}
+	out := model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	if want != nil {
 		sums, any := map[string]string{}, false
 		for _, file := range want.Rendered() {
@@ -133,7 +133,7 @@ func service(want *unit.Service, v model.Service, f Facts) model.Unit {
 			stamp = "not ours"
 		}
 		out.Running = model.Is(stamp)
-	} else if f.Loops(v) {
+	} else if f.CrashLooping(v) {
 		out.Running = out.Running.Because("ends again and again")
 	}
 	return out

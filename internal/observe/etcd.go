@@ -36,7 +36,7 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 	var ask []model.HostID
 	for _, id := range ob.IDs() {
 		f := ob.Facts[id]
-		if f.Err == nil && (f.Data || f.Begun) {
+		if f.Err == nil && (f.Data || f.Bootstrapped) {
 			v.fresh = false
 		}
 		if f.Err == nil && (f.EtcdHealth || f.EtcdLocal) && !ob.silent[id] {
@@ -97,11 +97,11 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 	return v
 }
 
-// strangers are the members that the file does not name, at the address by which
+// orphans are the members that the file does not name, at the address by which
 // etcd knows them. Who leaves is kept in the cluster; but when the one API
 // server that stays does not answer, they are those who can tell, and who hold
 // the quorum without which it does not start again.
-func (v EtcdView) strangers(file *spec.Cluster) (out []kube.Departed) {
+func (v EtcdView) orphans(file *spec.Cluster) (out []kube.Departed) {
 	if v.Err != nil || !v.Agreed {
 		return nil
 	}

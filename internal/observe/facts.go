@@ -55,9 +55,9 @@ type Facts struct {
 	Data       bool      // etcd has a data folder
 	DataOf     string    // the id of the cluster that the data belongs to
 	Superseded bool      // that cluster was superseded by a recovery: nothing that its members say counts
-	Past       []string  // ids of superseded clusters that this host knows
+	SupersededIDs       []string  // ids of superseded clusters that this host knows
 	Fence      []string  // addresses that its etcd does not let in
-	Begun      bool      // an etcd has been ready here once
+	Bootstrapped      bool      // an etcd has been ready here once
 	Kubelet    bool      // the kubelet has a client certificate that is still valid
 	KubeletEnd time.Time // of that certificate, also when it is over; zero: there is none
 	Sums       map[string]string
@@ -67,9 +67,9 @@ type Facts struct {
 	Stamps     map[string]string // by service: what the running process has read
 	EtcdHealth bool              // a read that a quorum agreed to
 	EtcdLocal  bool              // it serves what it has
-	EtcdLost   bool              // it ends because its log is not the one that its peers know
+	EtcdDataLost   bool              // it ends because its log is not the one that its peers know
 	Readyz     bool
-	Asks       []string // etcd servers of the running API server
+	EtcdServers       []string // etcd servers of the running API server
 	Backends   []string // API servers behind its front door
 	Lacks      []string // needed commands that are not there
 	Sysctls    map[string]string
@@ -117,18 +117,18 @@ func parse(out []byte) (Facts, error) {
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
 	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
-	f.Begun, f.Data = line("begun") == "yes", line("data") == "yes"
+	f.Bootstrapped, f.Data = line("begun") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
-	f.Past, f.Fence = lines(frames["past"]), lines(frames["fence"])
+	f.SupersededIDs, f.Fence = lines(frames["past"]), lines(frames["fence"])
 	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(head); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)
 		}
 	}
 	f.Readyz = line("readyz") == "ok"
-	f.Asks, f.Backends = lines(frames["asks"]), lines(frames["backends"])
+	f.EtcdServers, f.Backends = lines(frames["asks"]), lines(frames["backends"])
 	f.Images = lines(frames["images"])
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
 	for _, l := range lines(frames["sums"]) {
@@ -142,7 +142,7 @@ func parse(out []byte) (Facts, error) {
 	pairs(frames["etcd"], " ", says)
 	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
-	f.EtcdLost = line("lost") == "yes"
+	f.EtcdDataLost = line("lost") == "yes"
 	f.units(frames["units"], line("uptime"))
 	f.stamps(frames["stamps"])
 	if d := line("doorstamp"); d != "" {
@@ -235,12 +235,12 @@ const (
 )
 
 // mute are the services of which systemd knows only that their process is there.
-var mute = []model.Service{model.ControllerManager, model.Scheduler, model.Kubelet, model.KubeProxy}
+var mute = []model.Component{model.ControllerManager, model.Scheduler, model.Kubelet, model.KubeProxy}
 
 // Up says whether a service runs, by systemd: a member of etcd that waits for
 // its peers counts, for it is what they wait for; a process that may end in a
 // moment does not.
-func (f Facts) Up(v model.Service) bool {
+func (f Facts) Up(v model.Component) bool {
 	u := f.Units[v.String()]
 	if u.Active == "active" && slices.Contains(mute, v) && (u.Since < proven || u.Restarts > 0 && u.Since < restored) {
 		return false
@@ -249,8 +249,8 @@ func (f Facts) Up(v model.Service) bool {
 		u.Active == "activating" && (u.Sub == "start-post" || v == model.Etcd && u.Sub == "start")
 }
 
-// Loops says that a service ends again and again, or ended for good by itself.
-func (f Facts) Loops(v model.Service) bool {
+// CrashLooping says that a service ends again and again, or ended for good by itself.
+func (f Facts) CrashLooping(v model.Component) bool {
 	u := f.Units[v.String()]
 	return u.Sub == "auto-restart" || u.Active == "failed" ||
 		u.Restarts > 0 && (u.Active == "activating" || u.Active == "active" && u.Since < restored)

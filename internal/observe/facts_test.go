@@ -41,7 +41,7 @@ DropInPaths=/etc/systemd/system/kube-scheduler.service.d/x.conf`
 	} {
 		f := Facts{Units: map[string]Unit{}}
 		f.units(strings.NewReplacer("%STATE%", at.state, "%SUB%", at.sub, "%RESTARTS%", at.restarts, "%SINCE%", at.since).Replace(blocks), "1000.00 3000.00")
-		if up, loops := f.Up(model.Scheduler), f.Loops(model.Scheduler); up != at.up || loops != at.loops {
+		if up, loops := f.Up(model.Scheduler), f.CrashLooping(model.Scheduler); up != at.up || loops != at.loops {
 			t.Errorf("%s: up %t, loops %t: %+v", name, up, loops, f.Units["kube-scheduler"])
 		}
 		if len(f.Units["kube-scheduler"].DropIns) != 1 {

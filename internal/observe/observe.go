@@ -36,9 +36,9 @@ type Observer struct {
 	looking map[model.HostID]chan struct{}
 	seeking map[model.HostID]bool
 	frame   *goal.Goal // by which hosts were asked last
-	// ghosts are hosts that only others name, or named at a look before: that
+	// orphans are hosts that only others name, or named at a look before: that
 	// one is gone is seen on it too.
-	ghosts map[model.HostID]string
+	orphans map[model.HostID]string
 	dials  conns
 }
 
@@ -81,7 +81,7 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 		}
 		left := out.API.Departed
 		if out.API.Err != nil {
-			left = out.Etcd.strangers(o.File)
+			left = out.Etcd.orphans(o.File)
 		}
 		if o.meet(left) {
 			return o.Look(ctx)
@@ -101,7 +101,7 @@ func (o *Observer) Glance(ctx context.Context, hurry bool) (*Observation, error)
 }
 
 func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Duration) (*Observation, error) {
-	frame, err := goal.Build(o.File, o.Artifacts, o.natures())
+	frame, err := goal.Build(o.File, o.Artifacts, o.hostTraits())
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 		out.silent[id] = true
 	}
 	o.mu.Unlock()
-	if out.Goal, err = goal.Build(o.File, o.Artifacts, o.natures()); err != nil {
+	if out.Goal, err = goal.Build(o.File, o.Artifacts, o.hostTraits()); err != nil {
 		return nil, err
 	}
 	out.supersede()
@@ -127,7 +127,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
 	o.recall(out)
-	if lost := out.lost(); len(lost) > 0 {
+	if lost := out.mayReturnStale(); len(lost) > 0 {
 		if out.Goal, err = o.GoalWithout(lost...); err != nil {
 			return nil, err
 		}
@@ -155,16 +155,16 @@ func (o *Observation) Overdue(id model.HostID) bool { return o.silent[id] }
 func (o *Observer) recall(out *Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ghosts == nil {
-		o.ghosts = map[model.HostID]string{}
+	if o.orphans == nil {
+		o.orphans = map[model.HostID]string{}
 	}
 	for id := range out.Etcd.Members {
-		o.ghosts[id] = "it is an etcd member that the file does not name"
+		o.orphans[id] = "it is an etcd member that the file does not name"
 	}
 	for id := range out.API.Nodes {
-		o.ghosts[id] = "it is a node that the file does not name"
+		o.orphans[id] = "it is a node that the file does not name"
 	}
-	for id, why := range o.ghosts {
+	for id, why := range o.orphans {
 		if _, known := out.Facts[id]; !known {
 			out.Facts[id] = Facts{Err: errors.New(why)}
 		}
@@ -184,13 +184,13 @@ func (o *Observer) meet(departed []kube.Departed) (more bool) {
 	return more
 }
 
-// natures are what goals depend on of the hosts seen so far. A host's share of
+// hostTraits are what goals depend on of the hosts seen so far. A host's share of
 // the pod network is told by its own configuration, or else by the routes that
 // others have to it.
-func (o *Observer) natures() map[model.HostID]goal.Seen {
+func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	out := map[model.HostID]goal.Seen{}
+	out := map[model.HostID]goal.HostTraits{}
 	routes, ways := map[string]string{}, map[string]string{}
 	for _, f := range o.facts {
 		for _, l := range lines(f.Routes) {
@@ -201,9 +201,9 @@ func (o *Observer) natures() map[model.HostID]goal.Seen {
 	}
 	for id, f := range o.facts {
 		if cidr := subnet(f.Conflist); cidr != "" {
-			out[id] = goal.Seen{PodCIDR: cidr} // a host that leaves holds its share till it is clean
+			out[id] = goal.HostTraits{PodCIDR: cidr} // a host that leaves holds its share till it is clean
 			if f.Err == nil {                  // of one that does not answer, no pod does
-				out[id] = goal.Seen{PodCIDR: cidr, Address: ways[cidr]}
+				out[id] = goal.HostTraits{PodCIDR: cidr, Address: ways[cidr]}
 			}
 		}
 	}
@@ -213,7 +213,7 @@ func (o *Observer) natures() map[model.HostID]goal.Seen {
 		if address == "" {
 			address = h.Address
 		}
-		s := goal.Seen{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, PodCIDR: subnet(f.Conflist)}
+		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, PodCIDR: subnet(f.Conflist)}
 		if s.PodCIDR == "" {
 			s.PodCIDR = routes[address]
 		}

@@ -16,7 +16,7 @@ import (
 // by five minutes, and leases and logs need better than that.
 const maxOffset = 30 * time.Second
 
-var ports = map[model.Service][]string{
+var ports = map[model.Component][]string{
 	model.Etcd: {"2379", "2380", "2381"}, model.APIServer: {"6443"}, model.ControllerManager: {"10257"}, model.Scheduler: {"10259"},
 	model.FrontDoor: {"8081"}, model.Kubelet: {"10250", "10248"}, model.KubeProxy: {"10256", "10249"},
 }
@@ -95,7 +95,7 @@ func peerAddress(m etcd.Member) string {
 
 // taken finds a process of somebody else on a port that is needed.
 func taken(g *goal.Goal, h *goal.Host, f Facts) string {
-	for _, v := range model.Services() {
+	for _, v := range model.Components() {
 		if h.Services[v] == nil || f.Up(v) || f.Units[v.String()].Active == "activating" || f.Units[v.String()].Active == "deactivating" {
 			continue
 		}

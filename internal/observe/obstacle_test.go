@@ -85,8 +85,8 @@ func TestTakenByAnother(t *testing.T) {
 	}
 	ob := &Observation{Facts: map[model.HostID]Facts{"old": {Marker: "test", Data: true, Links: map[string]string{"/opt/quorate/bin/etcd": "x"}}},
 		API: APIView{Departed: []kube.Departed{{Name: "old", Address: "192.0.2.9"}}}}
-	if h := assemble(g, ob, time.Now()).Hosts["old"]; h.Up() || !h.Gone.Is(true) {
-		t.Errorf("it is up %v, gone %v", h.Reached, h.Gone)
+	if h := assemble(g, ob, time.Now()).Hosts["old"]; h.Up() || !h.Clean.Is(true) {
+		t.Errorf("it is up %v, gone %v", h.Reached, h.Clean)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestGhostsAreSeenToGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := assemble(g, later, time.Now()).Hosts["old7"]; !h.Node.Registered.Is(false) || !h.Gone.Is(true) {
+	if h := assemble(g, later, time.Now()).Hosts["old7"]; !h.Node.Registered.Is(false) || !h.Clean.Is(true) {
 		t.Errorf("%+v", h)
 	}
 }

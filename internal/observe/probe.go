@@ -55,7 +55,7 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	for _, c := range hostOf(g, id).Certs {
 		pems = append(pems, c.Path+":"+c.KeyPath)
 	}
-	for _, v := range model.Services() {
+	for _, v := range model.Components() {
 		units = append(units, v.String()+".service")
 	}
 	for k := range hostOf(g, id).System.Sysctls {

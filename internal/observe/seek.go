@@ -123,7 +123,7 @@ func (o *Observer) note(id model.HostID, f Facts) {
 
 // Lost says that a host could not be asked just now, by the error of a step. It
 // counts as unreached at once; whether it is back shows in the background.
-func (o *Observer) Lost(ctx context.Context, id model.HostID, err error) {
+func (o *Observer) Disconnected(ctx context.Context, id model.HostID, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.Hosts[id] == nil || o.facts == nil || o.seeking[id] {

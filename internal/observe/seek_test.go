@@ -96,7 +96,7 @@ func TestLost(t *testing.T) {
 		<-hold
 		return ok(ctx, c, in)
 	}, "sh")
-	o.Lost(t.Context(), "cp3", fmt.Errorf("cp3: %w", host.ErrUnreachable))
+	o.Disconnected(t.Context(), "cp3", fmt.Errorf("cp3: %w", host.ErrUnreachable))
 	if ob, err = o.Glance(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	out := planJSON{Summary: p.Summary(), Risk: p.Risk(), Stages: []stageJSON{},
 		Blocked: refusals(p.Blocked), Deferred: refusals(p.Deferred)}
 	for _, st := range p.Stages {
-		s := stageJSON{Risk: st.Risk, Says: st.Says, Steps: []About{}}
+		s := stageJSON{Risk: st.Risk, Says: st.Reasons, Steps: []About{}}
 		for _, step := range st.Steps {
 			s.Steps = append(s.Steps, step.About())
 		}

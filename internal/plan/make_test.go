@@ -21,7 +21,7 @@ type change struct {
 }
 
 func (s change) About() plan.About {
-	return plan.About{Kind: s.kind, Host: s.host, Title: s.kind, Alone: s.alone}
+	return plan.About{Kind: s.kind, Host: s.host, Title: s.kind, Exclusive: s.alone}
 }
 
 func (s change) Need(c model.Cluster) error {
@@ -45,9 +45,9 @@ func rule(steps ...plan.Step) []plan.Rule {
 func three() model.Cluster {
 	c := model.New("t")
 	for _, id := range []model.HostID{"a", "b", "c"} {
-		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), Asks: model.Is("a,b,c")}
-		h.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
-		h.Units[model.Etcd].Running, h.Units[model.APIServer].Running = model.Is("e"), model.Is("a")
+		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), EtcdServers: model.Is("a,b,c")}
+		h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
+		h.Components[model.Etcd].Running, h.Components[model.APIServer].Running = model.Is("e"), model.Is("a")
 		c.Put(id, h)
 	}
 	return c
@@ -128,7 +128,7 @@ func TestOutageIsTheLastResort(t *testing.T) {
 	if got := stages(p); got != "outage etcd@a" {
 		t.Errorf("got %q", got)
 	}
-	if says := strings.Join(p.Stages[0].Says, "\n"); !strings.Contains(says, "OUTAGE: while this runs, etcd has no quorum") {
+	if says := strings.Join(p.Stages[0].Reasons, "\n"); !strings.Contains(says, "OUTAGE: while this runs, etcd has no quorum") {
 		t.Errorf("it says %q", says)
 	}
 }
@@ -149,10 +149,10 @@ func TestCircle(t *testing.T) {
 
 func TestBlockedAndDeferred(t *testing.T) {
 	refuse := func(err error) func(model.Cluster) error { return func(model.Cluster) error { return err } }
-	away := fmt.Errorf("its member is silent: %w", plan.ErrUnreached{Host: "c"})
+	away := fmt.Errorf("its member is silent: %w", plan.UnreachedError{Host: "c"})
 	unreached := change{kind: "unreached", host: "a", effect: system("x"), need: refuse(away)}
 	waiting := change{kind: "waiting", host: "a", effect: system("x"), need: refuse(errors.New("not yet"))}
-	firm := change{kind: "firm", host: "a", effect: system("x"), need: refuse(fmt.Errorf("no: %w", plan.ErrFirm{Err: errors.New("foreign")}))}
+	firm := change{kind: "firm", host: "a", effect: system("x"), need: refuse(fmt.Errorf("no: %w", plan.OperatorError{Err: errors.New("foreign")}))}
 	down := three()
 	down.Edit("b", etcdStops)
 	down.Edit("c", etcdStops)

@@ -51,7 +51,7 @@ func beside(c *model.Cluster, s Step, running []Step) bool {
 	a := s.About()
 	for _, r := range running {
 		b := r.About()
-		if a.Key() == b.Key() || a.Alone != "" && a.Alone == b.Alone {
+		if a.Key() == b.Key() || a.Exclusive != "" && a.Exclusive == b.Exclusive {
 			return false
 		}
 		if a.Host != b.Host || r.Need(*c) != nil {

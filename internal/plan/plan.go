@@ -19,11 +19,11 @@ type About struct {
 	Host  model.HostID `json:"host"`
 	Title string       `json:"title"`
 	Why   string       `json:"why,omitempty"`
-	Final bool         `json:"final,omitempty"` // cannot be undone
+	Irreversible bool         `json:"final,omitempty"` // cannot be undone
 	// Seconds is how long what it stops is typically away; 0: not known.
 	Seconds int `json:"seconds,omitempty"`
-	// Alone names a thing that one step at a time may change.
-	Alone string `json:"-"`
+	// Exclusive names a thing that one step at a time may change.
+	Exclusive string `json:"-"`
 }
 
 // Key identifies a step among those of a plan.
@@ -41,15 +41,15 @@ type Step interface {
 // Rule proposes steps, best first; safety is not its business.
 type Rule func(have, want model.Cluster) []Step
 
-// ErrUnreached is the need of a step whose host does not answer: the rest of
+// UnreachedError is the need of a step whose host does not answer: the rest of
 // the plan may go on without it.
-type ErrUnreached struct {
+type UnreachedError struct {
 	Host model.HostID
 	Why  string
 	Left bool // the file does not name it any more: it can be given up
 }
 
-func (e ErrUnreached) Error() string {
+func (e UnreachedError) Error() string {
 	why := e.Why
 	if why == "" {
 		why = "no answer"
@@ -60,14 +60,14 @@ func (e ErrUnreached) Error() string {
 	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
 }
 
-// ErrFirm is a need that no waiting meets: a person must act, and until then
+// OperatorError is a need that no waiting meets: a person must act, and until then
 // nothing is started.
-type ErrFirm struct{ Err error }
+type OperatorError struct{ Err error }
 
-func (e ErrFirm) Error() string { return e.Err.Error() }
+func (e OperatorError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the error inside.
-func (e ErrFirm) Unwrap() error { return e.Err }
+func (e OperatorError) Unwrap() error { return e.Err }
 
 // Refused is a step that cannot be taken, and why.
 type Refused struct {
@@ -81,7 +81,7 @@ func (r Refused) Error() string { return fmt.Sprintf("%s: %s: %v", r.Step.Host, 
 type Stage struct {
 	Steps []Step
 	Risk  Risk
-	Says  []string // what the risk is, in sentences
+	Reasons  []string // what the risk is, in sentences
 	After model.Cluster
 }
 
@@ -116,7 +116,7 @@ func Done(s Step, c model.Cluster) bool {
 func done(s Step, id model.HostID, c *model.Cluster) (same bool) {
 	was, h := *c, c.Hosts[id]
 	c.Try(s.Effect, func() {
-		same = h == c.Hosts[id] && c.Minted == was.Minted && c.Conflict == was.Conflict && maps.Equal(c.Addons, was.Addons)
+		same = h == c.Hosts[id] && c.CAsCreated == was.CAsCreated && c.Conflict == was.Conflict && maps.Equal(c.Addons, was.Addons)
 	}, id)
 	return same
 }
@@ -155,7 +155,7 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 // file wants it.
 func conflict(c model.Cluster) (Refused, bool) {
 	about := About{Kind: "conflict", Host: model.HostID(c.Name), Title: "any change"}
-	return Refused{about, ErrFirm{errors.New(c.Conflict)}}, c.Conflict != ""
+	return Refused{about, OperatorError{errors.New(c.Conflict)}}, c.Conflict != ""
 }
 
 // propose asks the rules, and drops what is done already.
@@ -183,8 +183,8 @@ func propose(c *model.Cluster, want model.Cluster, rules []Rule) (ready []Step, 
 // without a host is right as long as a served control plane comes out of it.
 // What is refused for another step's sake waits with it.
 func (p *Plan) sort(end model.Cluster, refused []Refused) {
-	var unreached ErrUnreached
-	var firm ErrFirm
+	var unreached UnreachedError
+	var firm OperatorError
 	health := end.Health()
 	serves := health.Etcd && health.API || len(refused) > 0 && len(end.Critical()) == 0
 	waits := serves && slices.ContainsFunc(refused, func(r Refused) bool { return errors.As(r.Err, &unreached) })
@@ -232,7 +232,7 @@ func pick(c *model.Cluster, ready []Step) Stage {
 	for _, s := range chosen {
 		s.Effect(&after)
 	}
-	return Stage{Steps: chosen, Risk: risk, Says: says, After: after}
+	return Stage{Steps: chosen, Risk: risk, Reasons: says, After: after}
 }
 
 // sideBySide drops what would disturb an earlier step of the same stage: on one
@@ -244,10 +244,10 @@ func sideBySide(c *model.Cluster, steps []Step) []Step {
 	var out []Step
 	for _, s := range steps {
 		a := s.About()
-		if a.Alone != "" && alone[a.Alone] || !compatible(c, s, taken[a.Host]) {
+		if a.Exclusive != "" && alone[a.Exclusive] || !compatible(c, s, taken[a.Host]) {
 			continue
 		}
-		alone[a.Alone] = true
+		alone[a.Exclusive] = true
 		taken[a.Host] = append(taken[a.Host], s)
 		out = append(out, s)
 	}

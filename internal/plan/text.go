@@ -114,13 +114,13 @@ func (st Stage) write(b *strings.Builder) {
 		if a.Why != "" {
 			text += " (" + a.Why + ")"
 		}
-		if a.Final {
+		if a.Irreversible {
 			text += " (cannot be undone)"
 		}
 		lines = append(lines, line{[]model.HostID{a.Host}, text})
 	}
 	writeLines(b, fold(lines))
-	for _, say := range st.Says {
+	for _, say := range st.Reasons {
 		fmt.Fprintf(b, "  %s\n", say)
 	}
 }
@@ -147,7 +147,7 @@ func section(b *strings.Builder, title string, refused []Refused) {
 	waits := map[string][]string{}
 	for _, r := range refused {
 		reason, host := r.Err.Error(), r.Step.Host
-		var u ErrUnreached
+		var u UnreachedError
 		if errors.As(r.Err, &u) {
 			reason, host = u.Error(), u.Host
 		}

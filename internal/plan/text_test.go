@@ -24,16 +24,16 @@ func no(h model.HostID, s string, err error) plan.Refused {
 }
 
 func example() plan.Plan {
-	away := plan.ErrUnreached{Host: "cp3", Why: "connection refused"}
+	away := plan.UnreachedError{Host: "cp3", Why: "connection refused"}
 	clean := at("w9", "clean")
-	clean.Final, clean.Why = true, "not in the file"
+	clean.Irreversible, clean.Why = true, "not in the file"
 	return plan.Plan{
 		Stages: []plan.Stage{
 			{Steps: []plan.Step{at("cp2", "system"), at("cp1", "system"), at("cp1", "mint")}},
-			{Steps: []plan.Step{at("cp2", "promote")}, Risk: plan.Exposed, Says: []string{"EXPOSED: while this runs, losing cp2 stops the control plane"}},
+			{Steps: []plan.Step{at("cp2", "promote")}, Risk: plan.Exposed, Reasons: []string{"EXPOSED: while this runs, losing cp2 stops the control plane"}},
 			{Steps: []plan.Step{clean}},
 		},
-		Blocked:  []plan.Refused{no("cp1", "mint", plan.ErrFirm{Err: errors.New("it is foreign")})},
+		Blocked:  []plan.Refused{no("cp1", "mint", plan.OperatorError{Err: errors.New("it is foreign")})},
 		Deferred: []plan.Refused{no("cp3", "system", away), no("cp3", "etcd", away), no("w1", "door", fmt.Errorf("its backend is silent: %w", away))},
 	}
 }

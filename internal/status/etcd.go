@@ -52,7 +52,7 @@ type Member struct {
 // EtcdOf is etcd as an observation has it.
 func EtcdOf(ob *observe.Observation) Etcd {
 	e := Etcd{Agreed: ob.Etcd.Agreed, Conflict: ob.Have.Conflict, Members: []Member{}}
-	if ob.Have.Minted.Is(false) {
+	if ob.Have.CAsCreated.Is(false) {
 		e.Err = "there is no cluster on these hosts yet: run quorate apply"
 	} else if ob.Etcd.Err != nil {
 		e.Err = ob.Etcd.Err.Error()
@@ -295,7 +295,7 @@ func (m Member) row() []string {
 // told among the hosts.
 func (s *Status) etcd(ob *observe.Observation) {
 	s.Etcd = EtcdOf(ob)
-	if s.Etcd.Err != "" && ob.Have.Minted.Is(false) {
+	if s.Etcd.Err != "" && ob.Have.CAsCreated.Is(false) {
 		s.Etcd.Err = ""
 	}
 	if s.Etcd.Err != "" {

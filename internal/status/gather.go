@@ -31,7 +31,7 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 			} else {
 				s.note("%s: %s", id, h.Why)
 			}
-		case !ok && m.Gone.Is(false) && m.Obstacle.Is(""):
+		case !ok && m.Clean.Is(false) && m.Obstacle.Is(""):
 			s.note("%s left the file and is not clean yet: run quorate apply", id)
 		case f.Err != nil:
 			h.Why = f.Err.Error()
@@ -53,11 +53,11 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 // units are the services that the file wants there.
 func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
 	goal, ok := ob.Goal.Hosts[id]
-	if !ok || ob.Have.Minted.Is(false) {
+	if !ok || ob.Have.CAsCreated.Is(false) {
 		return
 	}
 	f := ob.Facts[id]
-	for _, v := range model.Services() {
+	for _, v := range model.Components() {
 		if goal.Services[v] == nil {
 			continue
 		}
@@ -84,13 +84,13 @@ func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
 
 func (s *Status) api(ob *observe.Observation) {
 	s.APIServers, s.FrontDoors, s.Nodes = []APIServer{}, []FrontDoor{}, []Node{}
-	if ob.Have.Minted.Is(false) {
+	if ob.Have.CAsCreated.Is(false) {
 		return
 	}
 	for _, id := range ob.Have.IDs() {
 		h, f := ob.Have.Hosts[id], ob.Facts[id]
 		if h.Roles.Has(model.ControlPlane) || h.Runs(model.APIServer) {
-			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: ids(h.Asks)}
+			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: ids(h.EtcdServers)}
 			switch {
 			case f.Err != nil:
 				a.Why = "could not be asked"
@@ -131,7 +131,7 @@ func (s *Status) node(ob *observe.Observation, id model.HostID) Node {
 
 func (s *Status) certs(ob *observe.Observation, now time.Time) {
 	s.Certificates = []Certificate{}
-	if ob.Have.Minted.Is(false) {
+	if ob.Have.CAsCreated.Is(false) {
 		return
 	}
 	for _, id := range ob.Goal.IDs() {

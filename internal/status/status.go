@@ -160,7 +160,7 @@ func (s *Status) health(c model.Cluster) {
 			s.Voters++
 		}
 	}
-	if c.Minted.Is(false) {
+	if c.CAsCreated.Is(false) {
 		s.problem("there is no cluster on these hosts yet: run quorate apply")
 		s.Tolerance = "nothing to lose yet"
 		return

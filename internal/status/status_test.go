@@ -45,14 +45,14 @@ func TestText(t *testing.T) {
 			o.API.Nodes["w1"] = n
 			delete(f.Files, pki.CertPath(pki.KubeProxyClient))
 			o.Facts["w1"] = f
-			o.Have.Edit("w1", func(h *model.Host) { h.Units[model.Kubelet].Running = model.Is("") })
+			o.Have.Edit("w1", func(h *model.Host) { h.Components[model.Kubelet].Running = model.Is("") })
 		},
 		"left": func(o *observe.Observation) {
 			o.API.Departed = []kube.Departed{{Name: "old1"}, {Name: "old2"}}
 			lose(o, "old1")
 			o.Facts["old2"] = observe.Facts{OS: "Debian"}
 			o.Have.Edit("old2", func(h *model.Host) {
-				h.Reached, h.Gone, h.Obstacle = model.Is(true), model.Is(false), model.Is("")
+				h.Reached, h.Clean, h.Obstacle = model.Is(true), model.Is(false), model.Is("")
 			})
 		},
 		"no-quorum": func(o *observe.Observation) {

@@ -43,7 +43,7 @@ func (s Addon) Need(c model.Cluster) error {
 		if h.Node.Registered.Is(true) && c.Addons[s.Name].Is(s.Digest.Or("")+"!") && !podsRun(h) {
 			return notYet(c, id, fmt.Sprintf("it lacks nothing but pods that run, and the node %s does not do its work", id))
 		}
-		settled = settled || h.Node.Settled.Is(true)
+		settled = settled || h.Node.Configured.Is(true)
 	}
 	if !settled {
 		return errors.New("no node is there yet to run it")

@@ -169,10 +169,10 @@ func sane(p plan.Plan, truth model.Cluster) error {
 			a := s.About()
 			h := before.Hosts[a.Host]
 			joins := h.Etcd.Data.Is(true) || h.Etcd.Member.Is(model.Learner) || h.Etcd.Member.Is(model.Unstarted)
-			if a.Kind == "run-etcd" && truth.Born() && !joins {
+			if a.Kind == "run-etcd" && truth.Bootstrapped() && !joins {
 				return fmt.Errorf("%s founds a second etcd", a.Host)
 			}
-			if a.Kind == "mint" && truth.Minted.Is(true) {
+			if a.Kind == "mint" && truth.CAsCreated.Is(true) {
 				return fmt.Errorf("%s makes a second set of keys", a.Host)
 			}
 		}

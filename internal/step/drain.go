@@ -70,12 +70,12 @@ func (s Drain) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s Drain) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Node.Drained, h.Node.Settled = model.Is(true), model.Is(false) })
+	c.Edit(s.ID, func(h *model.Host) { h.Node.Drained, h.Node.Configured = model.Is(true), model.Is(false) })
 }
 
 // Interim implements plan.Step.
 func (s Drain) Interim(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Node.Settled = model.Is(false) })
+	c.Edit(s.ID, func(h *model.Host) { h.Node.Configured = model.Is(false) })
 }
 
 // Do implements Action.

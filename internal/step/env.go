@@ -22,11 +22,11 @@ type Env struct {
 	Files  map[string][]byte        // certificates that lie on the host
 	Shared *pki.Shared              // the cluster's keys, in memory; nil before they exist
 	Joined bool                     // the kubelet has a client certificate
-	Loops  func(model.Service) bool // a service of the host ends again and again
+	CrashLooping  func(model.Component) bool // a service of the host ends again and again
 	// Listed are etcd's members as the hosts that they were seen to belong to.
 	Listed map[model.HostID]etcd.Member
-	// Past are the ids of superseded etcd clusters, by all hosts together.
-	Past []string
+	// Superseded are the ids of superseded etcd clusters, by all hosts together.
+	Superseded []string
 	// Fence are the addresses that the host's etcd does not let in, by host.
 	Fence map[model.HostID][]string
 	// Departed are the hosts that left the file and are not forgotten yet.

@@ -97,7 +97,7 @@ func harmless(c model.Cluster, id model.HostID) bool {
 		return c.Hosts[id].Up() && (e.Data.Is(false) || e.Member.Is(model.Voter) || e.Member.Is(model.Learner))
 	}
 	h := c.Hosts[id]
-	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(model.SetOf(h.Asks.Or("")), func(e model.HostID) bool { return !clear(e) }))
+	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(model.SetOf(h.EtcdServers.Or("")), func(e model.HostID) bool { return !clear(e) }))
 }
 
 // keptOut says whose etcd does not let a host in.

@@ -13,7 +13,7 @@ func TestHarmless(t *testing.T) {
 		h := model.Host{Reached: model.Is(true)}
 		h.Etcd = model.EtcdState{Data: model.Is(data), Member: model.Is(m)}
 		if asks != "" {
-			h.Units[model.APIServer].Running, h.Asks = model.Is("a"), model.Is(asks)
+			h.Components[model.APIServer].Running, h.EtcdServers = model.Is("a"), model.Is(asks)
 		}
 		c.Put(id, h)
 	}

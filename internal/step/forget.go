@@ -17,7 +17,7 @@ type Forget struct {
 
 // About implements plan.Step. The list is written as a whole.
 func (s Forget) About() plan.About {
-	return plan.About{Kind: "forget", Host: s.ID, Title: "forget it", Why: "it left the file, and is clean", Alone: "hosts that left"}
+	return plan.About{Kind: "forget", Host: s.ID, Title: "forget it", Why: "it left the file, and is clean", Exclusive: "hosts that left"}
 }
 
 // Need implements plan.Step.
@@ -26,7 +26,7 @@ func (s Forget) Need(c model.Cluster) error {
 	switch {
 	case len(c.Serving()) == 0:
 		return errors.New("no API server answers")
-	case !h.Gone.Is(true):
+	case !h.Clean.Is(true):
 		return errors.New("it was not seen clean")
 	case !model.Same(c.Addons[goal.ClusterAddon], s.file):
 		return errors.New("the file that the cluster keeps still names it")
@@ -36,7 +36,7 @@ func (s Forget) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s Forget) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Noted = model.Is(false) })
+	c.Edit(s.ID, func(h *model.Host) { h.Departed = model.Is(false) })
 }
 
 // Interim implements plan.Step.
@@ -55,7 +55,7 @@ func (s Forget) Do(ctx context.Context, e Env) error {
 func forget(have, want model.Cluster) (out []plan.Step) {
 	for _, id := range have.IDs() {
 		_, wanted := want.Hosts[id]
-		if h := have.Hosts[id]; !wanted && h.Gone.Is(true) && h.Noted.Is(true) {
+		if h := have.Hosts[id]; !wanted && h.Clean.Is(true) && h.Departed.Is(true) {
 			out = append(out, Forget{on{ID: id, Want: &model.Host{}}, want.Addons[goal.ClusterAddon]})
 		}
 	}

@@ -50,27 +50,27 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 		h := model.Host{Roles: want.Roles, Reached: one(r, true, true, true), Obstacle: one(r, "", "", "", "", "", "", "foreign"),
 			Packages: one(r, "", "", "nginx"), System: one(r, "", "x", want.System.Or("")), Binaries: one(r, "", want.Binaries.Or("")),
 			Images: one(r, "", want.Images.Or("")), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
-			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Gone: one(r, false), Noted: one(r, true, false),
-			Asks: one(r, some(), want.Asks.Or("")), Backends: one(r, some(), want.Backends.Or("")),
-			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Settled: one(r, true, false), Drained: one(r, true, false)}}
-		h.Etcd = model.EtcdState{Data: one(r, true, false), Begun: one(r, true, false), Healthy: one(r, true, true, false),
+			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Clean: one(r, false), Departed: one(r, true, false),
+			EtcdServers: one(r, some(), want.EtcdServers.Or("")), Backends: one(r, some(), want.Backends.Or("")),
+			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Configured: one(r, true, false), Drained: one(r, true, false)}}
+		h.Etcd = model.EtcdState{Data: one(r, true, false), Bootstrapped: one(r, true, false), Healthy: one(r, true, true, false),
 			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}
 		if r.IntN(5) == 0 {
 			h.Etcd.Fenced = some()
 		}
-		for v := range h.Units {
-			d := want.Units[v].Disk.Or("")
-			h.Units[v] = model.Unit{Disk: one(r, "", "older", d, d), Running: one(r, "", "older", d, d)}
+		for v := range h.Components {
+			d := want.Components[v].Disk.Or("")
+			h.Components[v] = model.ComponentState{Disk: one(r, "", "older", d, d), Running: one(r, "", "older", d, d)}
 		}
 		if !h.Etcd.Data.Is(true) || !h.Runs(model.Etcd) {
 			h.Etcd.Healthy = model.Is(false) // nothing serves without data, or without running
 		}
 		if !h.Reached.Known() {
-			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)}, Node: h.Node, Noted: h.Noted, Ready: model.Is(false)}
+			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)}, Node: h.Node, Departed: h.Departed, Ready: model.Is(false)}
 		}
 		have.Put(id, h)
 	}
-	have.Minted = one(r, true, true, false)
+	have.CAsCreated = one(r, true, true, false)
 	for name, d := range w.Addons {
 		have.Addons[name] = one(r, "", d.Or(""), "older")
 	}
@@ -124,7 +124,7 @@ func honest(s plan.Step, c model.Cluster) error {
 			return fmt.Errorf("%s reads other hosts", name)
 		}
 		all.Put(id, c.Hosts[id])
-		all.Minted, all.Conflict, all.Addons = c.Minted, c.Conflict, c.Addons
+		all.CAsCreated, all.Conflict, all.Addons = c.CAsCreated, c.Conflict, c.Addons
 		if !all.Equal(c) {
 			return fmt.Errorf("%s writes other hosts", name)
 		}
@@ -146,8 +146,8 @@ func honest(s plan.Step, c model.Cluster) error {
 // each of its steps has come.
 func mixed(r *rand.Rand, mixes int, before model.Cluster, st plan.Stage) error {
 	if st.Risk == plan.Outage {
-		if len(st.Says) == 0 || len(st.Steps) != 1 {
-			return fmt.Errorf("an outage of %d steps, and it says %q", len(st.Steps), st.Says)
+		if len(st.Reasons) == 0 || len(st.Steps) != 1 {
+			return fmt.Errorf("an outage of %d steps, and it says %q", len(st.Steps), st.Reasons)
 		}
 		return nil
 	}

@@ -85,11 +85,11 @@ func (s scene) plan() plan.Plan {
 func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.HostID) {
 	id := model.HostID(words[1])
 	edit := func(change func(*model.Host)) { c.Edit(id, change) }
-	unit := func(change func(h *model.Host, u *model.Unit)) {
+	unit := func(change func(h *model.Host, u *model.ComponentState)) {
 		edit(func(h *model.Host) {
-			for _, v := range model.Services() {
-				if h.Units[v].Disk.Not("") && (words[2] == "*" || words[2] == v.String()) {
-					change(h, &h.Units[v])
+			for _, v := range model.Components() {
+				if h.Components[v].Disk.Not("") && (words[2] == "*" || words[2] == v.String()) {
+					change(h, &h.Components[v])
 				}
 			}
 		})
@@ -103,39 +103,39 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		p := plan.Make(*c, w, step.Rules())
 		*c = p.Stages[words[1][0]-'1'].After.Clone()
 	case "stopped":
-		unit(func(h *model.Host, u *model.Unit) {
+		unit(func(h *model.Host, u *model.ComponentState) {
 			u.Running = model.Is("")
 			switch u {
-			case &h.Units[model.Etcd]:
+			case &h.Components[model.Etcd]:
 				h.Etcd.Healthy = model.Is(false)
-			case &h.Units[model.APIServer]:
+			case &h.Components[model.APIServer]:
 				h.Ready = model.Is(false)
-			case &h.Units[model.Kubelet]:
+			case &h.Components[model.Kubelet]:
 				h.Node.Ready = model.Is(false)
 			}
 		})
 	case "wiped":
 		edit(func(h *model.Host) {
 			h.Etcd.Data, h.Etcd.Healthy = model.Is(false), model.Is(false)
-			h.Units[model.Etcd].Running = model.Is("")
+			h.Components[model.Etcd].Running = model.Is("")
 		})
 	case "lostlog":
 		edit(func(h *model.Host) {
-			h.Etcd.Lost, h.Etcd.Healthy = true, model.Is(false)
-			h.Units[model.Etcd].Running = model.Is("").Because("ends again and again")
+			h.Etcd.DataLost, h.Etcd.Healthy = true, model.Is(false)
+			h.Components[model.Etcd].Running = model.Is("").Because("ends again and again")
 		})
 	case "reinstalled":
 		edit(func(h *model.Host) {
 			b := bare(h.Roles)
-			b.Etcd.Member, b.Node.Registered, b.Node.Settled, b.Node.Drained = h.Etcd.Member, h.Node.Registered, h.Node.Settled, h.Node.Drained
+			b.Etcd.Member, b.Node.Registered, b.Node.Configured, b.Node.Drained = h.Etcd.Member, h.Node.Registered, h.Node.Configured, h.Node.Drained
 			*h = b
 		})
 	case "recovered": // onto this host; the others are back, with data of the superseded cluster
 		recovered(c, id)
 	case "disk":
-		unit(func(_ *model.Host, u *model.Unit) { u.Disk = model.Is("changed") })
+		unit(func(_ *model.Host, u *model.ComponentState) { u.Disk = model.Is("changed") })
 	case "running":
-		unit(func(_ *model.Host, u *model.Unit) { u.Running = model.Is("older") })
+		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("older") })
 	case "certs":
 		edit(func(h *model.Host) { h.Certs = model.Is(h.Certs.Or("") + "!") })
 	case "foreign":
@@ -167,20 +167,20 @@ func recovered(c *model.Cluster, on model.HostID) {
 				}
 				h.Etcd.Fenced = model.Set(others...)
 			}
-			if id != on && h.Roles.Has(model.ControlPlane) || h.Units[model.APIServer].Running.Not("") && id != on {
+			if id != on && h.Roles.Has(model.ControlPlane) || h.Components[model.APIServer].Running.Not("") && id != on {
 				h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 				h.Node.Ready = model.Is(false)
 				return
 			}
 			h.Backends = model.Is(string(on))
-			led := []model.Service{model.FrontDoor}
+			led := []model.Component{model.FrontDoor}
 			if id == on {
-				h.Asks = model.Is(string(on))
+				h.EtcdServers = model.Is(string(on))
 				led = append(led, model.APIServer)
 			}
 			for _, v := range led {
 				d := model.Is(v.String() + "-" + string(on))
-				h.Units[v] = model.Unit{Disk: d, Running: d}
+				h.Components[v] = model.ComponentState{Disk: d, Running: d}
 			}
 		})
 	}

@@ -14,18 +14,18 @@ import (
 	"quorate.dev/quorate/internal/plan"
 )
 
-// Mint makes the cluster's keys, once, on one control plane. It is the only
+// CreateCAs makes the cluster's keys, once, on one control plane. It is the only
 // step that ever makes a certificate authority.
-type Mint struct{ on }
+type CreateCAs struct{ on }
 
 // About implements plan.Step.
-func (s Mint) About() plan.About {
+func (s CreateCAs) About() plan.About {
 	return plan.About{Kind: "mint", Host: s.ID, Title: "make the cluster's keys",
 		Why: "every control plane was seen and none has them"}
 }
 
 // Need implements plan.Step.
-func (s Mint) Need(c model.Cluster) error {
+func (s CreateCAs) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
@@ -42,20 +42,20 @@ func (s Mint) Need(c model.Cluster) error {
 			return fmt.Errorf("%s holds keys already (%s)", id, k)
 		}
 	}
-	if !c.Minted.Is(false) {
+	if !c.CAsCreated.Is(false) {
 		return errors.New("it is not certain that no keys exist")
 	}
 	return nil
 }
 
 // Effect implements plan.Step.
-func (s Mint) Effect(c *model.Cluster) {
-	c.Minted = model.Is(true)
+func (s CreateCAs) Effect(c *model.Cluster) {
+	c.CAsCreated = model.Is(true)
 	c.Edit(s.ID, func(h *model.Host) { h.Keys = model.Is(model.SharedKeys) })
 }
 
 // Interim implements plan.Step: the folder appears whole or not at all.
-func (s Mint) Interim(*model.Cluster) {}
+func (s CreateCAs) Interim(*model.Cluster) {}
 
 // CopyKeys brings the cluster's existing keys to a host that lacks them: all of
 // them to a control plane, the CA certificate alone to a worker.
@@ -76,12 +76,12 @@ func (s CopyKeys) Need(c model.Cluster) error {
 		return err
 	}
 	if c.Hosts[s.ID].Keys.Is(model.OtherKeys) {
-		return firm("it holds the keys of another cluster; reset it there, or take it out of the file")
+		return needsOperator("it holds the keys of another cluster; reset it there, or take it out of the file")
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {
 		return errors.New("no reachable control plane holds the cluster's keys")
 	}
-	if s.untold(c) {
+	if s.unmarked(c) {
 		return errors.New("it is not marked as joining yet")
 	}
 	return nil
@@ -137,7 +137,7 @@ func (s Certs) Interim(c *model.Cluster) {
 
 // Do implements Action. The folder is made beside its place and renamed, so
 // that a kill leaves all of it or none.
-func (s Mint) Do(ctx context.Context, e Env) error {
+func (s CreateCAs) Do(ctx context.Context, e Env) error {
 	shared, err := pki.NewShared(pki.Options{KeyAlgorithm: e.Goal.File.Spec.PKI.KeyAlgorithm, CADays: e.Goal.File.Spec.PKI.CADays,
 		EncryptionProvider: e.Goal.File.Spec.Encryption.Provider})
 	if err != nil {

@@ -23,7 +23,7 @@ func stays(h model.Host) bool {
 // that leaves.
 func (o on) unused(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && model.InSet(h.Asks.Or(""), o.ID) {
+		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && model.InSet(h.EtcdServers.Or(""), o.ID) {
 			return fmt.Errorf("the API server of %s still uses its etcd", id)
 		}
 	}
@@ -68,12 +68,12 @@ func (s Stop) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s Stop) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		for v := range h.Units {
-			if model.Service(v) != model.Etcd && model.Service(v) != model.Containerd {
-				h.Units[v].Running = model.Is("")
+		for v := range h.Components {
+			if model.Component(v) != model.Etcd && model.Component(v) != model.Containerd {
+				h.Components[v].Running = model.Is("")
 			}
 		}
-		h.Ready, h.Asks, h.Backends = model.Is(false), model.Is(""), model.Is("")
+		h.Ready, h.EtcdServers, h.Backends = model.Is(false), model.Is(""), model.Is("")
 	})
 }
 
@@ -86,7 +86,7 @@ type Clean struct{ on }
 
 // About implements plan.Step.
 func (s Clean) About() plan.About {
-	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: leaves + "; what it held is kept under " + KeptDir, Final: true}
+	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: leaves + "; what it held is kept under " + KeptDir, Irreversible: true}
 }
 
 // Need implements plan.Step.
@@ -122,8 +122,8 @@ func (s Clean) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s Clean) Interim(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		for v := range h.Units {
-			h.Units[v].Running = model.Is("")
+		for v := range h.Components {
+			h.Components[v].Running = model.Is("")
 		}
 		h.Etcd.Healthy = model.Is(false)
 	})
@@ -133,11 +133,11 @@ func (s Clean) Interim(c *model.Cluster) {
 func bare(h model.Host) model.Host {
 	b := model.Host{Roles: h.Roles, Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
 		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
-		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),
-		Node: noNode, Gone: model.Is(true), Noted: h.Noted}
-	for v := range b.Units {
-		b.Units[v] = model.Unit{Disk: model.Is(""), Running: model.Is("")}
+		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
+		Ready: model.Is(false), EtcdServers: model.Is(""), Backends: model.Is(""),
+		Node: noNode, Clean: model.Is(true), Departed: h.Departed}
+	for v := range b.Components {
+		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}
 	return b
 }

@@ -20,7 +20,7 @@ type AddLearner struct{ on }
 
 // About implements plan.Step.
 func (s AddLearner) About() plan.About {
-	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "a voter is added only once it has caught up", Alone: members}
+	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "a voter is added only once it has caught up", Exclusive: members}
 }
 
 // Need implements plan.Step.
@@ -34,7 +34,7 @@ func (s AddLearner) Need(c model.Cluster) error {
 		return errors.New("etcd has no quorum")
 	case !model.Same(h.Certs, s.Want.Certs):
 		return errors.New("its certificates are not issued yet")
-	case s.untold(c):
+	case s.unmarked(c):
 		return errors.New("it is not marked as joining yet")
 	case !h.Etcd.Data.Is(false):
 		return errors.New("its old etcd data must go first")
@@ -68,7 +68,7 @@ type Promote struct{ on }
 
 // About implements plan.Step.
 func (s Promote) About() plan.About {
-	return plan.About{Kind: "promote", Host: s.ID, Title: "promote etcd learner to voter", Alone: members}
+	return plan.About{Kind: "promote", Host: s.ID, Title: "promote etcd learner to voter", Exclusive: members}
 }
 
 // Need implements plan.Step.
@@ -104,13 +104,13 @@ type RemoveMember struct {
 
 // About implements plan.Step.
 func (s RemoveMember) About() plan.About {
-	return plan.About{Kind: "remove-member", Host: s.ID, Title: "remove from etcd", Why: s.why, Alone: members}
+	return plan.About{Kind: "remove-member", Host: s.ID, Title: "remove from etcd", Why: s.why, Exclusive: members}
 }
 
 // Need implements plan.Step.
 func (s RemoveMember) Need(c model.Cluster) error {
 	if c.Conflict != "" {
-		return firm(c.Conflict)
+		return needsOperator(c.Conflict)
 	}
 	if !c.Quorum("") {
 		return errors.New("etcd has no quorum, so that its member list cannot change")
@@ -167,7 +167,7 @@ func (s SetAside) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s SetAside) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy, h.Etcd.Lost = model.Is(false), model.Is(true), model.Is(false), false
+		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy, h.Etcd.DataLost = model.Is(false), model.Is(true), model.Is(false), false
 		stopStale(h)
 	})
 }
@@ -175,26 +175,26 @@ func (s SetAside) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s SetAside) Interim(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Etcd.Data, h.Etcd.Begun = model.Unknown[bool]("being moved"), model.Is(true)
+		h.Etcd.Data, h.Etcd.Bootstrapped = model.Unknown[bool]("being moved"), model.Is(true)
 		stopStale(h)
 	})
 }
 
 // stale are the services that SetAside stops besides etcd.
-func stale(h model.Host) []model.Service {
+func stale(h model.Host) []model.Component {
 	if h.Ready.Is(true) || !h.Runs(model.APIServer) {
 		return nil
 	}
-	return []model.Service{model.APIServer, model.ControllerManager, model.Scheduler}
+	return []model.Component{model.APIServer, model.ControllerManager, model.Scheduler}
 }
 
 func stopStale(h *model.Host) {
 	services := stale(*h)
 	for _, v := range append(services, model.Etcd) {
-		h.Units[v].Running = model.Is("")
+		h.Components[v].Running = model.Is("")
 	}
 	if len(services) > 0 {
-		h.Ready, h.Asks = model.Is(false), model.Is("")
+		h.Ready, h.EtcdServers = model.Is(false), model.Is("")
 	}
 }
 
@@ -326,11 +326,11 @@ done
 systemctl stop "$@"
 k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)/var/lib/etcd; mkdir -p -m 700 "$k"
 [ -e /var/lib/etcd/member ] && mv /var/lib/etcd/member "$k/"
-install -D -m 0644 /dev/null `+etcd.BegunPath+`; echo "$k"`, units...)
+install -D -m 0644 /dev/null `+etcd.BootstrappedPath+`; echo "$k"`, units...)
 	if err != nil {
 		return err
 	}
 	e.Say("%s: the old etcd data is kept at %s", s.ID, kept)
-	_, err = sh(ctx, e, "", etcd.RecordPast, e.Past...)
+	_, err = sh(ctx, e, "", etcd.RecordSuperseded, e.Superseded...)
 	return err
 }

@@ -53,7 +53,7 @@ func walk(r *rand.Rand, truth, w model.Cluster, declared plan.Risk) error {
 		}
 		half := truth.Health()
 		ends := []plan.Step{running[r.IntN(len(running))]}
-		if founds := func(s plan.Step) bool { return s.About().Kind == "run-etcd" && !truth.Born() }; founds(ends[0]) {
+		if founds := func(s plan.Step) bool { return s.About().Kind == "run-etcd" && !truth.Bootstrapped() }; founds(ends[0]) {
 			// None of those who found etcd is ready alone.
 			ends = slices.DeleteFunc(slices.Clone(running), func(s plan.Step) bool { return !founds(s) })
 		}

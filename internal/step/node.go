@@ -9,17 +9,17 @@ import (
 	"quorate.dev/quorate/internal/plan"
 )
 
-// Settle gives a registered node its pod CIDR and labels, opens it again when
+// ConfigureNode gives a registered node its pod CIDR and labels, opens it again when
 // it was to leave and stays, and is done when the node is Ready.
-type Settle struct{ on }
+type ConfigureNode struct{ on }
 
 // About implements plan.Step.
-func (s Settle) About() plan.About {
+func (s ConfigureNode) About() plan.About {
 	return plan.About{Kind: "settle", Host: s.ID, Title: "settle the node", Why: "pod CIDR, labels, Ready"}
 }
 
 // Need implements plan.Step.
-func (s Settle) Need(c model.Cluster) error {
+func (s ConfigureNode) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
@@ -38,9 +38,9 @@ func (s Settle) Need(c model.Cluster) error {
 }
 
 // Effect implements plan.Step.
-func (s Settle) Effect(c *model.Cluster) {
+func (s ConfigureNode) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Node.Settled, h.Node.Drained = model.Is(true), model.Is(false)
+		h.Node.Configured, h.Node.Drained = model.Is(true), model.Is(false)
 		if s.Want.Node.Ready.Known() {
 			h.Node.Ready = model.Is(true)
 		}
@@ -48,10 +48,10 @@ func (s Settle) Effect(c *model.Cluster) {
 }
 
 // Interim implements plan.Step.
-func (s Settle) Interim(*model.Cluster) {}
+func (s ConfigureNode) Interim(*model.Cluster) {}
 
 // noNode is a host that is no node.
-var noNode = model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false), Drained: model.Is(false)}
+var noNode = model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}
 
 // DeleteNode takes a host that leaves out of the API.
 type DeleteNode struct{ on }
@@ -81,7 +81,7 @@ func (s DeleteNode) Effect(c *model.Cluster) {
 func (s DeleteNode) Interim(*model.Cluster) {}
 
 // Do implements Action.
-func (s Settle) Do(ctx context.Context, e Env) error {
+func (s ConfigureNode) Do(ctx context.Context, e Env) error {
 	h, err := s.goal(e)
 	if err != nil {
 		return err

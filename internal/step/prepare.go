@@ -54,7 +54,7 @@ func (s System) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s System) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.System, h.Gone = s.Want.System, model.Is(false) }) // the cluster's mark is there
+	c.Edit(s.ID, func(h *model.Host) { h.System, h.Clean = s.Want.System, model.Is(false) }) // the cluster's mark is there
 }
 
 // Interim implements plan.Step.

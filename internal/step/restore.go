@@ -41,7 +41,7 @@ type EtcdData struct {
 // restoring runs a verb of restore.sh. With a unit it goes on when the
 // connection is lost, and who repeats it waits for its end.
 func restoring(ctx context.Context, h host.Host, unit, doing string, args ...string) (string, error) {
-	script := strings.Replace(restoreText, "@RECORD@", etcd.RecordPast, 1)
+	script := strings.Replace(restoreText, "@RECORD@", etcd.RecordSuperseded, 1)
 	res, err := h.Run(ctx, host.Cmd{Args: append([]string{"sh", "-s", "--"}, args...), Stdin: strings.NewReader(script), Unit: unit})
 	var exit *host.ExitError
 	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
@@ -116,7 +116,7 @@ func parseSurvey(out string) (d EtcdData, err error) {
 
 // StopServices stops services on a host, those that are there. With etcd among
 // them a swap of its data that was cut short is taken back.
-func StopServices(ctx context.Context, h host.Host, services ...model.Service) error {
+func StopServices(ctx context.Context, h host.Host, services ...model.Component) error {
 	args := []string{"stop"}
 	for _, v := range services {
 		args = append(args, v.String()+".service")
@@ -143,7 +143,7 @@ type Restore struct {
 	Snapshot string // a file on the host
 	Bare     bool   // it has no checksum
 	Behind   int64  // by how much its revision is below the highest that was known
-	Past     []string
+	Superseded     []string
 }
 
 // RestoreEtcd puts the data of a snapshot in the place of etcd's data on a
@@ -155,14 +155,14 @@ func RestoreEtcd(ctx context.Context, h host.Host, r Restore) (kept string, err 
 	if r.Bare {
 		check = "bare"
 	}
-	out, err := restoring(ctx, h, "etcd-restore", "restore etcd's data", append([]string{"restore", r.Member.Name, etcd.PeerURL(r.Member), r.Token, r.Snapshot, check, strconv.FormatInt(bump+max(0, r.Behind), 10)}, r.Past...)...)
+	out, err := restoring(ctx, h, "etcd-restore", "restore etcd's data", append([]string{"restore", r.Member.Name, etcd.PeerURL(r.Member), r.Token, r.Snapshot, check, strconv.FormatInt(bump+max(0, r.Behind), 10)}, r.Superseded...)...)
 	lines := strings.Split(out, "\n")
 	kept, _ = strings.CutPrefix(lines[len(lines)-1], "kept ")
 	return kept, err
 }
 
-// RecordPast makes a host remember superseded clusters.
-func RecordPast(ctx context.Context, h host.Host, ids ...string) error {
+// RecordSuperseded makes a host remember superseded clusters.
+func RecordSuperseded(ctx context.Context, h host.Host, ids ...string) error {
 	_, err := restoring(ctx, h, "", "record the superseded cluster", append([]string{"past"}, ids...)...)
 	return err
 }

@@ -11,7 +11,7 @@ import (
 // Rules propose the steps, best first. What really must come before what is
 // said by the steps' own needs.
 func Rules() []plan.Rule {
-	return []plan.Rule{hosts(prepare), mint, hosts(keys), unfence, hosts(member), hosts(run), addons, hosts(settle), leave, forget}
+	return []plan.Rule{hosts(prepare), createCAs, hosts(keys), unfence, hosts(member), hosts(run), addons, hosts(configureNode), leave, forget}
 }
 
 // hosts makes a rule of what one wanted host needs.
@@ -42,9 +42,9 @@ func prepare(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
 	return out
 }
 
-// mint proposes one host to make the keys on: the first that can be used.
-func mint(have, want model.Cluster) []plan.Step {
-	if have.Minted.Is(true) {
+// createCAs proposes one host to make the keys on: the first that can be used.
+func createCAs(have, want model.Cluster) []plan.Step {
+	if have.CAsCreated.Is(true) {
 		return nil
 	}
 	var last plan.Step
@@ -53,7 +53,7 @@ func mint(have, want model.Cluster) []plan.Step {
 			continue
 		}
 		w := want.Hosts[id]
-		s := Mint{on{id, &w}}
+		s := CreateCAs{on{id, &w}}
 		if s.Need(have) == nil {
 			return []plan.Step{s}
 		}
@@ -68,7 +68,7 @@ func mint(have, want model.Cluster) []plan.Step {
 }
 
 func keys(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
-	if c.Minted.Is(true) && !model.Same(have.Keys, at.Want.Keys) {
+	if c.CAsCreated.Is(true) && !model.Same(have.Keys, at.Want.Keys) {
 		out = append(out, CopyKeys{at})
 	}
 	if !model.Same(have.Certs, at.Want.Certs) {
@@ -78,7 +78,7 @@ func keys(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 }
 
 func member(have *model.Host, at on, c model.Cluster) []plan.Step {
-	if !at.Want.Roles.Has(model.EtcdHost) || !c.Born() {
+	if !at.Want.Roles.Has(model.EtcdHost) || !c.Bootstrapped() {
 		return nil
 	}
 	m, known := have.Etcd.Member.Get()
@@ -86,14 +86,14 @@ func member(have *model.Host, at on, c model.Cluster) []plan.Step {
 	switch {
 	case !known || !seen:
 		return nil
-	case m == model.Voter && !data, m == model.Unstarted && !data && have.Etcd.Begun.Is(true):
+	case m == model.Voter && !data, m == model.Unstarted && !data && have.Etcd.Bootstrapped.Is(true):
 		return []plan.Step{RemoveMember{at, "its data is gone; an empty member must not vote as the one it was"}}
-	case m != model.NoMember && have.Etcd.Lost:
+	case m != model.NoMember && have.Etcd.DataLost:
 		return []plan.Step{RemoveMember{at, "its log is lost in part, so that it cannot go on; it joins anew"}}
 	case m == model.NoMember && data:
 		return []plan.Step{SetAside{at}}
-	case m == model.NoMember && !have.Etcd.Begun.Is(true):
-		return []plan.Step{Tell{at}}
+	case m == model.NoMember && !have.Etcd.Bootstrapped.Is(true):
+		return []plan.Step{MarkJoining{at}}
 	case m == model.NoMember:
 		return []plan.Step{AddLearner{at}}
 	case m == model.Learner:
@@ -109,12 +109,12 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 		out = append(out, Images{at})
 	}
 	for _, group := range groups {
-		var ready, not []model.Service
+		var ready, not []model.Component
 		for _, v := range group {
-			if at.Want.Units[v].Disk.Or("") == "" || fits(have, at.Want, v) {
+			if at.Want.Components[v].Disk.Or("") == "" || fits(have, at.Want, v) {
 				continue
 			}
-			if (Run{on: at, Set: []model.Service{v}}).Need(c) == nil {
+			if (Run{on: at, Set: []model.Component{v}}).Need(c) == nil {
 				ready = append(ready, v)
 			} else {
 				not = append(not, v)
@@ -130,13 +130,13 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	return out
 }
 
-func fits(have, want *model.Host, v model.Service) bool {
-	ok := model.Same(have.Units[v].Disk, want.Units[v].Disk) && model.Same(have.Units[v].Running, want.Units[v].Running)
+func fits(have, want *model.Host, v model.Component) bool {
+	ok := model.Same(have.Components[v].Disk, want.Components[v].Disk) && model.Same(have.Components[v].Running, want.Components[v].Running)
 	switch v {
 	case model.Etcd:
 		return ok && have.Etcd.Healthy.Is(true)
 	case model.APIServer:
-		return ok && have.Ready.Is(true) && model.Same(have.Asks, want.Asks)
+		return ok && have.Ready.Is(true) && model.Same(have.EtcdServers, want.EtcdServers)
 	case model.FrontDoor:
 		return ok && model.Same(have.Backends, want.Backends)
 	case model.Kubelet:
@@ -170,18 +170,18 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 	return out
 }
 
-func settle(have *model.Host, at on, _ model.Cluster) []plan.Step {
+func configureNode(have *model.Host, at on, _ model.Cluster) []plan.Step {
 	ready := !at.Want.Node.Ready.Known() || have.Node.Ready.Is(true)
-	if !at.Want.Roles.Node() || have.Node.Settled.Is(true) && ready {
+	if !at.Want.Roles.Node() || have.Node.Configured.Is(true) && ready {
 		return nil
 	}
-	return []plan.Step{Settle{at}}
+	return []plan.Step{ConfigureNode{at}}
 }
 
 // demoted says that a host has lost a role whose traces it still bears. It
 // leaves as a whole, and comes back as what it is now.
 func demoted(have, want *model.Host) bool {
-	if !want.Roles.Has(model.ControlPlane) && (have.Keys.Is(model.SharedKeys) || have.Runs(model.APIServer) || have.Units[model.APIServer].Disk.Not("")) {
+	if !want.Roles.Has(model.ControlPlane) && (have.Keys.Is(model.SharedKeys) || have.Runs(model.APIServer) || have.Components[model.APIServer].Disk.Not("")) {
 		return true
 	}
 	return !want.Roles.Has(model.EtcdHost) && (have.Etcd.Member.Not(model.NoMember) || have.Etcd.Data.Is(true) || have.Runs(model.Etcd))
@@ -202,7 +202,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 		if at.undrained(h) {
 			out = append(out, Drain{at})
 		}
-		if h.Up() && slices.ContainsFunc(model.Services(), func(v model.Service) bool {
+		if h.Up() && slices.ContainsFunc(model.Components(), func(v model.Component) bool {
 			return v != model.Etcd && v != model.Containerd && h.Runs(v)
 		}) {
 			out = append(out, Stop{at})
@@ -214,7 +214,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 		if !h.Node.Registered.Is(false) {
 			out = append(out, DeleteNode{at})
 		}
-		if !h.Gone.Is(true) {
+		if !h.Clean.Is(true) {
 			out = append(out, Clean{at})
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // groups are the services that one step may bring up together, in order; etcd
 // and the API server stand alone, since the whole cluster depends on them.
-var groups = [][]model.Service{
+var groups = [][]model.Component{
 	{model.Containerd, model.FrontDoor, model.PodNetwork},
 	{model.Etcd},
 	{model.APIServer},
@@ -23,13 +23,13 @@ var groups = [][]model.Service{
 
 // restarts is how long a restart takes, in seconds: from its stop until it
 // serves again, by what was measured on lab hosts of a busy machine.
-var restarts = map[model.Service]int{model.Etcd: 10, model.APIServer: 12}
+var restarts = map[model.Component]int{model.Etcd: 10, model.APIServer: 12}
 
 // Run brings services of one host to the wanted configuration and runs them:
 // files first, then a start, a restart or a reload, as little as suffices.
 type Run struct {
 	on
-	Set []model.Service
+	Set []model.Component
 	why string
 	// rolls says that a running part of the control plane restarts: one at a
 	// time, so that a configuration that does not work harms one only.
@@ -47,22 +47,22 @@ func (s Run) About() plan.About {
 		about.Seconds = max(about.Seconds, restarts[v])
 	}
 	if s.rolls {
-		about.Alone = "restart of the control plane"
+		about.Exclusive = "restart of the control plane"
 	}
 	return about
 }
 
 // why says what is to be done about some services of a host.
-func why(have, want *model.Host, set []model.Service) string {
+func why(have, want *model.Host, set []model.Component) string {
 	var whys []string
 	for _, v := range set {
-		whys = append(whys, differs(have, have.Units[v], want.Units[v], v))
+		whys = append(whys, differs(have, have.Components[v], want.Components[v], v))
 	}
 	slices.Sort(whys)
 	return strings.Join(slices.Compact(whys), "; ")
 }
 
-func differs(have *model.Host, u, w model.Unit, v model.Service) string {
+func differs(have *model.Host, u, w model.ComponentState, v model.Component) string {
 	disk, runs := model.Same(u.Disk, w.Disk), model.Same(u.Running, w.Running)
 	switch {
 	case u.Disk.Is(""):
@@ -86,9 +86,9 @@ func differs(have *model.Host, u, w model.Unit, v model.Service) string {
 }
 
 // rolls says whether a step on these services stops what others rely on.
-func rolls(have, want *model.Host, set []model.Service) bool {
-	return slices.ContainsFunc(set, func(v model.Service) bool {
-		return (v == model.Etcd || v == model.APIServer) && have.Runs(v) && !model.Same(have.Units[v].Running, want.Units[v].Running)
+func rolls(have, want *model.Host, set []model.Component) bool {
+	return slices.ContainsFunc(set, func(v model.Component) bool {
+		return (v == model.Etcd || v == model.APIServer) && have.Runs(v) && !model.Same(have.Components[v].Running, want.Components[v].Running)
 	})
 }
 
@@ -106,14 +106,14 @@ func (s Run) Need(c model.Cluster) error {
 }
 
 // ready is what one service needs before it may start or change.
-func (s Run) ready(c model.Cluster, v model.Service) error {
+func (s Run) ready(c model.Cluster, v model.Component) error {
 	h := c.Hosts[s.ID]
 	if v != model.Containerd && v != model.FrontDoor && v != model.PodNetwork && !model.Same(h.Certs, s.Want.Certs) {
 		return errors.New("its certificates are not issued yet")
 	}
 	switch v {
 	case model.Containerd:
-		if h.Units[v].Disk.Is("") {
+		if h.Components[v].Disk.Is("") {
 			return s.afterAPI(c)
 		}
 	case model.Etcd:
@@ -153,15 +153,15 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 	}
 	member := h.Etcd.Member
 	switch {
-	case h.Etcd.Lost:
+	case h.Etcd.DataLost:
 		return errors.New("its log is lost in part, so that it cannot go on from its data")
-	case data && member.Is(model.NoMember) && c.Born():
+	case data && member.Is(model.NoMember) && c.Bootstrapped():
 		return errors.New("it has data of a membership that was taken away; that goes first")
 	case data, member.Is(model.Learner):
 		return nil
-	case !c.Born():
-		return birth(c)
-	case member.Is(model.Unstarted) && h.Etcd.Begun.Is(false):
+	case !c.Bootstrapped():
+		return bootstrapReady(c)
+	case member.Is(model.Unstarted) && h.Etcd.Bootstrapped.Is(false):
 		return nil
 	case !c.Quorum(""):
 		return errors.New("etcd has no quorum, and this member has no data: bring another member back, or restore a snapshot")
@@ -169,9 +169,9 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 	return errors.New("it joins as a learner first")
 }
 
-// birth: the first members start together, as many of them as can be reached;
+// bootstrapReady: the first members start together, as many of them as can be reached;
 // who comes later is on the list already.
-func birth(c model.Cluster) error {
+func bootstrapReady(c model.Cluster) error {
 	total, there := 0, 0
 	var missing []string
 	for _, id := range c.Critical() {
@@ -203,13 +203,13 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 	if err := s.keptOut(c); err != nil && !running {
 		return err
 	}
-	for _, id := range model.SetOf(s.Want.Asks.Or("")) {
+	for _, id := range model.SetOf(s.Want.EtcdServers.Or("")) {
 		e := c.Hosts[id]
 		if m, known := e.Etcd.Member.Get(); e.Up() && known && (m == model.Learner || m == model.NoMember) {
 			// A learner refuses requests, and the etcd client goes on asking it.
 			return fmt.Errorf("the etcd member of %s has no vote yet", id)
 		}
-		if running && !model.InSet(h.Asks.Or(""), id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
+		if running && !model.InSet(h.EtcdServers.Or(""), id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the etcd member of %s is not a healthy voter yet", id))
 		}
 	}
@@ -235,7 +235,7 @@ func (s Run) doorReady(c model.Cluster, h model.Host) error {
 		if !model.InSet(h.Backends.Or(""), id) && !(b.Up() && b.Ready.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
-		for _, e := range model.SetOf(b.Asks.Or("")) {
+		for _, e := range model.SetOf(b.EtcdServers.Or("")) {
 			if loses && !c.Hosts[e].Roles.Has(model.EtcdHost) {
 				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
 			}
@@ -274,15 +274,15 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 func (s Run) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		for _, v := range s.Set {
-			h.Units[v] = s.Want.Units[v]
+			h.Components[v] = s.Want.Components[v]
 			switch v {
 			case model.Etcd:
-				h.Etcd.Data, h.Etcd.Begun, h.Etcd.Healthy = model.Is(true), model.Is(true), model.Is(true)
+				h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy = model.Is(true), model.Is(true), model.Is(true)
 				if !h.Etcd.Member.Is(model.Learner) {
 					h.Etcd.Member = model.Is(model.Voter)
 				}
 			case model.APIServer:
-				h.Asks, h.Ready = s.Want.Asks, model.Is(true)
+				h.EtcdServers, h.Ready = s.Want.EtcdServers, model.Is(true)
 			case model.FrontDoor:
 				h.Backends = s.Want.Backends
 			case model.Kubelet:
@@ -296,14 +296,14 @@ func (s Run) Effect(c *model.Cluster) {
 func (s Run) Interim(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		for _, v := range s.Set {
-			h.Units[v].Disk = model.Unknown[string]("being written")
-			if model.Same(h.Units[v].Running, s.Want.Units[v].Running) {
+			h.Components[v].Disk = model.Unknown[string]("being written")
+			if model.Same(h.Components[v].Running, s.Want.Components[v].Running) {
 				continue
 			}
 			if v == model.FrontDoor && h.Runs(v) {
 				continue // reloaded: it never stops to serve
 			}
-			h.Units[v].Running = model.Is("")
+			h.Components[v].Running = model.Is("")
 			switch v {
 			case model.Etcd:
 				h.Etcd.Healthy, h.Etcd.Data = model.Is(false), model.Is(true)

@@ -28,16 +28,16 @@ func missing(c, want model.Cluster) string {
 		differs("images", model.Same(h.Images, w.Images))
 		differs("keys", model.Same(h.Keys, w.Keys))
 		differs("certs", model.Same(h.Certs, w.Certs))
-		for _, s := range model.Services() {
-			if w.Units[s].Disk.Or("") == "" {
+		for _, s := range model.Components() {
+			if w.Components[s].Disk.Or("") == "" {
 				differs(s.String()+" should not run", !h.Runs(s))
 			} else {
-				differs(s.String(), model.Same(h.Units[s].Disk, w.Units[s].Disk) && model.Same(h.Units[s].Running, w.Units[s].Running))
+				differs(s.String(), model.Same(h.Components[s].Disk, w.Components[s].Disk) && model.Same(h.Components[s].Running, w.Components[s].Running))
 			}
 		}
 		differs("etcd", w.Etcd == model.EtcdState{} && !h.Etcd.Member.Not(model.NoMember) || h.Etcd == w.Etcd)
 		if w.Roles.Has(model.ControlPlane) {
-			differs("API server", h.Ready.Is(true) && model.Same(h.Asks, w.Asks))
+			differs("API server", h.Ready.Is(true) && model.Same(h.EtcdServers, w.EtcdServers))
 		}
 		if w.Roles.Node() {
 			differs("front door", model.Same(h.Backends, w.Backends))
@@ -45,9 +45,9 @@ func missing(c, want model.Cluster) string {
 		}
 	}
 	for _, id := range c.IDs() {
-		if _, wanted := want.Hosts[id]; !wanted && !c.Hosts[id].Gone.Is(true) {
+		if _, wanted := want.Hosts[id]; !wanted && !c.Hosts[id].Clean.Is(true) {
 			out = append(out, string(id)+": not gone")
-		} else if !wanted && c.Hosts[id].Noted.Is(true) {
+		} else if !wanted && c.Hosts[id].Departed.Is(true) {
 			out = append(out, string(id)+": not forgotten")
 		}
 	}

@@ -55,9 +55,9 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	for i, v := range s.Set {
 		name := v.String() + ".service"
 		fmt.Fprintf(&script, "systemctl unmask -q %[1]s; systemctl enable -q %[1]s\n", name)
-		u := e.Have.Hosts[s.ID].Units[v]
+		u := e.Have.Hosts[s.ID].Components[v]
 		switch {
-		case model.Same(u.Running, s.Want.Units[v].Running):
+		case model.Same(u.Running, s.Want.Components[v].Running):
 		case services[i].Reload && u.Running.Not(""):
 			fmt.Fprintf(&script, "systemctl reload %[1]s\n", name)
 		default:
@@ -73,7 +73,7 @@ func (s Run) Do(ctx context.Context, e Env) error {
 // user's to set, and so is a command with which the service runs.
 func (s Run) undrop(ctx context.Context, e Env) error {
 	for _, v := range s.Set {
-		if !e.Loops(v) {
+		if !e.CrashLooping(v) {
 			continue
 		}
 		said, err := sh(ctx, e, "", `k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)
@@ -146,7 +146,7 @@ func join(checks [][]string) [][]string {
 func (s Run) once(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
 	switch {
 	case slices.Contains(s.Set, model.Etcd):
-		return s.birthFile(ctx, e, h)
+		return s.bootstrapFile(ctx, e, h)
 	case slices.Contains(s.Set, model.Kubelet) && !e.Joined:
 		c, err := e.API(ctx)
 		if err != nil {
@@ -162,15 +162,15 @@ func (s Run) once(ctx context.Context, e Env, h *goal.Host) ([]host.File, error)
 	return nil, nil
 }
 
-// birthFile tells a member without data how to come to life: with the others
+// bootstrapFile tells a member without data how to come to life: with the others
 // of a new cluster, or into the living one as its list has it now. It lies
 // where a reboot takes it away.
-func (s Run) birthFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
+func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
 	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
 		return nil, nil
 	}
-	if !e.Have.Born() {
-		return []host.File{etcd.BirthFile(etcd.New, e.Goal.Base.EtcdMembers)}, nil
+	if !e.Have.Bootstrapped() {
+		return []host.File{etcd.BootstrapFile(etcd.New, e.Goal.Base.EtcdMembers)}, nil
 	}
 	c, err := e.Etcd(ctx)
 	if err != nil {
@@ -190,7 +190,7 @@ func (s Run) birthFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, e
 			members = append(members, unit.Node{Name: name, Address: etcd.HostOf(u)})
 		}
 	}
-	return []host.File{etcd.BirthFile(etcd.Existing, members)}, nil
+	return []host.File{etcd.BootstrapFile(etcd.Existing, members)}, nil
 }
 
 // Diagnose collects what the host itself says of services that do not come up:

@@ -30,18 +30,18 @@ type on struct {
 // reach is the need of everything that touches a host.
 func (o on) reach(c model.Cluster) error {
 	if c.Conflict != "" {
-		return firm(c.Conflict)
+		return needsOperator(c.Conflict)
 	}
 	h := c.Hosts[o.ID]
 	if !h.Up() {
-		return plan.ErrUnreached{Host: o.ID, Why: h.Reached.Why(), Left: o.left(h)}
+		return plan.UnreachedError{Host: o.ID, Why: h.Reached.Why(), Left: o.left(h)}
 	}
 	what, known := h.Obstacle.Get()
 	if !known {
-		return firm(fmt.Sprintf("could not see whether %s is free to use: %s", o.ID, h.Obstacle.Why()))
+		return needsOperator(fmt.Sprintf("could not see whether %s is free to use: %s", o.ID, h.Obstacle.Why()))
 	}
 	if what != "" {
-		return firm(what)
+		return needsOperator(what)
 	}
 	return nil
 }
@@ -52,14 +52,14 @@ func (o on) left(h model.Host) bool {
 	return o.Want.Roles == 0 && h.Roles == 0 && h.Etcd.Member.Is(model.NoMember) && h.Node.Registered.Is(false)
 }
 
-// firm is a need that a person must meet.
-func firm(what string) error { return plan.ErrFirm{Err: errors.New(what)} }
+// needsOperator is a need that a person must meet.
+func needsOperator(what string) error { return plan.OperatorError{Err: errors.New(what)} }
 
 // notYet says that something of another host is not there yet, and that it
 // waits for that host when that does not answer.
 func notYet(c model.Cluster, id model.HostID, what string) error {
 	if h := c.Hosts[id]; !h.Up() {
-		return fmt.Errorf("%s: %w", what, plan.ErrUnreached{Host: id, Why: h.Reached.Why()})
+		return fmt.Errorf("%s: %w", what, plan.UnreachedError{Host: id, Why: h.Reached.Why()})
 	}
 	return errors.New(what)
 }

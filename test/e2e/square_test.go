@@ -155,7 +155,7 @@ const unknown = "unknown"
 
 // leaves are all facts of a cluster as text, by path.
 func leaves(c model.Cluster) map[string]string {
-	out := map[string]string{"minted": text(reflect.ValueOf(c.Minted)), "conflict": c.Conflict}
+	out := map[string]string{"minted": text(reflect.ValueOf(c.CAsCreated)), "conflict": c.Conflict}
 	for name, digest := range c.Addons {
 		out["addon "+name] = text(reflect.ValueOf(digest))
 	}
@@ -175,7 +175,7 @@ func walk(path string, v reflect.Value, out map[string]string) {
 		}
 	case v.Kind() == reflect.Array:
 		for i := range v.Len() {
-			walk(path+"."+model.Service(i).String(), v.Index(i), out)
+			walk(path+"."+model.Component(i).String(), v.Index(i), out)
 		}
 	default:
 		out[path] = fmt.Sprintf("%v", v)

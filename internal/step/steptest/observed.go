@@ -19,12 +19,12 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	c := truth.Clone()
 	for _, id := range dead {
 		c.Edit(id, func(h *model.Host) {
-			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Noted: h.Noted, Reached: model.Unknown[bool](noAnswer),
+			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Departed: h.Departed, Reached: model.Unknown[bool](noAnswer),
 				Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
-				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Settled: h.Node.Settled, Drained: h.Node.Drained}}
+				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Configured: h.Node.Configured, Drained: h.Node.Drained}}
 		})
 	}
-	quorum, born, listed := c.Quorum(""), truth.Born(), false
+	quorum, born, listed := c.Quorum(""), truth.Bootstrapped(), false
 	for _, h := range c.Hosts {
 		listed = listed || h.Up() && h.Runs(model.Etcd) && h.Etcd.Member.Is(model.Voter) // it knows the list as it was
 		born = born || h.Etcd.Data.Is(true)
@@ -40,9 +40,9 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 			if h.Up() && !h.Etcd.Data.Known() {
 				h.Etcd.Data = model.Is(true) // half of it is moved
 			}
-			for s := range h.Units {
+			for s := range h.Components {
 				// What an interrupted step leaves is some digest, not an unknown one.
-				if u := &h.Units[s]; h.Up() && !u.Disk.Known() && u.Disk.Why() != "" {
+				if u := &h.Components[s]; h.Up() && !u.Disk.Known() && u.Disk.Why() != "" {
 					u.Disk = model.Is("half")
 				}
 			}
@@ -57,7 +57,7 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 			}
 			if len(serving) == 0 && born {
 				h.Node = model.NodeState{Registered: model.Unknown[bool](noAPI)}
-				h.Noted = model.Unknown[bool](noAPI)
+				h.Departed = model.Unknown[bool](noAPI)
 			}
 			k := h.Keys.Or(model.NoKeys)
 			keys = keys || k == model.SharedKeys || k == model.PublicKeys
@@ -71,11 +71,11 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	}
 	switch {
 	case keys:
-		c.Minted = model.Is(true)
+		c.CAsCreated = model.Is(true)
 	case unseen:
-		c.Minted = model.Unknown[bool]("not every control plane was seen")
+		c.CAsCreated = model.Unknown[bool]("not every control plane was seen")
 	default:
-		c.Minted = model.Is(false)
+		c.CAsCreated = model.Is(false)
 	}
 	return c
 }
@@ -95,8 +95,8 @@ func Back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 				h.Etcd.Healthy = model.Is(false)
 			}
 		}
-		if l.Noted.Known() {
-			h.Noted = l.Noted
+		if l.Departed.Known() {
+			h.Departed = l.Departed
 		}
 		if l.Node.Registered.Known() {
 			h.Node.Registered = l.Node.Registered
@@ -115,8 +115,8 @@ func Back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 		if !h.Node.Registered.Known() {
 			h.Node = t.Node
 		}
-		if !h.Noted.Known() {
-			h.Noted = t.Noted
+		if !h.Departed.Known() {
+			h.Departed = t.Departed
 		}
 		if !h.Etcd.Healthy.Is(true) && h.Runs(model.Etcd) && h.Up() {
 			h.Etcd.Healthy = t.Etcd.Healthy
@@ -131,8 +131,8 @@ func Back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 			c.Addons[name] = truth.Addons[name]
 		}
 	}
-	if !c.Minted.Known() {
-		c.Minted = truth.Minted
+	if !c.CAsCreated.Known() {
+		c.CAsCreated = truth.CAsCreated
 	}
 	return c
 }
@@ -140,7 +140,7 @@ func Back(truth, later model.Cluster, dead model.HostID) model.Cluster {
 // AtBirth repairs a half of a stage in which etcd is born: who was to start
 // together with those that did is on their list, and none has quorum alone.
 func AtBirth(before, c, want model.Cluster) model.Cluster {
-	if before.Born() {
+	if before.Bootstrapped() {
 		return c
 	}
 	started, total := 0, 0
@@ -158,7 +158,7 @@ func AtBirth(before, c, want model.Cluster) model.Cluster {
 	for _, id := range want.Critical() {
 		c.Edit(id, func(h *model.Host) {
 			if h.Etcd.Healthy.Is(true) && started <= total/2 {
-				h.Etcd.Healthy, h.Etcd.Begun, h.Etcd.Member = model.Is(false), model.Is(false), model.Is(model.NoMember)
+				h.Etcd.Healthy, h.Etcd.Bootstrapped, h.Etcd.Member = model.Is(false), model.Is(false), model.Is(model.NoMember)
 			}
 			if h.Etcd.Member.Is(model.NoMember) {
 				h.Etcd.Member = model.Is(model.Unstarted)

@@ -18,12 +18,12 @@ func Want(cps, workers string) model.Cluster {
 		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
 			System: model.Is("sys-" + set), Binaries: model.Is("bin"), Images: model.Is("img"), Keys: model.Is(model.PublicKeys),
 			Certs: model.Is("certs"), Backends: model.Is(set),
-			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Settled: model.Is(true), Drained: model.Is(false)}}
-		services := []model.Service{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
+			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}}
+		services := []model.Component{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
 		if roles.Has(model.ControlPlane) {
 			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
-			h.Keys, h.Asks, h.Ready = model.Is(model.SharedKeys), model.Is(set), model.Is(true)
-			h.Etcd = model.EtcdState{Data: model.Is(true), Begun: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
+			h.Keys, h.EtcdServers, h.Ready = model.Is(model.SharedKeys), model.Is(set), model.Is(true)
+			h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 			h.Certs = model.Is("certs-" + set)
 		}
 		for _, v := range services {
@@ -32,11 +32,11 @@ func Want(cps, workers string) model.Cluster {
 			case model.APIServer, model.FrontDoor:
 				d += "-" + set
 			}
-			h.Units[v] = model.Unit{Disk: model.Is(d), Running: model.Is(d)}
+			h.Components[v] = model.ComponentState{Disk: model.Is(d), Running: model.Is(d)}
 		}
-		h.Units[model.Etcd].Disk = model.Is(h.Units[model.Etcd].Disk.Or("") + "-" + set)
+		h.Components[model.Etcd].Disk = model.Is(h.Components[model.Etcd].Disk.Or("") + "-" + set)
 		if !roles.Has(model.ControlPlane) {
-			h.Units[model.Etcd] = model.Unit{}
+			h.Components[model.Etcd] = model.ComponentState{}
 		}
 		c.Put(model.HostID(name), h)
 	}
@@ -46,7 +46,7 @@ func Want(cps, workers string) model.Cluster {
 	for _, n := range strings.Fields(workers) {
 		put(n, model.Worker)
 	}
-	c.Minted = model.Is(true)
+	c.CAsCreated = model.Is(true)
 	for _, a := range []string{"rbac", "coredns", "cluster"} {
 		c.Addons[a] = model.Is(a + "-" + set)
 	}
@@ -58,11 +58,11 @@ func Want(cps, workers string) model.Cluster {
 func Bare(roles model.Role) model.Host {
 	h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is("nginx"),
 		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
-		Etcd:  model.EtcdState{Data: model.Is(false), Begun: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), Asks: model.Is(""), Backends: model.Is(""),
-		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Settled: model.Is(false), Drained: model.Is(false)}}
-	for v := range h.Units {
-		h.Units[v] = model.Unit{Disk: model.Is(""), Running: model.Is("")}
+		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
+		Ready: model.Is(false), EtcdServers: model.Is(""), Backends: model.Is(""),
+		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
+	for v := range h.Components {
+		h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}
 	return h
 }
@@ -79,7 +79,7 @@ func Fresh(want, have model.Cluster) model.Cluster {
 	}
 	for id := range c.Hosts {
 		if _, wanted := want.Hosts[id]; !wanted {
-			c.Edit(id, func(h *model.Host) { h.Roles, h.Noted = 0, model.Is(true) })
+			c.Edit(id, func(h *model.Host) { h.Roles, h.Departed = 0, model.Is(true) })
 		}
 	}
 	return c
@@ -88,7 +88,7 @@ func Fresh(want, have model.Cluster) model.Cluster {
 // Nothing is what there is before a cluster.
 func Nothing() model.Cluster {
 	c := model.New("t")
-	c.Minted = model.Is(false)
+	c.CAsCreated = model.Is(false)
 	for _, a := range []string{"rbac", "coredns", "cluster", "metrics-server"} {
 		c.Addons[a] = model.Is("")
 	}

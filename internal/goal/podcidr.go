@@ -14,7 +14,7 @@ import (
 // leaving are the hosts that the file does not name and that may still run
 // pods: others keep their way to these until the last one has moved. What a
 // host of the file has taken over is not theirs any more.
-func leaving(nodes []unit.Node, seen map[model.HostID]Seen) (out []unit.Node) {
+func leaving(nodes []unit.Node, seen map[model.HostID]HostTraits) (out []unit.Node) {
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		s := seen[id]
 		if s.Address == "" || s.PodCIDR == "" || slices.ContainsFunc(nodes, func(n unit.Node) bool {
@@ -27,10 +27,10 @@ func leaving(nodes []unit.Node, seen map[model.HostID]Seen) (out []unit.Node) {
 	return out
 }
 
-// allot makes the nodes of the file, each with its share of the pod network:
+// assignPodCIDRs makes the nodes of the file, each with its share of the pod network:
 // the one it has, or the first that is free. So the share is known before the
 // node is, and its network before its first pod.
-func allot(file *spec.Cluster, seen map[model.HostID]Seen) ([]unit.Node, error) {
+func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) ([]unit.Node, error) {
 	taken := map[string]model.HostID{}
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		share := seen[id].PodCIDR

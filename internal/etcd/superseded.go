@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// PastPath lists clusters that were superseded: after a recovery or a restore
+	// SupersededPath lists clusters that were superseded: after a recovery or a restore
 	// the data goes on under a new cluster id, and whoever comes back with data of
 	// one of these is a member no more. One id a line, in hexadecimal.
-	PastPath = "/etc/quorate/etcd-past"
+	SupersededPath = "/etc/quorate/etcd-past"
 
-	// RecordPast is a shell script that adds the ids in its arguments to PastPath,
+	// RecordSuperseded is a shell script that adds the ids in its arguments to PastPath,
 	// so that a power cut leaves the old list or the new one.
-	RecordPast = `if [ $# -gt 0 ]; then
-	past=` + PastPath + `; mkdir -p "${past%/*}"
+	RecordSuperseded = `if [ $# -gt 0 ]; then
+	past=` + SupersededPath + `; mkdir -p "${past%/*}"
 	{ cat "$past" 2>/dev/null || true; printf '%s\n' "$@"; } | sort -u >"$past.new"
 	sync "$past.new"; mv "$past.new" "$past"; sync "${past%/*}"
 fi

@@ -67,10 +67,10 @@ func (s *session) guard(ctx context.Context) (*guard.Guard, error) {
 	return &guard.Guard{Hosts: s.hosts, Seen: ob, Say: func(string, ...any) {}}, nil
 }
 
-// tend runs what changes something, watched and journalled like an apply. With
+// maintain runs what changes something, watched and journalled like an apply. With
 // lock it holds the cluster's, from before it looks. What do returns is shown as
 // JSON on request.
-func (s *session) tend(cmd *cobra.Command, f form, doing string, lock bool, do func(context.Context, *guard.Guard) (any, error)) error {
+func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool, do func(context.Context, *guard.Guard) (any, error)) error {
 	w := s.watch(cmd, f.output, doing)
 	defer w.close()
 	ctx, release := cmd.Context(), func() {}
@@ -126,10 +126,10 @@ func (w *watcher) step(id model.HostID, kind, title string, do func() error) err
 	if errors.As(err, new(guard.Refused)) {
 		return err
 	}
-	return failedStep{err}
+	return failedStepError{err}
 }
 
-// failedStep ends a run; unlike an engine's it names its host and what it did.
-type failedStep struct{ error }
+// failedStepError ends a run; unlike an engine's it names its host and what it did.
+type failedStepError struct{ error }
 
-func (f failedStep) Unwrap() error { return f.error }
+func (f failedStepError) Unwrap() error { return f.error }

@@ -33,7 +33,7 @@ func TestStrangers(t *testing.T) {
 		{EtcdView{Members: members, Agreed: true, Err: errors.New("no list")}, nil},
 	} {
 		var got []string
-		for _, d := range c.view.strangers(o.File) {
+		for _, d := range c.view.orphans(o.File) {
 			got = append(got, fmt.Sprint(d.Name, " ", d.Address))
 		}
 		if !slices.Equal(got, c.want) {

@@ -9,19 +9,19 @@ import (
 	"quorate.dev/quorate/internal/plan"
 )
 
-// Tell leaves a mark on a host that joins a living etcd, before it gets the
+// MarkJoining leaves a mark on a host that joins a living etcd, before it gets the
 // cluster's keys. With keys and without the mark it could be taken for a
 // founder while the older members do not answer, and found a second, empty
 // etcd beside theirs.
-type Tell struct{ on }
+type MarkJoining struct{ on }
 
 // About implements plan.Step.
-func (s Tell) About() plan.About {
+func (s MarkJoining) About() plan.About {
 	return plan.About{Kind: "tell", Host: s.ID, Title: "mark as joining", Why: "it must never found an etcd of its own"}
 }
 
 // Need implements plan.Step.
-func (s Tell) Need(c model.Cluster) error {
+func (s MarkJoining) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
@@ -32,21 +32,21 @@ func (s Tell) Need(c model.Cluster) error {
 }
 
 // Effect implements plan.Step.
-func (s Tell) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Etcd.Begun = model.Is(true) })
+func (s MarkJoining) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Etcd.Bootstrapped = model.Is(true) })
 }
 
 // Interim implements plan.Step: the mark is there or not.
-func (s Tell) Interim(*model.Cluster) {}
+func (s MarkJoining) Interim(*model.Cluster) {}
 
-// untold says that a host does not know yet that it joins a living etcd.
-func (o on) untold(c model.Cluster) bool {
+// unmarked says that a host does not know yet that it joins a living etcd.
+func (o on) unmarked(c model.Cluster) bool {
 	e := c.Hosts[o.ID].Etcd
-	return o.Want.Roles.Has(model.EtcdHost) && c.Born() && !e.Begun.Is(true) && !e.Data.Is(true) && e.Member.Or(model.NoMember) == model.NoMember
+	return o.Want.Roles.Has(model.EtcdHost) && c.Bootstrapped() && !e.Bootstrapped.Is(true) && !e.Data.Is(true) && e.Member.Or(model.NoMember) == model.NoMember
 }
 
 // Do implements Action.
-func (s Tell) Do(ctx context.Context, e Env) error {
-	_, err := sh(ctx, e, "", etcd.RecordPast+`install -D -m 0644 /dev/null `+etcd.BegunPath, e.Past...)
+func (s MarkJoining) Do(ctx context.Context, e Env) error {
+	_, err := sh(ctx, e, "", etcd.RecordSuperseded+`install -D -m 0644 /dev/null `+etcd.BootstrappedPath, e.Superseded...)
 	return err
 }

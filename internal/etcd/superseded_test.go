@@ -45,7 +45,7 @@ func TestIdentity(t *testing.T) {
 // TestRecordPast runs the script itself, in a folder of its own.
 func TestRecordPast(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "etc", "past")
-	script := strings.ReplaceAll(RecordPast, PastPath, at)
+	script := strings.ReplaceAll(RecordSuperseded, SupersededPath, at)
 	record := func(ids ...string) string {
 		if out, err := exec.Command("sh", append([]string{"-euc", script, "sh"}, ids...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

@@ -7,11 +7,11 @@ import (
 	"quorate.dev/quorate/internal/model"
 )
 
-// Past are the ids of superseded etcd clusters that any host knows, sorted.
-func (o *Observation) Past() []string {
+// Superseded are the ids of superseded etcd clusters that any host knows, sorted.
+func (o *Observation) Superseded() []string {
 	var all []string
 	for _, f := range o.Facts {
-		all = append(all, f.Past...)
+		all = append(all, f.SupersededIDs...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -21,7 +21,7 @@ func (o *Observation) Past() []string {
 // may have the quorum of old, and API servers that are ready: none of it counts,
 // nor an API server that asks one of them and is not kept from it.
 func (o *Observation) supersede() {
-	past := o.Past()
+	past := o.Superseded()
 	if len(past) == 0 {
 		return
 	}
@@ -32,7 +32,7 @@ func (o *Observation) supersede() {
 		}
 	}
 	for id, f := range o.Facts {
-		if f.Readyz && slices.ContainsFunc(f.Asks, func(a string) bool {
+		if f.Readyz && slices.ContainsFunc(f.EtcdServers, func(a string) bool {
 			who := o.at(o.Goal, a)
 			asked := o.Facts[who]
 			return asked.Superseded && asked.Up(model.Etcd) && o.Fence(id)[who] == nil
@@ -43,11 +43,11 @@ func (o *Observation) supersede() {
 	}
 }
 
-// lost are the etcd hosts of the file that do not answer and
+// mayReturnStale are the etcd hosts of the file that do not answer and
 // are no members, in a cluster that has superseded another: they may come back
 // with old data, so nobody is led to them before they were seen.
-func (o *Observation) lost() (ids []model.HostID) {
-	if o.Etcd.Err != nil || len(o.Past()) == 0 {
+func (o *Observation) mayReturnStale() (ids []model.HostID) {
+	if o.Etcd.Err != nil || len(o.Superseded()) == 0 {
 		return nil
 	}
 	for id, h := range o.Goal.Hosts {
@@ -71,10 +71,10 @@ func (o *Observation) Fence(id model.HostID) map[model.HostID][]string {
 // GoalWithout is the goal while some hosts are lost to etcd: nobody is led to
 // them.
 func (o *Observer) GoalWithout(lost ...model.HostID) (*goal.Goal, error) {
-	seen := o.natures()
+	seen := o.hostTraits()
 	for _, id := range lost {
 		s := seen[id]
-		s.Lost = true
+		s.MayReturnStale = true
 		seen[id] = s
 	}
 	return goal.Build(o.File, o.Artifacts, seen)

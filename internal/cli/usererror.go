@@ -24,11 +24,11 @@ type ended struct {
 
 func (e ended) Unwrap() error { return e.error }
 
-// edge is an error as it leaves the program: what happened and why, what was
+// userError is an error as it leaves the program: what happened and why, what was
 // left as it was, and the command to run next.
-type edge struct{ what, kept, next string }
+type userError struct{ what, kept, next string }
 
-func (e edge) String() string {
+func (e userError) String() string {
 	lines := []string{e.what}
 	if e.kept != "" {
 		lines = append(lines, "kept: "+e.kept)
@@ -39,17 +39,17 @@ func (e edge) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// explain turns an error into its edge. cmd is the command that failed.
-func explain(cmd *cobra.Command, err error) edge {
-	e := edge{what: strings.TrimSpace(err.Error())}
+// explain turns an error into a userError. cmd is the command that failed.
+func explain(cmd *cobra.Command, err error) userError {
+	e := userError{what: strings.TrimSpace(err.Error())}
 	again := command(cmd, strings.Join(append([]string{strings.TrimPrefix(cmd.CommandPath(), "quorate ")}, cmd.Flags().Args()...), " "))
-	var failed engine.Failed
-	var blocked engine.Blocked
-	var lost engine.QuorumLost
-	var deferred engine.Deferred
-	var notApproved engine.NotApproved
+	var failed engine.FailedError
+	var blocked engine.BlockedError
+	var lost engine.QuorumLostError
+	var deferred engine.DeferredError
+	var notApproved engine.NotApprovedError
 	var held engine.Held
-	var unfinished engine.Unfinished
+	var unfinished engine.UnfinishedError
 	var kept engine.Kept
 	var done ended
 	var usage usageError
@@ -57,7 +57,7 @@ func explain(cmd *cobra.Command, err error) edge {
 	switch {
 	case errors.Is(err, errStopped):
 		e.next = again + ", to go on"
-	case errors.As(err, &failed), errors.As(err, new(failedStep)):
+	case errors.As(err, &failed), errors.As(err, new(failedStepError)):
 		e.next = "mend the cause, then " + again + "; what is done is not done again"
 	case errors.As(err, &notApproved):
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")

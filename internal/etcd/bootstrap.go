@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// BirthPath overrides InitialPath for one birth; it is gone once the member
+	// BootstrapPath overrides InitialPath for one birth; it is gone once the member
 	// is ready, and after a reboot.
-	BirthPath = "/run/quorate/etcd-birth.env"
-	// BegunPath says that an etcd has been ready on this host once, whatever
+	BootstrapPath = "/run/quorate/etcd-birth.env"
+	// BootstrappedPath says that an etcd has been ready on this host once, whatever
 	// became of its data: an empty member is then a lost one, not a new one.
-	BegunPath = "/etc/quorate/etcd-begun"
+	BootstrappedPath = "/etc/quorate/etcd-begun"
 )
 
-// BirthFile tells a member without data whom to come to life with.
-func BirthFile(state State, members []unit.Node) host.File {
+// BootstrapFile tells a member without data whom to come to life with.
+func BootstrapFile(state State, members []unit.Node) host.File {
 	var urls []string
 	for _, m := range members {
 		urls = append(urls, m.Name+"="+PeerURL(m))
 	}
-	return host.File{Path: BirthPath, Mode: 0o644, Content: []byte("ETCD_INITIAL_CLUSTER=" + strings.Join(urls, ",") +
+	return host.File{Path: BootstrapPath, Mode: 0o644, Content: []byte("ETCD_INITIAL_CLUSTER=" + strings.Join(urls, ",") +
 		"\nETCD_INITIAL_CLUSTER_STATE=" + string(state) + "\n")}
 }
 
