@@ -1,11 +1,30 @@
 package etcd
 
 import (
-	"net/url"
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/unit"
+)
+
+// What of etcd lies where, and the ports it listens on.
+const (
+	ServiceName = "etcd"
+	Binary      = "/opt/quorate/bin/etcd"
+	DataDir     = "/var/lib/etcd" // the WAL is inside, in member/wal
+	InitialPath = "/etc/kubernetes/etcd-initial.env"
+)
+
+// State is --initial-cluster-state.
+type State string
+
+// The states. New only for the first start of a cluster's founding members;
+// every other start is Existing. With New left on disk, a lone member that
+// lost its data would silently come up as an empty cluster; with Existing it
+// refuses.
+const (
+	New      State = "new"
+	Existing State = "existing"
 )
 
 const (
@@ -25,13 +44,4 @@ func BootstrapFile(state State, members []unit.Node) host.File {
 	}
 	return host.File{Path: BootstrapPath, Mode: 0o644, Content: []byte("ETCD_INITIAL_CLUSTER=" + strings.Join(urls, ",") +
 		"\nETCD_INITIAL_CLUSTER_STATE=" + string(state) + "\n")}
-}
-
-// HostOf is the address in a peer or client URL.
-func HostOf(link string) string {
-	u, err := url.Parse(link)
-	if err != nil {
-		return link
-	}
-	return u.Hostname()
 }

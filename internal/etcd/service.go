@@ -15,29 +15,6 @@ import (
 	"quorate.dev/quorate/internal/unit"
 )
 
-// What of etcd lies where, and the ports it listens on.
-const (
-	ServiceName = "etcd"
-	Binary      = "/opt/quorate/bin/etcd"
-	DataDir     = "/var/lib/etcd" // the WAL is inside, in member/wal
-	InitialPath = "/etc/kubernetes/etcd-initial.env"
-	ClientPort  = "2379"
-	PeerPort    = "2380"
-	MetricsPort = "2381"
-)
-
-// State is --initial-cluster-state.
-type State string
-
-// The states. New only for the first start of a cluster's founding members;
-// every other start is Existing. With New left on disk, a lone member that
-// lost its data would silently come up as an empty cluster; with Existing it
-// refuses.
-const (
-	New      State = "new"
-	Existing State = "existing"
-)
-
 // Config is all that a member's service depends on.
 type Config struct {
 	Cluster   string      // the cluster's name, and etcd's initial-cluster-token
@@ -83,15 +60,6 @@ func initialEnv(c Config) string {
 		"ETCD_INITIAL_CLUSTER_STATE=" + string(c.State) + "\n" +
 		"ETCD_INITIAL_CLUSTER_TOKEN=" + c.Cluster + "\n"
 }
-
-// ClientURL is where a node's etcd serves clients.
-func ClientURL(n unit.Node) string { return "https://" + net.JoinHostPort(n.Address, ClientPort) }
-
-// PeerURL is where a node's etcd serves its peers.
-func PeerURL(n unit.Node) string { return "https://" + net.JoinHostPort(n.Address, PeerPort) }
-
-// Endpoint is the address of a node's etcd, for Connect.
-func Endpoint(n unit.Node) string { return net.JoinHostPort(n.Address, ClientPort) }
 
 // unitText is the unit file. A member whose data is gone does not start: its
 // peers would take it for the one it was, which may have voted for what it does

@@ -33,16 +33,6 @@ func (c *Client) AddonDigests(ctx context.Context) (map[string]string, error) {
 	return m, err
 }
 
-// RemoveMetricsServer takes away the one addon that can be given up, then its
-// digest: cut short, it is done again.
-func (c *Client) RemoveMetricsServer(ctx context.Context, of Context) error {
-	if err := c.Delete(ctx, metricsServer(of)); err != nil {
-		return fmt.Errorf("addon %s: %w", AddonMetricsServer, err)
-	}
-	// A null takes the key away, whoever wrote it.
-	return c.mergeInto(ctx, addonsPath, map[string]any{"data": map[string]any{AddonMetricsServer: nil}})
-}
-
 // Cluster is the applied file as the cluster keeps it; fs.ErrNotExist when
 // there is none.
 func (c *Client) Cluster(ctx context.Context) ([]byte, error) {

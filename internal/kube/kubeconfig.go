@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"k8s.io/client-go/tools/clientcmd"
-	api "k8s.io/client-go/tools/clientcmd/api"
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/pki"
@@ -18,24 +17,6 @@ const (
 	KubeletConfigPath = "/etc/kubernetes/kubelet.conf"
 	kubeletClientPEM  = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 )
-
-// entry is the one cluster, user and context of a kubeconfig we write.
-type entry struct {
-	cluster, user, context, namespace string
-	server, serverName                string // serverName: what its certificate must say instead
-	caPath, certPath, keyPath, token  string
-	ca, cert, key                     []byte
-}
-
-func (e entry) config() *api.Config {
-	c := api.NewConfig()
-	c.Clusters[e.cluster] = &api.Cluster{Server: e.server, TLSServerName: e.serverName, CertificateAuthority: e.caPath, CertificateAuthorityData: e.ca}
-	c.AuthInfos[e.user] = &api.AuthInfo{ClientCertificate: e.certPath, ClientKey: e.keyPath,
-		ClientCertificateData: e.cert, ClientKeyData: e.key, Token: e.token}
-	c.Contexts[e.context] = &api.Context{Cluster: e.cluster, AuthInfo: e.user, Namespace: e.namespace}
-	c.CurrentContext = e.context
-	return c
-}
 
 // byPath is the kubeconfig of a component: it names the certificate's files
 // instead of holding it. client-go reads such files again by itself, so a
@@ -74,47 +55,4 @@ func BootstrapKubeconfig(ctx Context, token string) (host.File, error) {
 		return host.File{}, fmt.Errorf("write %s: %w", BootstrapPath, err)
 	}
 	return host.File{Path: BootstrapPath, Content: text, Mode: 0o600, Secret: true}, nil
-}
-
-// Kubeconfig is a kubeconfig for people: everything inside, names after the
-// cluster and the user, so that many clusters fit into one file.
-func Kubeconfig(cluster, user, server string, caPEM, certPEM, keyPEM []byte) ([]byte, error) {
-	return KubeconfigVia(cluster, user, server, "", caPEM, certPEM, keyPEM)
-}
-
-// KubeconfigVia is Kubeconfig for a server that is reached under another name
-// than the one (serverName) by which its certificate is checked.
-func KubeconfigVia(cluster, user, server, serverName string, caPEM, certPEM, keyPEM []byte) ([]byte, error) {
-	name := user + "@" + cluster
-	text, err := clientcmd.Write(*entry{cluster: cluster, user: name, context: name, server: server, serverName: serverName,
-		ca: caPEM, cert: certPEM, key: keyPEM}.config())
-	if err != nil {
-		return nil, fmt.Errorf("write kubeconfig of %s: %w", cluster, err)
-	}
-	return text, nil
-}
-
-// MergeKubeconfig adds the entries of add to old and makes add's context the
-// current one. Entries of the same names are replaced, all others stay; an
-// empty old is a new file.
-func MergeKubeconfig(old, add []byte) ([]byte, error) {
-	into, err := clientcmd.Load(old)
-	if err != nil {
-		return nil, fmt.Errorf("read the existing kubeconfig: %w; correct it, or write to another file", err)
-	}
-	from, err := clientcmd.Load(add)
-	if err != nil {
-		return nil, fmt.Errorf("read the new kubeconfig: %w", err)
-	}
-	for k, v := range from.Clusters {
-		into.Clusters[k] = v
-	}
-	for k, v := range from.AuthInfos {
-		into.AuthInfos[k] = v
-	}
-	for k, v := range from.Contexts {
-		into.Contexts[k] = v
-	}
-	into.CurrentContext = from.CurrentContext
-	return clientcmd.Write(*into)
 }

@@ -62,7 +62,7 @@ func TestLive(t *testing.T) {
 		}
 		for range 2 {
 			for name := range want {
-				if err := c.ApplyAddon(ctx, l.ctx, name); err != nil {
+				if err := Apply(ctx, c, l.ctx, name); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -77,7 +77,7 @@ func TestLive(t *testing.T) {
 			t.Errorf("an absent Deployment: %v", err)
 		}
 		for range 2 {
-			if err := c.RemoveMetricsServer(ctx, l.ctx); err != nil {
+			if err := RemoveMetricsServer(ctx, c, l.ctx); err != nil {
 				t.Fatal(err)
 			}
 		}

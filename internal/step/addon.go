@@ -73,7 +73,7 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	if s.Name != goal.ClusterAddon {
-		return c.ApplyAddon(ctx, e.Goal.Base, s.Name)
+		return kube.Apply(ctx, c, e.Goal.Base, s.Name)
 	}
 	// Who left is noted before the file that still named them is replaced.
 	if err := c.PutDeparted(ctx, e.Departed); err != nil {
@@ -118,7 +118,7 @@ func (s RemoveAddon) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	return c.RemoveMetricsServer(ctx, e.Goal.Base)
+	return kube.RemoveMetricsServer(ctx, c, e.Goal.Base)
 }
 
 // through is the need of what is done through a host's API server.

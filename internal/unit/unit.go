@@ -14,16 +14,6 @@ import (
 	"quorate.dev/quorate/internal/host"
 )
 
-// Node is what a renderer must know of one host of the cluster.
-type Node struct {
-	Name         string // node name, also the etcd member's name
-	Address      string // internal address
-	PodCIDR      string // this node's share of the pod network; "" when the controller-manager allocates
-	ControlPlane bool
-	Worker       bool
-	Etcd         bool
-}
-
 // StampEnv is the environment variable by which a running process tells the
 // digest of the configuration it was started with.
 const StampEnv = "QUORATE_CONFIG"
