@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quorate.dev/quorate/internal/guard"
+	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/model"
 )
 
@@ -32,8 +32,8 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 				return err
 			}
 			defer s.close()
-			var done []guard.Defragged
-			err = s.maintain(cmd, f, "etcd defrag", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+			var done []etcdadmin.Defragged
+			err = s.maintain(cmd, f, "etcd defrag", true, func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
 				order, err := g.Order(model.HostID(only), outage)
 				if err == nil && compact {
 					err = g.Compact(ctx)
@@ -83,7 +83,7 @@ func alarmListCommand() *cobra.Command {
 		Short: "List the alarms that are raised",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return t.guarded(cmd, f, func(_ *session, g *guard.Guard) error {
+			return t.guarded(cmd, f, func(_ *session, g *etcdadmin.Guard) error {
 				alarms, err := g.Alarms(cmd.Context())
 				if err != nil {
 					return err
@@ -97,7 +97,7 @@ func alarmListCommand() *cobra.Command {
 	return cmd
 }
 
-func alarmTable(alarms []guard.Alarm) string {
+func alarmTable(alarms []etcdadmin.Alarm) string {
 	if len(alarms) == 0 {
 		return "no alarm is raised\n"
 	}
@@ -127,7 +127,7 @@ still is as large as its quota, for it would come back with the first write:
 delete what is not needed, then run quorate etcd defrag --compact.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return t.guarded(cmd, f, func(s *session, g *guard.Guard) error {
+			return t.guarded(cmd, f, func(s *session, g *etcdadmin.Guard) error {
 				alarms, err := g.Alarms(cmd.Context())
 				if err != nil {
 					return err
@@ -138,7 +138,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 				if len(alarms) == 0 {
 					return nil
 				}
-				says, err := guard.MayDisarm(alarms, g.Seen.Etcd)
+				says, err := etcdadmin.MayDisarm(alarms, g.Seen.Etcd)
 				if err != nil {
 					return err
 				}
@@ -154,7 +154,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 						return errRefused
 					}
 				}
-				return s.maintain(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *guard.Guard) (any, error) {
+				return s.maintain(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
 					return alarms, g.Disarm(ctx, alarms)
 				})
 			})

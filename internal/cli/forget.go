@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 )
@@ -78,7 +78,7 @@ func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
 }
 
 // remains says what a host keeps that nobody cleaned.
-func remains(d kube.Departed) string {
+func remains(d kubeapi.Departed) string {
 	what := "the certificate of a node, and the data of its pods"
 	if len(d.Roles) == 0 || slices.Contains(d.Roles, spec.RoleControlPlane) || slices.Contains(d.Roles, spec.RoleEtcd) {
 		what = "the keys of this cluster, with which anybody can be its administrator, and all of etcd's data"

@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/addon"
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/kubeconfig"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -37,7 +39,7 @@ func kubeconfigCommand() *cobra.Command {
 		Long: `Kubeconfig issues a client certificate with the cluster's CA, which never leaves
 the control planes and this program's memory, and writes a kubeconfig for it: to
 stdout, to a file, or into the one that kubectl reads. The user belongs to the
-group ` + kube.AdminGroup + `, which may do everything; take the ClusterRoleBinding
+group ` + addon.AdminGroup + `, which may do everything; take the ClusterRoleBinding
 of that name away, or bind less, and all such certificates can do as much less.`,
 		Example: `  quorate kubeconfig --merge
   quorate kubeconfig --via cp1 --output prod.kubeconfig`,
@@ -90,19 +92,19 @@ func (a access) run(cmd *cobra.Command, s *session) error {
 	if ob.Shared == nil {
 		return noKeys(ob, s.file)
 	}
-	cert, key, err := pki.UserClient(*ob.Shared, name, []string{kube.AdminGroup}, time.Duration(a.days)*24*time.Hour, time.Now())
+	cert, key, err := pki.UserClient(*ob.Shared, name, []string{addon.AdminGroup}, time.Duration(a.days)*24*time.Hour, time.Now())
 	if err != nil {
 		return err
 	}
-	text, err := kube.KubeconfigVia(s.file.Metadata.Name, name, server, serverName, ob.Shared.CA.Cert, cert, key)
+	text, err := kubeconfig.KubeconfigVia(s.file.Metadata.Name, name, server, serverName, ob.Shared.CA.Cert, cert, key)
 	if err != nil {
 		return err
 	}
 	if err := a.deliver(cmd, text); err != nil {
 		return err
 	}
-	if ob.API.Err == nil && ob.API.Addons[kube.AddonRBAC] != ob.Goal.Want.Addons[kube.AddonRBAC].Or("") {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the cluster may not know the group %s yet: run %s\n", kube.AdminGroup, command(cmd, "apply"))
+	if ob.API.Err == nil && ob.API.Addons[addon.AddonRBAC] != ob.Goal.Want.Addons[addon.AddonRBAC].Or("") {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the cluster may not know the group %s yet: run %s\n", addon.AdminGroup, command(cmd, "apply"))
 	}
 	if a.server == "" && a.via == "" {
 		hint(cmd, s.file)
@@ -130,7 +132,7 @@ func (a access) address(file *spec.Cluster) (server, serverName string, err erro
 		}
 		port := strconv.Itoa(file.EndpointPort())
 		if h.InternalAddress != "" && h.InternalAddress != h.Address {
-			port = kube.APIServerPort // its front door listens on the internal address only
+			port = component.APIServerPort // its front door listens on the internal address only
 		}
 		return "https://" + net.JoinHostPort(h.Address, port), file.EndpointHost(), nil
 	}
@@ -166,7 +168,7 @@ func (a access) deliver(cmd *cobra.Command, text []byte) error {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("read the existing kubeconfig: %w", err)
 		}
-		if text, err = kube.MergeKubeconfig(old, text); err != nil {
+		if text, err = kubeconfig.MergeKubeconfig(old, text); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}

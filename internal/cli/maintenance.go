@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/guard"
+	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -44,7 +44,7 @@ func (s *session) named(host string) error {
 }
 
 // guarded opens and looks, for a command that begins with what is.
-func (t *target) guarded(cmd *cobra.Command, f form, do func(*session, *guard.Guard) error) error {
+func (t *target) guarded(cmd *cobra.Command, f form, do func(*session, *etcdadmin.Guard) error) error {
 	s, err := t.openFor(cmd, f)
 	if err != nil {
 		return err
@@ -59,18 +59,18 @@ func (t *target) guarded(cmd *cobra.Command, f form, do func(*session, *guard.Gu
 }
 
 // guard looks at the cluster for those who look after its data.
-func (s *session) guard(ctx context.Context) (*guard.Guard, error) {
+func (s *session) guard(ctx context.Context) (*etcdadmin.Guard, error) {
 	ob, err := s.engine.Look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &guard.Guard{Hosts: s.hosts, Seen: ob, Say: func(string, ...any) {}}, nil
+	return &etcdadmin.Guard{Hosts: s.hosts, Seen: ob, Say: func(string, ...any) {}}, nil
 }
 
 // maintain runs what changes something, watched and journalled like an apply. With
 // lock it holds the cluster's, from before it looks. What do returns is shown as
 // JSON on request.
-func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool, do func(context.Context, *guard.Guard) (any, error)) error {
+func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool, do func(context.Context, *etcdadmin.Guard) (any, error)) error {
 	w := s.watch(cmd, f.output, doing)
 	defer w.close()
 	ctx, release := cmd.Context(), func() {}
@@ -123,7 +123,7 @@ func (w *watcher) step(id model.HostID, kind, title string, do func() error) err
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.fails, about.Key()) // the run ends with it, and it is told there
-	if errors.As(err, new(guard.Refused)) {
+	if errors.As(err, new(etcdadmin.Refused)) {
 		return err
 	}
 	return failedStepError{err}

@@ -10,7 +10,7 @@ import (
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // three is a cluster whose hosts are "up", "stopped" (etcd does not run),
@@ -62,7 +62,7 @@ func TestBest(t *testing.T) {
 	s := survey{data: map[model.HostID]step.EtcdData{}, ob: &observe.Observation{Have: three("stopped stopped dead"), Goal: &goal.Goal{Hosts: map[model.HostID]*goal.Host{}},
 		Facts: map[model.HostID]observe.Facts{"a": {SupersededIDs: []string{"old"}}}}}
 	for _, id := range s.ob.Have.IDs() {
-		s.ob.Goal.Hosts[id] = &goal.Host{Node: unit.Node{Name: string(id), Etcd: true}}
+		s.ob.Goal.Hosts[id] = &goal.Host{Node: topology.Node{Name: string(id), Etcd: true}}
 	}
 	for name, at := range map[string]struct {
 		a, b step.EtcdData

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/guard"
+	"quorate.dev/quorate/internal/etcdadmin"
 )
 
 // Version is set when the program is built.
@@ -69,7 +69,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.Is(err, errChanges), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &kept), errors.As(err, new(guard.Refused)), errors.Is(err, errRefused):
+	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &kept), errors.As(err, new(etcdadmin.Refused)), errors.Is(err, errRefused):
 		return exitBlocked
 	}
 	return exitFailed

@@ -13,7 +13,7 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 )
@@ -68,7 +68,7 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 		s.hosts[model.HostID(h.Name)] = host.New(t.config(cmd, file, h))
 	}
 	s.engine = engine.New(file, s.arts, s.hosts)
-	s.engine.Meet(func(d kube.Departed) host.Host {
+	s.engine.Meet(func(d kubeapi.Departed) host.Host {
 		return host.New(t.config(cmd, file, spec.Host{Name: d.Name, Address: d.Address}))
 	})
 	return s, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/etcd"
-	"quorate.dev/quorate/internal/guard"
+	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
@@ -56,7 +56,7 @@ without, it is told where they are. Whoever has both can read everything.`,
 			var at model.HostID
 			var snap etcd.Snapshot
 			var holders []model.HostID
-			err = s.maintain(cmd, f, "etcd snapshot save", to == "", func(ctx context.Context, g *guard.Guard) (any, error) {
+			err = s.maintain(cmd, f, "etcd snapshot save", to == "", func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
 				if at, err = g.Source(model.HostID(from)); err != nil {
 					return nil, err
 				}
@@ -101,7 +101,7 @@ func snapshotListCommand() *cobra.Command {
 was an etcd member. It ends with 1 when one is broken or a host could not be asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return t.guarded(cmd, f, func(_ *session, g *guard.Guard) error {
+			return t.guarded(cmd, f, func(_ *session, g *etcdadmin.Guard) error {
 				all := g.Snapshots(cmd.Context(), !quick)
 				if err := cmd.Context().Err(); err != nil {
 					return err
@@ -117,7 +117,7 @@ was an etcd member. It ends with 1 when one is broken or a host could not be ask
 	return cmd
 }
 
-func snapshotTable(all []guard.Listed) (text string, well bool) {
+func snapshotTable(all []etcdadmin.Listed) (text string, well bool) {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOST\tSNAPSHOT\tSIZE\tTAKEN\tREVISION\tENTRIES\tKEYS BESIDE\tCHECK")

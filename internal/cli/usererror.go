@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/guard"
+	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/step"
 )
@@ -53,7 +53,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	var kept engine.Kept
 	var done ended
 	var usage usageError
-	var refused guard.Refused
+	var refused etcdadmin.Refused
 	switch {
 	case errors.Is(err, errStopped):
 		e.next = again + ", to go on"

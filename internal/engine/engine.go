@@ -12,7 +12,7 @@ import (
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
@@ -55,7 +55,7 @@ func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Ho
 
 // Meet says how hosts are reached that the cluster remembers and the file does
 // not name any more.
-func (e *Engine) Meet(connect func(kube.Departed) host.Host) { e.observer.Connect = connect }
+func (e *Engine) Meet(connect func(kubeapi.Departed) host.Host) { e.observer.Connect = connect }
 
 // Run is the name of this run in events.
 func (e *Engine) Run() string { return e.run }
@@ -188,7 +188,9 @@ type FailedError struct {
 	Err  error
 }
 
-func (f FailedError) Error() string { return fmt.Sprintf("%s: %s: %v", f.Step.Host, f.Step.Title, f.Err) }
+func (f FailedError) Error() string {
+	return fmt.Sprintf("%s: %s: %v", f.Step.Host, f.Step.Title, f.Err)
+}
 func (f FailedError) Unwrap() error { return f.Err }
 
 // note counts a failure; the error ends the run.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 )
@@ -21,9 +21,9 @@ func (k Kept) Error() string { return fmt.Sprintf("%s is not forgotten: %s", k.H
 
 // Forgettable finds a host among those that left the file. It is an error when
 // something else is to be done about it than to forget it.
-func Forgettable(ob *observe.Observation, id model.HostID) (kube.Departed, error) {
-	no := func(format string, args ...any) (kube.Departed, error) {
-		return kube.Departed{}, Kept{id, fmt.Sprintf(format, args...)}
+func Forgettable(ob *observe.Observation, id model.HostID) (kubeapi.Departed, error) {
+	no := func(format string, args ...any) (kubeapi.Departed, error) {
+		return kubeapi.Departed{}, Kept{id, fmt.Sprintf(format, args...)}
 	}
 	if _, named := ob.Goal.File.Host(string(id)); named {
 		return no("the file names it; take it out of the file and apply first")
@@ -31,7 +31,7 @@ func Forgettable(ob *observe.Observation, id model.HostID) (kube.Departed, error
 	if ob.API.Err != nil {
 		return no("what the cluster remembers could not be asked: %v", ob.API.Err)
 	}
-	h, left := ob.Have.Hosts[id], kube.Departed{}
+	h, left := ob.Have.Hosts[id], kubeapi.Departed{}
 	var others []string
 	for _, d := range ob.API.Departed {
 		if d.Name == string(id) {

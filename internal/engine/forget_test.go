@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/spec"
@@ -36,7 +36,7 @@ func TestForgettable(t *testing.T) {
 			file := &spec.Cluster{}
 			file.Spec.Hosts = []spec.Host{{Name: "cp1"}}
 			ob := &observe.Observation{Goal: &goal.Goal{File: file}, Have: model.New("t"),
-				API: observe.APIView{Err: c.api, Departed: []kube.Departed{{Name: "old1", Address: "192.0.2.1"}}}}
+				API: observe.APIView{Err: c.api, Departed: []kubeapi.Departed{{Name: "old1", Address: "192.0.2.1"}}}}
 			ob.Have.Edit(c.host, dead)
 			if c.change != nil {
 				ob.Have.Edit(c.host, c.change)

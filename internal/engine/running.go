@@ -11,7 +11,7 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
@@ -116,7 +116,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 		Departed: ob.API.Departed, Superseded: ob.Superseded(), Fence: ob.Fence(id),
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },
-		API: func(ctx context.Context) (*kube.Client, error) {
+		API: func(ctx context.Context) (*kubeapi.Client, error) {
 			// The step's own host first: what is applied through it is seen there.
 			// One that leaves may stop at any moment, and comes last.
 			ids := append([]model.HostID{id}, ob.Have.Serving()...)

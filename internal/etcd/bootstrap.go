@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // What of etcd lies where, and the ports it listens on.
@@ -37,7 +37,7 @@ const (
 )
 
 // BootstrapFile tells a member without data whom to come to life with.
-func BootstrapFile(state State, members []unit.Node) host.File {
+func BootstrapFile(state State, members []topology.Node) host.File {
 	var urls []string
 	for _, m := range members {
 		urls = append(urls, m.Name+"="+PeerURL(m))

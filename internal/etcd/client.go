@@ -1,3 +1,6 @@
+// Package etcd speaks to etcd's members through a host's own network, and knows
+// what of etcd's data lies on a host's disk. Which member joins or leaves, and
+// when, is decided elsewhere.
 package etcd
 
 import (
@@ -30,7 +33,7 @@ type Dialer interface {
 type Client struct {
 	host     string
 	endpoint string
-	etcd     *clientv3.Client
+	Etcd     *clientv3.Client
 	trouble  *trouble
 }
 
@@ -64,12 +67,12 @@ func Connect(ctx context.Context, h Dialer, config *tls.Config, endpoint string)
 	if err != nil {
 		return nil, fmt.Errorf("%s: connect to etcd at %s: %w", c.host, endpoint, err)
 	}
-	c.etcd = client
+	c.Etcd = client
 	return c, nil
 }
 
 // Close ends the connection.
-func (c *Client) Close() error { return c.etcd.Close() }
+func (c *Client) Close() error { return c.Etcd.Close() }
 
 // Endpoint is the address of the member it speaks to.
 func (c *Client) Endpoint() string { return c.endpoint }

@@ -1,4 +1,4 @@
-package etcd
+package etcd_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/pki"
 )
 
@@ -20,14 +21,14 @@ import (
 func TestGrowAndShrink(t *testing.T) {
 	c := newTestCluster(t, 3)
 	ctx := t.Context()
-	first := c.start(c.nodes[0], New, c.nodes[0])
+	first := c.start(c.nodes[0], etcd.New, c.nodes[0])
 	one := first.client()
 	eventually(t, "first member healthy", one.Health)
 
 	for i, node := range c.nodes[1:] {
-		var added Member
+		var added etcd.Member
 		eventually(t, "add "+node.Name, func(ctx context.Context) (err error) {
-			if added, err = one.AddLearner(ctx, PeerURL(node)); err != nil && !errors.Is(err, ErrNotSettled) {
+			if added, err = one.AddLearner(ctx, etcd.PeerURL(node)); err != nil && !errors.Is(err, etcd.ErrNotSettled) {
 				t.Fatal(err)
 			}
 			return err
@@ -35,14 +36,14 @@ func TestGrowAndShrink(t *testing.T) {
 		if added.Started() || !added.Learner {
 			t.Fatalf("added %+v", added)
 		}
-		again, err := one.AddLearner(ctx, PeerURL(node))
+		again, err := one.AddLearner(ctx, etcd.PeerURL(node))
 		if err != nil || again.ID != added.ID {
 			t.Fatalf("adding again gave %+v, %v", again, err)
 		}
-		if err := one.Promote(ctx, added.ID); !errors.Is(err, ErrNotCaughtUp) {
+		if err := one.Promote(ctx, added.ID); !errors.Is(err, etcd.ErrNotCaughtUp) {
 			t.Fatalf("promoting what never started: %v", err)
 		}
-		m := c.start(node, Existing, c.nodes[:i+2]...)
+		m := c.start(node, etcd.Existing, c.nodes[:i+2]...)
 		eventually(t, "promote "+node.Name, func(ctx context.Context) error { return one.Promote(ctx, added.ID) })
 		if err := one.Promote(ctx, added.ID); err != nil {
 			t.Fatalf("promoting again: %v", err)
@@ -55,7 +56,7 @@ func TestGrowAndShrink(t *testing.T) {
 		t.Fatalf("members %+v, %v", members, err)
 	}
 	for i, m := range members {
-		if m.Name != c.nodes[i].Name || m.Learner || !m.Started() || m.PeerURLs[0] != PeerURL(c.nodes[i]) || m.ClientURLs[0] != ClientURL(c.nodes[i]) {
+		if m.Name != c.nodes[i].Name || m.Learner || !m.Started() || m.PeerURLs[0] != etcd.PeerURL(c.nodes[i]) || m.ClientURLs[0] != etcd.ClientURL(c.nodes[i]) {
 			t.Errorf("member %d is %+v", i, m)
 		}
 	}
@@ -96,11 +97,11 @@ func TestGrowAndShrink(t *testing.T) {
 func TestFoundAndLoseQuorum(t *testing.T) {
 	c := newTestCluster(t, 3)
 	ctx := t.Context()
-	m1 := c.start(c.nodes[0], New, c.nodes...)
+	m1 := c.start(c.nodes[0], etcd.New, c.nodes...)
 	if m1.ready(2 * time.Second) {
 		t.Error("a member is ready without a quorum: Service says otherwise")
 	}
-	m2, m3 := c.start(c.nodes[1], New, c.nodes...), c.start(c.nodes[2], New, c.nodes...)
+	m2, m3 := c.start(c.nodes[1], etcd.New, c.nodes...), c.start(c.nodes[2], etcd.New, c.nodes...)
 	var id uint64
 	for _, m := range []*member{m1, m2, m3} {
 		eventually(t, m.node.Name+" healthy", m.client().Health)
@@ -139,7 +140,7 @@ func TestFoundAndLoseQuorum(t *testing.T) {
 		t.Errorf("cluster %x, not %x: %v", theirs, id, err)
 	}
 
-	c.start(c.nodes[1], Existing, c.nodes...)
+	c.start(c.nodes[1], etcd.Existing, c.nodes...)
 	eventually(t, "two of three are healthy again", one.Health)
 }
 
@@ -147,7 +148,7 @@ func TestFoundAndLoseQuorum(t *testing.T) {
 // as an empty cluster.
 func TestALoneMemberWithoutDataRefuses(t *testing.T) {
 	c := newTestCluster(t, 1)
-	m := c.start(c.nodes[0], Existing, c.nodes[0])
+	m := c.start(c.nodes[0], etcd.Existing, c.nodes[0])
 	if err := m.cmd.Wait(); err == nil {
 		t.Error("it ended well")
 	}
@@ -166,11 +167,11 @@ func TestErrorsNameTheCause(t *testing.T) {
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("a refused connection took %s to tell", took)
 	}
-	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(err.Error(), "m1: list members: etcd at "+Endpoint(c.nodes[0])) {
+	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(err.Error(), "m1: list members: etcd at "+etcd.Endpoint(c.nodes[0])) {
 		t.Errorf("nobody listens: %v", err)
 	}
 
-	m := c.start(c.nodes[0], New, c.nodes[0])
+	m := c.start(c.nodes[0], etcd.New, c.nodes[0])
 	eventually(t, "healthy", m.client().Health)
 	foreign, err := pki.NewShared(pki.Options{})
 	if err != nil {
@@ -180,7 +181,7 @@ func TestErrorsNameTheCause(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := Connect(t.Context(), here("m1"), config, Endpoint(c.nodes[0]))
+	client, err := etcd.Connect(t.Context(), here("m1"), config, etcd.Endpoint(c.nodes[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,7 @@ func TestErrorsNameTheCause(t *testing.T) {
 // etcd serves only clients whose certificate is of its own CA.
 func TestOtherClientsAreRefused(t *testing.T) {
 	c := newTestCluster(t, 1)
-	m := c.start(c.nodes[0], New, c.nodes[0])
+	m := c.start(c.nodes[0], etcd.New, c.nodes[0])
 	eventually(t, "healthy", m.client().Health)
 	foreign, err := pki.NewShared(pki.Options{})
 	if err != nil {
@@ -208,7 +209,7 @@ func TestOtherClientsAreRefused(t *testing.T) {
 	config.RootCAs.AppendCertsFromPEM(c.shared.EtcdCA.Cert) // it trusts etcd, but etcd does not trust it
 	for name, certs := range map[string][]tls.Certificate{"foreign": config.Certificates, "none": nil} {
 		config.Certificates = certs
-		client, err := Connect(t.Context(), here("m1"), config, Endpoint(c.nodes[0]))
+		client, err := etcd.Connect(t.Context(), here("m1"), config, etcd.Endpoint(c.nodes[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +232,7 @@ func TestDialErrorsSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := Connect(t.Context(), broken{}, config, "10.0.0.1:2379")
+	client, err := etcd.Connect(t.Context(), broken{}, config, "10.0.0.1:2379")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,15 +256,15 @@ func (broken) Name() string { return "cp1" }
 func (broken) Dial(context.Context, string, string) (net.Conn, error) { return nil, errBroken }
 
 func TestACutSnapshotIsAnError(t *testing.T) {
-	var sum trailingSum
+	var sum etcd.TrailingSum
 	for _, part := range []string{"some", " bytes that are", strings.Repeat("x", 40)} {
 		fmt.Fprint(&sum, part)
 	}
-	if sum.err() == nil {
+	if sum.Err() == nil {
 		t.Error("a wrong checksum passed")
 	}
-	var empty trailingSum
-	if empty.err() == nil {
+	var empty etcd.TrailingSum
+	if empty.Err() == nil {
 		t.Error("an empty snapshot passed")
 	}
 }

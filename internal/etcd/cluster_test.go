@@ -1,4 +1,4 @@
-package etcd
+package etcd_test
 
 import (
 	"context"
@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/pki"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // etcdBinary is the real etcd these tests run.
@@ -42,7 +45,7 @@ type testCluster struct {
 	binary string
 	dir    string
 	shared pki.Shared
-	nodes  []unit.Node
+	nodes  []topology.Node
 }
 
 func newTestCluster(t *testing.T, size int) *testCluster {
@@ -55,7 +58,7 @@ func newTestCluster(t *testing.T, size int) *testCluster {
 	// The process id keeps two runs of this test on one machine apart.
 	pid := os.Getpid()
 	for i := range size {
-		c.nodes = append(c.nodes, unit.Node{
+		c.nodes = append(c.nodes, topology.Node{
 			Name: fmt.Sprintf("m%d", i+1), Address: fmt.Sprintf("127.%d.%d.%d", 64+pid/250%64, pid%250, i+1), Etcd: true})
 	}
 	return c
@@ -64,14 +67,14 @@ func newTestCluster(t *testing.T, size int) *testCluster {
 // member is one running etcd.
 type member struct {
 	c    *testCluster
-	node unit.Node
+	node topology.Node
 	cmd  *exec.Cmd
 	log  string
 	// notify is where systemd would hear "ready".
 	notify *net.UnixConn
 }
 
-func (c *testCluster) start(node unit.Node, state State, members ...unit.Node) *member {
+func (c *testCluster) start(node topology.Node, state etcd.State, members ...topology.Node) *member {
 	c.t.Helper()
 	dir := filepath.Join(c.dir, node.Name)
 	write := func(path string, b []byte) string {
@@ -87,7 +90,7 @@ func (c *testCluster) start(node unit.Node, state State, members ...unit.Node) *
 	ca := write(pki.EtcdCACertPath, c.shared.EtcdCA.Cert)
 	extra := map[string]string{
 		"data-dir":           filepath.Join(dir, "data"),
-		"listen-client-urls": ClientURL(node), "listen-metrics-urls": "http://" + net.JoinHostPort(node.Address, MetricsPort),
+		"listen-client-urls": etcd.ClientURL(node), "listen-metrics-urls": "http://" + net.JoinHostPort(node.Address, etcd.MetricsPort),
 		"trusted-ca-file": ca, "peer-trusted-ca-file": ca,
 	}
 	leaves, err := pki.Leaves(node, pki.Context{})
@@ -107,7 +110,7 @@ func (c *testCluster) start(node unit.Node, state State, members ...unit.Node) *
 			extra["peer-cert-file"], extra["peer-key-file"] = certPath, keyPath
 		}
 	}
-	config := Config{Cluster: "test", Self: node, Members: members, State: state, ExtraArgs: extra}
+	config := component.EtcdConfig{Cluster: "test", Self: node, Members: members, State: state, ExtraArgs: extra}
 	m := &member{c: c, node: node, log: filepath.Join(dir, "log")}
 	socket := filepath.Join(dir, "notify")
 	os.Remove(socket)
@@ -119,10 +122,10 @@ func (c *testCluster) start(node unit.Node, state State, members ...unit.Node) *
 		c.t.Fatal(err)
 	}
 	defer log.Close()
-	m.cmd = exec.Command(c.binary, args(config)...)
+	m.cmd = exec.Command(c.binary, component.EtcdArgs(config)...)
 	m.cmd.Stdout, m.cmd.Stderr = log, log
-	m.cmd.Env = []string{"NOTIFY_SOCKET=" + socket, unit.StampEnv + "=test"}
-	for line := range strings.Lines(initialEnv(config)) {
+	m.cmd.Env = []string{"NOTIFY_SOCKET=" + socket, workload.StampEnv + "=test"}
+	for line := range strings.Lines(component.EtcdInitialEnv(config)) {
 		if !strings.HasPrefix(line, "#") {
 			m.cmd.Env = append(m.cmd.Env, strings.TrimSpace(line))
 		}
@@ -164,13 +167,13 @@ func (m *member) ready(d time.Duration) bool {
 }
 
 // client connects as the program does, with a host that dials from here.
-func (m *member) client() *Client {
+func (m *member) client() *etcd.Client {
 	m.c.t.Helper()
 	tls, err := pki.EtcdTLS(m.c.shared, time.Now())
 	if err != nil {
 		m.c.t.Fatal(err)
 	}
-	client, err := Connect(m.c.t.Context(), here(m.node.Name), tls, Endpoint(m.node))
+	client, err := etcd.Connect(m.c.t.Context(), here(m.node.Name), tls, etcd.Endpoint(m.node))
 	if err != nil {
 		m.c.t.Fatal(err)
 	}

@@ -1,12 +1,14 @@
-package etcd
+package etcd_test
 
 import (
 	"strings"
 	"testing"
+
+	"quorate.dev/quorate/internal/etcd"
 )
 
 func TestFence(t *testing.T) {
-	got := Fence([]string{"fd00::2", "10.0.0.3", "cp9", "10.0.0.2", "10.0.0.3", "::ffff:10.0.0.4"})
+	got := etcd.Fence([]string{"fd00::2", "10.0.0.3", "cp9", "10.0.0.2", "10.0.0.3", "::ffff:10.0.0.4"})
 	want := `	chain input {
 		type filter hook input priority -10;
 		ip saddr 10.0.0.2 tcp dport { 2379, 2380 } reject with tcp reset

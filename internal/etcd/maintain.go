@@ -38,7 +38,7 @@ func (s Status) IsLeader() bool { return s.Leader != 0 && s.Leader == s.ID }
 // Status asks the member how it is doing. It needs no quorum.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	err = c.call(ctx, "read etcd status", func(ctx context.Context) error {
-		r, err := c.etcd.Status(ctx, "https://"+c.endpoint)
+		r, err := c.Etcd.Status(ctx, "https://"+c.endpoint)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 // `etcdctl endpoint health` asks it. A learner answers no such read.
 func (c *Client) Health(ctx context.Context) error {
 	return c.call(ctx, "check etcd's health", func(ctx context.Context) error {
-		_, err := c.etcd.Get(ctx, "health")
+		_, err := c.Etcd.Get(ctx, "health")
 		if errors.Is(err, rpctypes.ErrPermissionDenied) {
 			return nil // a quorum decided that, too
 		}
@@ -88,7 +88,7 @@ type Alarm struct {
 // Alarms are the alarms raised, of all members; it needs a quorum.
 func (c *Client) Alarms(ctx context.Context) (out []Alarm, err error) {
 	err = c.call(ctx, "list alarms", func(ctx context.Context) error {
-		r, err := c.etcd.AlarmList(ctx)
+		r, err := c.Etcd.AlarmList(ctx)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (c *Client) Disarm(ctx context.Context, a Alarm) error {
 		if !ok || kind == 0 || a.Member == 0 { // zero would mean all of them
 			return fmt.Errorf("no such alarm can be raised")
 		}
-		_, err := c.etcd.AlarmDisarm(ctx, &clientv3.AlarmMember{MemberID: a.Member, Alarm: etcdserverpb.AlarmType(kind)})
+		_, err := c.Etcd.AlarmDisarm(ctx, &clientv3.AlarmMember{MemberID: a.Member, Alarm: etcdserverpb.AlarmType(kind)})
 		return err
 	})
 }
@@ -116,12 +116,12 @@ func (c *Client) Disarm(ctx context.Context, a Alarm) error {
 // returns that revision. It comes back when the space is free for new data.
 func (c *Client) Compact(ctx context.Context) (revision int64, err error) {
 	err = c.call(ctx, "compact", func(ctx context.Context) error {
-		r, err := c.etcd.Get(ctx, "health")
+		r, err := c.Etcd.Get(ctx, "health")
 		if err != nil {
 			return err
 		}
 		revision = r.Header.Revision
-		_, err = c.etcd.Compact(ctx, revision, clientv3.WithCompactPhysical())
+		_, err = c.Etcd.Compact(ctx, revision, clientv3.WithCompactPhysical())
 		if errors.Is(err, rpctypes.ErrCompacted) {
 			return nil
 		}
@@ -134,7 +134,7 @@ func (c *Client) Compact(ctx context.Context) (revision int64, err error) {
 // answers nothing meanwhile, for about a second per 100 MB; so it has no
 // deadline but the context's, and never two members at once.
 func (c *Client) Defragment(ctx context.Context) error {
-	_, err := c.etcd.Defragment(ctx, "https://"+c.endpoint)
+	_, err := c.Etcd.Defragment(ctx, "https://"+c.endpoint)
 	return c.explain("defragment", err)
 }
 
@@ -147,12 +147,12 @@ func (c *Client) Snapshot(ctx context.Context, w io.Writer) (int64, error) {
 }
 
 func (c *Client) snapshot(ctx context.Context, w io.Writer) (int64, error) {
-	r, err := c.etcd.SnapshotWithVersion(ctx)
+	r, err := c.Etcd.SnapshotWithVersion(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer r.Snapshot.Close()
-	var check trailingSum
+	var check TrailingSum
 	n, err := io.Copy(io.MultiWriter(w, &check), r.Snapshot)
 	if err != nil {
 		return n, err
@@ -160,11 +160,11 @@ func (c *Client) snapshot(ctx context.Context, w io.Writer) (int64, error) {
 	if n%512 != sha256.Size { // the database is whole pages, the sum comes after
 		return n, fmt.Errorf("the snapshot was cut short after %d bytes: take it again", n)
 	}
-	return n, check.err()
+	return n, check.Err()
 }
 
-// trailingSum hashes all but the last 32 bytes written, and compares those.
-type trailingSum struct {
+// TrailingSum hashes all but the last 32 bytes written, and compares those.
+type TrailingSum struct {
 	body []byte // written, not yet known to be before the trailer
 	hash interface {
 		io.Writer
@@ -172,7 +172,7 @@ type trailingSum struct {
 	}
 }
 
-func (t *trailingSum) Write(p []byte) (int, error) {
+func (t *TrailingSum) Write(p []byte) (int, error) {
 	if t.hash == nil {
 		t.hash = sha256.New()
 	}
@@ -184,7 +184,7 @@ func (t *trailingSum) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *trailingSum) err() error {
+func (t *TrailingSum) Err() error {
 	if t.hash == nil || !bytes.Equal(t.hash.Sum(nil), t.body) {
 		return errors.New("the snapshot does not match its own checksum: take it again")
 	}

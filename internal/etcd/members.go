@@ -57,7 +57,7 @@ func (c *Client) MembersLocal(ctx context.Context) ([]Member, error) {
 
 func (c *Client) members(ctx context.Context, doing string, opts ...clientv3.OpOption) (out []Member, err error) {
 	err = c.call(ctx, doing, func(ctx context.Context) error {
-		resp, err := c.etcd.MemberList(ctx, opts...)
+		resp, err := c.Etcd.MemberList(ctx, opts...)
 		if err == nil {
 			out = convert(resp.Members)
 		}
@@ -70,7 +70,7 @@ func (c *Client) members(ctx context.Context, doing string, opts ...clientv3.OpO
 // quorum.
 func (c *Client) ClusterID(ctx context.Context) (id uint64, err error) {
 	err = c.call(ctx, "read cluster id", func(ctx context.Context) error {
-		resp, err := c.etcd.MemberList(ctx, clientv3.WithSerializable())
+		resp, err := c.Etcd.MemberList(ctx, clientv3.WithSerializable())
 		if err == nil {
 			id = resp.Header.ClusterId
 		}
@@ -84,7 +84,7 @@ func (c *Client) ClusterID(ctx context.Context) (id uint64, err error) {
 // that the call can be repeated. ErrNotSettled right after another change.
 func (c *Client) AddLearner(ctx context.Context, peerURL string) (m Member, err error) {
 	err = c.call(ctx, "add learner "+peerURL, func(ctx context.Context) error {
-		resp, err := c.etcd.MemberAddAsLearner(ctx, []string{peerURL})
+		resp, err := c.Etcd.MemberAddAsLearner(ctx, []string{peerURL})
 		switch {
 		case err == nil:
 			m = convert([]*etcdserverpb.Member{resp.Member})[0]
@@ -92,7 +92,7 @@ func (c *Client) AddLearner(ctx context.Context, peerURL string) (m Member, err 
 		case !errors.Is(err, rpctypes.ErrPeerURLExist) && !errors.Is(err, rpctypes.ErrMemberExist):
 			return settled(err)
 		}
-		list, listErr := c.etcd.MemberList(ctx)
+		list, listErr := c.Etcd.MemberList(ctx)
 		if listErr != nil {
 			return fmt.Errorf("%w, and to list members: %w", err, listErr)
 		}
@@ -113,7 +113,7 @@ func (c *Client) AddLearner(ctx context.Context, peerURL string) (m Member, err 
 // leader, for another member forwards it and hides what went wrong.
 func (c *Client) Promote(ctx context.Context, id uint64) error {
 	return c.call(ctx, fmt.Sprintf("promote member %x", id), func(ctx context.Context) error {
-		_, err := c.etcd.MemberPromote(ctx, id)
+		_, err := c.Etcd.MemberPromote(ctx, id)
 		switch {
 		case errors.Is(err, rpctypes.ErrMemberNotLearner):
 			return nil
@@ -122,7 +122,7 @@ func (c *Client) Promote(ctx context.Context, id uint64) error {
 		}
 		// etcd says so of a voter that lags, too (isLearnerReady asks for
 		// progress before it asks what the member is).
-		list, err := c.etcd.MemberList(ctx)
+		list, err := c.Etcd.MemberList(ctx)
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (c *Client) Promote(ctx context.Context, id uint64) error {
 // would leave too few started members (--strict-reconfig-check).
 func (c *Client) Remove(ctx context.Context, id uint64) error {
 	return c.call(ctx, fmt.Sprintf("remove member %x", id), func(ctx context.Context) error {
-		_, err := c.etcd.MemberRemove(ctx, id)
+		_, err := c.Etcd.MemberRemove(ctx, id)
 		if errors.Is(err, rpctypes.ErrMemberNotFound) {
 			return nil
 		}
@@ -151,7 +151,7 @@ func (c *Client) Remove(ctx context.Context, id uint64) error {
 // asked, so c must be a client of it.
 func (c *Client) MoveLeader(ctx context.Context, to uint64) error {
 	return c.call(ctx, fmt.Sprintf("move leader to %x", to), func(ctx context.Context) error {
-		_, err := c.etcd.MoveLeader(ctx, to)
+		_, err := c.Etcd.MoveLeader(ctx, to)
 		return err
 	})
 }

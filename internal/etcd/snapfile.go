@@ -44,11 +44,11 @@ func wholeSnapshot(f io.ReaderAt, n int64) error {
 	if n%512 != sha256.Size {
 		return errors.New("there is no checksum at its end: it was cut short, or is no snapshot that etcd gave")
 	}
-	var sum trailingSum
+	var sum TrailingSum
 	if _, err := io.Copy(&sum, io.NewSectionReader(f, 0, n)); err != nil {
 		return err
 	}
-	if sum.err() != nil {
+	if sum.Err() != nil {
 		return errors.New("it does not match its checksum: it was changed or damaged after etcd gave it")
 	}
 	return wholeBolt(f, n-sha256.Size)

@@ -1,4 +1,4 @@
-package etcd
+package etcd_test
 
 import (
 	"bytes"
@@ -11,16 +11,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quorate.dev/quorate/internal/etcd"
 )
 
 // What may become of a snapshot on the way, and what is none: a real one is
 // judged by us, and by the script with the real etcdutl.
 func TestBrokenSnapshots(t *testing.T) {
 	c := newTestCluster(t, 1)
-	m := c.start(c.nodes[0], New, c.nodes[0])
+	m := c.start(c.nodes[0], etcd.New, c.nodes[0])
 	one := m.client()
 	eventually(t, "healthy", one.Health)
-	if _, err := one.etcd.Put(t.Context(), "key", "value"); err != nil {
+	if _, err := one.Etcd.Put(t.Context(), "key", "value"); err != nil {
 		t.Fatal(err)
 	}
 	var good bytes.Buffer
@@ -56,7 +58,7 @@ func TestBrokenSnapshots(t *testing.T) {
 		if err := os.WriteFile(file, x.content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := CheckSnapshotFile(file)
+		s, err := etcd.CheckSnapshotFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,17 +75,17 @@ func TestBrokenSnapshots(t *testing.T) {
 			t.Errorf("%+v", there[0])
 		}
 	}
-	if _, err := CheckSnapshotFile(filepath.Join(dir, "none")); !os.IsNotExist(err) {
+	if _, err := etcd.CheckSnapshotFile(filepath.Join(dir, "none")); !os.IsNotExist(err) {
 		t.Error(err)
 	}
-	if _, err := CheckSnapshotFile(dir); err == nil {
+	if _, err := etcd.CheckSnapshotFile(dir); err == nil {
 		t.Error("a folder is a snapshot")
 	}
 	if s := script(t, "check", filepath.Join(dir, "none")); len(s) != 1 || !strings.Contains(s[0].Problem, "no such file") {
 		t.Error(s)
 	}
 
-	if err := os.WriteFile(filepath.Join(dir, "good.db"+KeysSuffix), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "good.db"+etcd.KeysSuffix), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	all := script(t, "list", dir, "yes")
@@ -101,7 +103,7 @@ func TestBrokenSnapshots(t *testing.T) {
 }
 
 // script runs the hosts' script here.
-func script(t *testing.T, args ...string) []Snapshot {
+func script(t *testing.T, args ...string) []etcd.Snapshot {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -115,7 +117,7 @@ func script(t *testing.T, args ...string) []Snapshot {
 	if err != nil {
 		t.Fatalf("%v: %v", args, err)
 	}
-	all, err := parseSnapshots(string(out), args[0] == "list")
+	all, err := etcd.ParseSnapshots(string(out), args[0] == "list")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +127,7 @@ func script(t *testing.T, args ...string) []Snapshot {
 // verb runs the script with programs in bin and etcd's data in data.
 func verb(bin, data string, args ...string) (stdout string, err error) {
 	cmd := exec.Command("sh", append([]string{"-s", bin, data, "ca", "cert", "key"}, args...)...)
-	cmd.Stdin = strings.NewReader(snapshotScript)
+	cmd.Stdin = strings.NewReader(etcd.SnapshotScript)
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -185,7 +187,7 @@ func TestSaveLeavesRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s, err := parseSnapshots(out, false); err != nil || len(s) != 1 || s[0].Revision != 7 || s[0].Size != 544 {
+		if s, err := etcd.ParseSnapshots(out, false); err != nil || len(s) != 1 || s[0].Revision != 7 || s[0].Size != 544 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}
@@ -197,11 +199,11 @@ func TestSaveLeavesRoom(t *testing.T) {
 // Half an answer is none.
 func TestParseSnapshots(t *testing.T) {
 	const one = "4128 1000 no ok /x/a b.db\n" + `{"hash":7,"revision":3,"totalKey":2}` + "\n"
-	if s, err := parseSnapshots(one+"end\n", true); err != nil || len(s) != 1 || s[0].Path != "/x/a b.db" || s[0].Revision != 3 {
+	if s, err := etcd.ParseSnapshots(one+"end\n", true); err != nil || len(s) != 1 || s[0].Path != "/x/a b.db" || s[0].Revision != 3 {
 		t.Errorf("%v, %v", s, err)
 	}
 	for _, out := range []string{"", one, "4128 1000 no ok /x\nend\n", "x 1000 no ok /x\n{}\nend\n", "1 1 no ok /x\nnot json\nend\n", "1 1 no ok\n{}\nend\n"} {
-		if s, err := parseSnapshots(out, true); err == nil {
+		if s, err := etcd.ParseSnapshots(out, true); err == nil {
 			t.Errorf("%q is read as %v", out, s)
 		}
 	}

@@ -25,7 +25,7 @@ const (
 )
 
 //go:embed snapshot.sh
-var snapshotScript string
+var SnapshotScript string
 
 // Snapshot is a snapshot of etcd as a file on a host.
 type Snapshot struct {
@@ -96,7 +96,7 @@ func Snapshots(ctx context.Context, h host.Host, read bool) ([]Snapshot, error) 
 func snapshots(ctx context.Context, h host.Host, doing, unit, verb string, args ...string) ([]Snapshot, error) {
 	argv := append([]string{"sh", "-s", path.Dir(Binary), DataDir, pki.EtcdCACertPath,
 		pki.CertPath(pki.EtcdHealthcheckClient), pki.KeyPath(pki.EtcdHealthcheckClient), verb}, args...)
-	res, err := h.Run(ctx, host.Cmd{Args: argv, Unit: unit, Stdin: strings.NewReader(snapshotScript)})
+	res, err := h.Run(ctx, host.Cmd{Args: argv, Unit: unit, Stdin: strings.NewReader(SnapshotScript)})
 	var exit *host.ExitError
 	if errors.As(err, &exit) {
 		return nil, fmt.Errorf("%s: %s: %s", h.Name(), doing, strings.TrimSpace(exit.Stderr))
@@ -104,7 +104,7 @@ func snapshots(ctx context.Context, h host.Host, doing, unit, verb string, args 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	all, err := parseSnapshots(string(res.Stdout), verb == "list")
+	all, err := ParseSnapshots(string(res.Stdout), verb == "list")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
 	}
@@ -114,9 +114,9 @@ func snapshots(ctx context.Context, h host.Host, doing, unit, verb string, args 
 	return all, nil
 }
 
-// parseSnapshots reads what the script tells. A list that ends without saying so
+// ParseSnapshots reads what the script tells. A list that ends without saying so
 // was cut short: what is missing from it is not absent.
-func parseSnapshots(out string, list bool) ([]Snapshot, error) {
+func ParseSnapshots(out string, list bool) ([]Snapshot, error) {
 	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
 	if list {
 		if lines[len(lines)-1] != "end" {

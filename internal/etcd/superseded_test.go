@@ -1,4 +1,4 @@
-package etcd
+package etcd_test
 
 import (
 	"os"
@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"quorate.dev/quorate/internal/etcd"
 )
 
 // TestIdentity reads the log of a member that runs, and asks it.
 func TestIdentity(t *testing.T) {
 	c := newTestCluster(t, 1)
-	m := c.start(c.nodes[0], New, c.nodes[0])
+	m := c.start(c.nodes[0], etcd.New, c.nodes[0])
 	client := m.client()
 	eventually(t, "the member serves", client.Health)
 	st, err := client.Status(t.Context())
@@ -26,17 +28,17 @@ func TestIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	member, cluster, err := Identity(log[:128])
+	member, cluster, err := etcd.Identity(log[:128])
 	if err != nil || member != st.ID || cluster != st.ClusterID {
 		t.Errorf("by its log it is %x of %x (%v), by itself %x of %x", member, cluster, err, st.ID, st.ClusterID)
 	}
 	for n := range 40 {
-		if _, of, err := Identity(log[:n]); err == nil && of != cluster {
+		if _, of, err := etcd.Identity(log[:n]); err == nil && of != cluster {
 			t.Errorf("of %d bytes it makes the cluster %x", n, of)
 		}
 	}
 	for _, bad := range [][]byte{nil, make([]byte, 128), []byte(strings.Repeat("x", 128))} {
-		if _, of, err := Identity(bad); err == nil {
+		if _, of, err := etcd.Identity(bad); err == nil {
 			t.Errorf("%q is of the cluster %x", bad, of)
 		}
 	}
@@ -45,7 +47,7 @@ func TestIdentity(t *testing.T) {
 // TestRecordPast runs the script itself, in a folder of its own.
 func TestRecordPast(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "etc", "past")
-	script := strings.ReplaceAll(RecordSuperseded, SupersededPath, at)
+	script := strings.ReplaceAll(etcd.RecordSuperseded, etcd.SupersededPath, at)
 	record := func(ids ...string) string {
 		if out, err := exec.Command("sh", append([]string{"-euc", script, "sh"}, ids...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

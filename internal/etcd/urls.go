@@ -4,7 +4,7 @@ import (
 	"net"
 	"net/url"
 
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // The ports of an etcd member.
@@ -15,13 +15,13 @@ const (
 )
 
 // ClientURL is where a node's etcd serves clients.
-func ClientURL(n unit.Node) string { return "https://" + net.JoinHostPort(n.Address, ClientPort) }
+func ClientURL(n topology.Node) string { return "https://" + net.JoinHostPort(n.Address, ClientPort) }
 
 // PeerURL is where a node's etcd serves its peers.
-func PeerURL(n unit.Node) string { return "https://" + net.JoinHostPort(n.Address, PeerPort) }
+func PeerURL(n topology.Node) string { return "https://" + net.JoinHostPort(n.Address, PeerPort) }
 
 // Endpoint is the address of a node's etcd, for Connect.
-func Endpoint(n unit.Node) string { return net.JoinHostPort(n.Address, ClientPort) }
+func Endpoint(n topology.Node) string { return net.JoinHostPort(n.Address, ClientPort) }
 
 // HostOf is the address in a peer or client URL.
 func HostOf(link string) string {

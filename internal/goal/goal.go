@@ -9,13 +9,15 @@ import (
 	"maps"
 	"slices"
 
+	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
-	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // HostTraits is what of a host's nature its goal depends on.
@@ -39,9 +41,9 @@ type Artifacts struct {
 
 // Host is what one host must hold.
 type Host struct {
-	Node     unit.Node
-	Context  kube.Context
-	Services [model.NumComponents]*unit.Service // nil: not on this host
+	Node     topology.Node
+	Context  component.Context
+	Services [model.NumComponents]*workload.Service // nil: not on this host
 	Certs    []pki.Cert
 	System   System
 	Programs map[string]artifact.File // by path of the link on the host
@@ -53,11 +55,11 @@ type Goal struct {
 	File      *spec.Cluster
 	Artifacts Artifacts
 	Hosts     map[model.HostID]*Host
-	Base      kube.Context // the cluster, for what belongs to no host
+	Base      component.Context // the cluster, for what belongs to no host
 	Want      model.Cluster
 
 	// masters and members are those of the file; Base holds them without the lost.
-	masters, members []unit.Node
+	masters, members []topology.Node
 }
 
 // Build makes the goal. Hosts that were not seen get the nature of a common
@@ -81,13 +83,13 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 		g.Hosts[model.HostID(n.Name)] = h
 		g.Want.Put(model.HostID(n.Name), g.want(h, base))
 	}
-	digests, err := kube.Digests(base)
+	digests, err := addon.Digests(base)
 	if err != nil {
 		return nil, err
 	}
 	// What the file can switch off must not be there; of other things nothing is taken away.
-	if _, on := digests[kube.AddonMetricsServer]; !on {
-		digests[kube.AddonMetricsServer] = ""
+	if _, on := digests[addon.AddonMetricsServer]; !on {
+		digests[addon.AddonMetricsServer] = ""
 	}
 	digests[ClusterAddon] = Sum(g.Applied())[:16]
 	for name, d := range digests {
@@ -112,10 +114,10 @@ func (g *Goal) Applied() []byte {
 	return text
 }
 
-func (g *Goal) context(nodes []unit.Node, seen map[model.HostID]HostTraits) (kube.Context, error) {
+func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) (component.Context, error) {
 	v := g.Artifacts.Versions
-	lost := func(n unit.Node) bool { return seen[model.HostID(n.Name)].MayReturnStale }
-	ctx := kube.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, CNIManifest: g.Artifacts.Manifest}
+	lost := func(n topology.Node) bool { return seen[model.HostID(n.Name)].MayReturnStale }
+	ctx := component.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, CNIManifest: g.Artifacts.Manifest}
 	for _, n := range nodes {
 		if n.ControlPlane || n.Worker {
 			ctx.Nodes = append(ctx.Nodes, n)
@@ -141,7 +143,7 @@ func (g *Goal) context(nodes []unit.Node, seen map[model.HostID]HostTraits) (kub
 	return ctx, nil
 }
 
-func (g *Goal) host(base kube.Context, n unit.Node, seen HostTraits) (*Host, error) {
+func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*Host, error) {
 	ctx := base
 	ctx.Self, ctx.CgroupV1, ctx.ResolvConf = n, seen.CgroupV1, seen.ResolvConf
 	h := &Host{Node: n, Context: ctx, Programs: g.programs(n), Images: g.ImageNames(ctx)}
@@ -155,11 +157,11 @@ func (g *Goal) host(base kube.Context, n unit.Node, seen HostTraits) (*Host, err
 	if err != nil {
 		return nil, err
 	}
-	add := func(v model.Component, here bool, render kube.Renderer) {
+	add := func(v model.Component, here bool, render component.Renderer) {
 		if !here || err != nil {
 			return
 		}
-		var s unit.Service
+		var s workload.Service
 		if s, err = render(ctx); err == nil {
 			h.Services[v] = &s
 		} else {
@@ -167,15 +169,15 @@ func (g *Goal) host(base kube.Context, n unit.Node, seen HostTraits) (*Host, err
 		}
 	}
 	node := n.ControlPlane || n.Worker
-	add(model.Containerd, node, kube.Containerd)
+	add(model.Containerd, node, component.Containerd)
 	add(model.Etcd, n.Etcd, g.etcd)
-	add(model.APIServer, n.ControlPlane, kube.APIServer)
-	add(model.ControllerManager, n.ControlPlane, kube.ControllerManager)
-	add(model.Scheduler, n.ControlPlane, kube.Scheduler)
-	add(model.FrontDoor, node, frontDoor)
-	add(model.PodNetwork, node && g.Bridged(), kube.PodNetwork)
-	add(model.Kubelet, node, kube.Kubelet)
-	add(model.KubeProxy, node, kube.KubeProxy)
+	add(model.APIServer, n.ControlPlane, component.APIServer)
+	add(model.ControllerManager, n.ControlPlane, component.ControllerManager)
+	add(model.Scheduler, n.ControlPlane, component.Scheduler)
+	add(model.FrontDoor, node, component.FrontDoor)
+	add(model.PodNetwork, node && g.Bridged(), component.PodNetwork)
+	add(model.Kubelet, node, component.Kubelet)
+	add(model.KubeProxy, node, component.KubeProxy)
 	return h, err
 }
 
@@ -185,13 +187,13 @@ func (g *Goal) Bridged() bool { return g.File.Spec.Network.CNI == "bridge" }
 // etcd always says "existing": only the step of a cluster's birth overrides
 // that, in a file that does not outlive a reboot, so that a member that lost
 // its data never comes up as a new, empty cluster.
-func (g *Goal) etcd(ctx kube.Context) (unit.Service, error) {
-	return etcd.Service(etcd.Config{Cluster: ctx.Cluster, Self: ctx.Self, Members: g.members, State: etcd.Existing,
+func (g *Goal) etcd(ctx component.Context) (workload.Service, error) {
+	return component.Etcd(component.EtcdConfig{Cluster: ctx.Cluster, Self: ctx.Self, Members: g.members, State: etcd.Existing,
 		ExtraArgs: g.File.Spec.Components["etcd"].ExtraArgs}), nil
 }
 
 // ImageNames are the references of the images that a node must hold.
-func (g *Goal) ImageNames(ctx kube.Context) []string {
+func (g *Goal) ImageNames(ctx component.Context) []string {
 	if !ctx.Self.ControlPlane && !ctx.Self.Worker {
 		return nil
 	}

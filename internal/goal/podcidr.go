@@ -8,21 +8,21 @@ import (
 
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // leaving are the hosts that the file does not name and that may still run
 // pods: others keep their way to these until the last one has moved. What a
 // host of the file has taken over is not theirs any more.
-func leaving(nodes []unit.Node, seen map[model.HostID]HostTraits) (out []unit.Node) {
+func leaving(nodes []topology.Node, seen map[model.HostID]HostTraits) (out []topology.Node) {
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		s := seen[id]
-		if s.Address == "" || s.PodCIDR == "" || slices.ContainsFunc(nodes, func(n unit.Node) bool {
+		if s.Address == "" || s.PodCIDR == "" || slices.ContainsFunc(nodes, func(n topology.Node) bool {
 			return n.Name == string(id) || n.Address == s.Address || n.PodCIDR == s.PodCIDR
 		}) {
 			continue
 		}
-		out = append(out, unit.Node{Name: string(id), Address: s.Address, PodCIDR: s.PodCIDR})
+		out = append(out, topology.Node{Name: string(id), Address: s.Address, PodCIDR: s.PodCIDR})
 	}
 	return out
 }
@@ -30,7 +30,7 @@ func leaving(nodes []unit.Node, seen map[model.HostID]HostTraits) (out []unit.No
 // assignPodCIDRs makes the nodes of the file, each with its share of the pod network:
 // the one it has, or the first that is free. So the share is known before the
 // node is, and its network before its first pod.
-func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) ([]unit.Node, error) {
+func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) ([]topology.Node, error) {
 	taken := map[string]model.HostID{}
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		share := seen[id].PodCIDR
@@ -53,9 +53,9 @@ func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) ([]uni
 		etcd[h.Name] = true
 	}
 	next := 0
-	var nodes []unit.Node
+	var nodes []topology.Node
 	for _, h := range file.Spec.Hosts {
-		n := unit.Node{Name: h.Name, Address: h.InternalAddress, ControlPlane: h.Has(spec.RoleControlPlane),
+		n := topology.Node{Name: h.Name, Address: h.InternalAddress, ControlPlane: h.Has(spec.RoleControlPlane),
 			Worker: h.Has(spec.RoleWorker), Etcd: etcd[h.Name]}
 		if n.Address == "" {
 			n.Address = h.Address

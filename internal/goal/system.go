@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
-	"quorate.dev/quorate/internal/lb"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // Arch is the processor the artefacts are for.
@@ -32,11 +32,11 @@ type System struct {
 	HostsBlock string
 }
 
-func system(ctx kube.Context) (System, error) {
+func system(ctx component.Context) (System, error) {
 	s := System{
 		Modules:    []string{"br_netfilter", "overlay"},
 		Sysctls:    map[string]string{"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"},
-		HostsBlock: lb.HostsBlock(doorContext(ctx)),
+		HostsBlock: topology.HostsBlock(ctx.Spec.ControlPlaneEndpoint, ctx.Nodes),
 	}
 	var sysctls []string
 	for _, k := range slices.Sorted(maps.Keys(s.Sysctls)) {
@@ -55,12 +55,6 @@ func system(ctx kube.Context) (System, error) {
 	return s, nil
 }
 
-func doorContext(ctx kube.Context) lb.Context {
-	return lb.Context{Cluster: ctx.Cluster, Endpoint: ctx.Spec.ControlPlaneEndpoint, Self: ctx.Self, Nodes: ctx.Nodes, APIServers: ctx.APIServers}
-}
-
-func frontDoor(ctx kube.Context) (unit.Service, error) { return lb.FrontDoor(doorContext(ctx)) }
-
 // Sums are the digests of all that System writes, by path.
 func (s System) Sums() map[string]string {
 	out := map[string]string{HostsPath: Sum([]byte(s.HostsBlock))}
@@ -71,7 +65,7 @@ func (s System) Sums() map[string]string {
 }
 
 // Digest is the fact by which a host's settings are compared.
-func (s System) Digest() string { return unit.DiskDigest(s.Sums()) }
+func (s System) Digest() string { return workload.DiskDigest(s.Sums()) }
 
 // Sum is a SHA-256 in hex.
 func Sum(b []byte) string {
@@ -84,7 +78,7 @@ var cniPlugins = []string{"bridge", "loopback", "host-local", "portmap", "firewa
 var everywhere = []string{"kubectl", "crictl", "kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"}
 
 // programs are the links that a host must have, by path.
-func (g *Goal) programs(n unit.Node) map[string]artifact.File {
+func (g *Goal) programs(n topology.Node) map[string]artifact.File {
 	names := map[string]string{}
 	put := func(dir string, programs ...string) {
 		for _, p := range programs {
@@ -92,14 +86,14 @@ func (g *Goal) programs(n unit.Node) map[string]artifact.File {
 		}
 	}
 	if n.ControlPlane || n.Worker {
-		put(kube.BinDir, everywhere...)
-		put(kube.CNIBinDir, cniPlugins...)
+		put(component.BinDir, everywhere...)
+		put(component.CNIBinDir, cniPlugins...)
 	}
 	if n.Etcd {
-		put(kube.BinDir, "etcd", "etcdctl", "etcdutl")
+		put(component.BinDir, "etcd", "etcdctl", "etcdutl")
 	}
 	if n.ControlPlane {
-		put(kube.BinDir, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
+		put(component.BinDir, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
 	}
 	out := map[string]artifact.File{}
 	for _, f := range g.Artifacts.Programs {
@@ -116,7 +110,7 @@ func (h *Host) ProgramsDigest() string {
 	for at, f := range h.Programs {
 		m[at] = f.SHA256
 	}
-	return unit.DiskDigest(m)
+	return workload.DiskDigest(m)
 }
 
 // Need is something the distribution's packages must bring: the file by which

@@ -3,14 +3,15 @@ package goal
 import (
 	"strings"
 
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // want is a host's goal as the planner sees it.
-func (g *Goal) want(h *Host, ctx kube.Context) model.Host {
+func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	m := model.Host{
 		Address: h.Node.Address, PodCIDR: h.Node.PodCIDR,
 		Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
@@ -47,7 +48,7 @@ func (g *Goal) want(h *Host, ctx kube.Context) model.Host {
 	return m
 }
 
-func set(nodes []unit.Node) string {
+func set(nodes []topology.Node) string {
 	ids := make([]model.HostID, len(nodes))
 	for i, n := range nodes {
 		ids[i] = model.HostID(n.Name)
@@ -61,5 +62,5 @@ func CertsDigest(certs []pki.Cert) string {
 	for _, c := range certs {
 		m[c.Path] = c.Spec()
 	}
-	return unit.DiskDigest(m)
+	return workload.DiskDigest(m)
 }

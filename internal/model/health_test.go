@@ -152,7 +152,11 @@ func TestHealth(t *testing.T) {
 			h.Components[model.FrontDoor].Running = model.Is("")
 			c.Put("w", h)
 		}, true, "w", ""},
-		"worker that does not run":        {"up up up", func(c *model.Cluster) { h := worker(""); h.Components[model.Kubelet].Running = model.Is(""); c.Put("w", h) }, true, "", ""},
+		"worker that does not run": {"up up up", func(c *model.Cluster) {
+			h := worker("")
+			h.Components[model.Kubelet].Running = model.Is("")
+			c.Put("w", h)
+		}, true, "", ""},
 		"worker that does not answer":     {"up up up", func(c *model.Cluster) { h := worker("b"); h.Reached = model.Known[bool]{}; c.Put("w", h) }, true, "", ""},
 		"one API server":                  {"up up up", func(c *model.Cluster) { notReady(c, "a", "b") }, true, "", "c"},
 		"API servers of their own etcd":   {"up up up", func(c *model.Cluster) { ownOnly(c) }, true, "", ""},

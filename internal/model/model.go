@@ -101,19 +101,19 @@ func (m Member) String() string {
 
 // EtcdState is a host's part in etcd.
 type EtcdState struct {
-	Data    Known[bool]   // there is a data directory
-	Bootstrapped   Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
-	Member  Known[Member] // by the member list of those who have quorum
-	Healthy Known[bool]   // this member serves (a learner: it is caught up)
-	DataLost    bool          // its data was seen to be none with which it can go on
-	Fenced  string        // hosts that this member has nothing to do with since a recovery, joined by commas
+	Data         Known[bool]   // there is a data directory
+	Bootstrapped Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
+	Member       Known[Member] // by the member list of those who have quorum
+	Healthy      Known[bool]   // this member serves (a learner: it is caught up)
+	DataLost     bool          // its data was seen to be none with which it can go on
+	Fenced       string        // hosts that this member has nothing to do with since a recovery, joined by commas
 }
 
 // NodeState is a host as the API server knows it.
 type NodeState struct {
 	Registered Known[bool]
 	Ready      Known[bool]
-	Configured    Known[bool] // pod CIDR and labels are as wanted, and quorate has not cordoned it
+	Configured Known[bool] // pod CIDR and labels are as wanted, and quorate has not cordoned it
 	Drained    Known[bool] // quorate has cordoned it, and its pods have moved away
 }
 
@@ -124,21 +124,21 @@ type Host struct {
 	Address string // internal address
 	PodCIDR string
 
-	Reached  Known[bool]   // it answered
-	Obstacle Known[string] // what forbids to touch it; "" is nothing
-	Packages Known[string] // those missing, joined by blanks
-	System   Known[string] // digest of the OS settings that quorate made
-	Binaries Known[string] // digest of the installed set
-	Images   Known[string] // the wanted images that are there, joined by commas
-	Keys     Known[Keys]
-	Certs    Known[string] // digest of what the leaf certificates must be; "…!" when one is not
-	Components    [NumComponents]ComponentState
-	Etcd     EtcdState
-	Ready    Known[bool]   // its API server's /readyz
-	EtcdServers     Known[string] // hosts whose etcd its API server uses, joined by commas
-	Backends Known[string] // hosts behind its front door, joined by commas
-	Node     NodeState
-	Clean     Known[bool] // nothing of quorate is left on it
+	Reached     Known[bool]   // it answered
+	Obstacle    Known[string] // what forbids to touch it; "" is nothing
+	Packages    Known[string] // those missing, joined by blanks
+	System      Known[string] // digest of the OS settings that quorate made
+	Binaries    Known[string] // digest of the installed set
+	Images      Known[string] // the wanted images that are there, joined by commas
+	Keys        Known[Keys]
+	Certs       Known[string] // digest of what the leaf certificates must be; "…!" when one is not
+	Components  [NumComponents]ComponentState
+	Etcd        EtcdState
+	Ready       Known[bool]   // its API server's /readyz
+	EtcdServers Known[string] // hosts whose etcd its API server uses, joined by commas
+	Backends    Known[string] // hosts behind its front door, joined by commas
+	Node        NodeState
+	Clean       Known[bool] // nothing of quorate is left on it
 	Departed    Known[bool] // the cluster remembers it as a host that left the file
 }
 

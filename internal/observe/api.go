@@ -10,8 +10,9 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -25,12 +26,12 @@ const askTime = 5 * time.Second
 type APIView struct {
 	Err     error // why nobody says anything
 	Through model.HostID
-	Nodes   map[model.HostID]kube.NodeStatus
-	Moving  map[model.HostID][]kube.Pod // what is still to move off nodes that leave
+	Nodes   map[model.HostID]kubeapi.NodeStatus
+	Moving  map[model.HostID][]kubeapi.Pod // what is still to move off nodes that leave
 	Addons  map[string]string
 	// Departed are the hosts that left the file, by what the cluster keeps: of
 	// the file applied last, and of those before while they are not clean.
-	Departed []kube.Departed
+	Departed []kubeapi.Departed
 	// applied are the hosts of the file that was applied last.
 	applied []string
 	// Elsewhere are hosts of the file by the address at which the cluster knew
@@ -39,7 +40,7 @@ type APIView struct {
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
-	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kube.NodeStatus{}, Moving: map[model.HostID][]kube.Pod{}}
+	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kubeapi.NodeStatus{}, Moving: map[model.HostID][]kubeapi.Pod{}}
 	if shared == nil {
 		return v
 	}
@@ -67,7 +68,7 @@ func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shar
 	return v
 }
 
-func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) error {
+func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) error {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 		return err
 	}
 	// A workload's objects may be there while its pods are not.
-	for name, of := range map[string]string{kube.AddonCoreDNS: "coredns", kube.AddonMetricsServer: "metrics-server"} {
+	for name, of := range map[string]string{addon.AddonCoreDNS: "coredns", addon.AddonMetricsServer: "metrics-server"} {
 		if ob.Goal.Want.Addons[name].Not("") && addons[name] != "" && ob.Goal.Bridged() {
 			if ready, want, err := c.Deployment(ctx, "kube-system", of); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -104,7 +105,7 @@ func (v *APIView) read(ctx context.Context, c *kube.Client, ob *Observation) err
 
 // departed compares the file with what the cluster keeps: those that left a
 // file earlier and are not seen clean, and all of the file applied last.
-func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Cluster) error {
+func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) error {
 	list, err := c.Departed(ctx)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Clust
 		return fmt.Errorf("kube-system/quorate-cluster: %w", err)
 	}
 	for _, h := range old.Spec.Hosts {
-		list = append(list, kube.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
+		list = append(list, kubeapi.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
 		v.applied = append(v.applied, h.Name)
 	}
 	v.Departed, v.Elsewhere = compare(list, file)
@@ -129,13 +130,13 @@ func (v *APIView) departed(ctx context.Context, c *kube.Client, file *spec.Clust
 func (v APIView) Named(id model.HostID) bool { return slices.Contains(v.applied, string(id)) }
 
 // Left is a host that left the file, by what the cluster keeps.
-func (v APIView) Left(id model.HostID) (kube.Departed, bool) {
+func (v APIView) Left(id model.HostID) (kubeapi.Departed, bool) {
 	for _, d := range v.Departed {
 		if d.Name == string(id) {
 			return d, true
 		}
 	}
-	return kube.Departed{}, false
+	return kubeapi.Departed{}, false
 }
 
 // noted says whether the cluster remembers the host as one that left.
@@ -150,7 +151,7 @@ func (v APIView) noted(id model.HostID, minted model.Known[bool]) model.Known[bo
 // compare says who of the hosts that the cluster keeps is gone from the file,
 // and who is in it at another address. A machine that the file has under
 // another name is no leaver: it would be cleaned while it is set up.
-func compare(kept []kube.Departed, file *spec.Cluster) (gone []kube.Departed, elsewhere map[model.HostID]string) {
+func compare(kept []kubeapi.Departed, file *spec.Cluster) (gone []kubeapi.Departed, elsewhere map[model.HostID]string) {
 	addresses, seen, elsewhere := map[string]bool{}, map[string]bool{}, map[model.HostID]string{}
 	for _, h := range file.Spec.Hosts {
 		addresses[h.Address] = true
@@ -184,7 +185,7 @@ func (v APIView) node(g *goal.Goal, id model.HostID, minted model.Known[bool]) m
 	}
 	h := hostOf(g, id)
 	settled := (h.Node.PodCIDR == "" || n.PodCIDR == h.Node.PodCIDR) && !n.Leaving
-	if _, labelled := n.Labels[kube.ControlPlaneLabel]; h.Node.ControlPlane && !labelled {
+	if _, labelled := n.Labels[kubeapi.ControlPlaneLabel]; h.Node.ControlPlane && !labelled {
 		settled = false
 	}
 	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Configured: model.Is(settled),

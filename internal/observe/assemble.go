@@ -13,7 +13,7 @@ import (
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // assemble joins what was seen to a cluster. It is pure.
@@ -108,7 +108,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 }
 
 // service compares what lies on the disk and what runs with what is wanted.
-func service(want *unit.Service, v model.Component, f Facts) model.ComponentState {
+func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Units[v.String()]
 	out := model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	if want != nil {
@@ -118,7 +118,7 @@ func service(want *unit.Service, v model.Component, f Facts) model.ComponentStat
 			any = any || sums[file.Path] != ""
 		}
 		if any {
-			disk := unit.DiskDigest(sums)
+			disk := workload.DiskDigest(sums)
 			if u.File != "enabled" {
 				disk += "-" + u.File
 			}
@@ -153,7 +153,7 @@ func system(want *goal.Host, f Facts) model.Known[string] {
 	if !any {
 		return model.Is("")
 	}
-	digest := unit.DiskDigest(sums)
+	digest := workload.DiskDigest(sums)
 	for k, v := range want.System.Sysctls {
 		if f.Sysctls[k] != v {
 			return model.Is(digest + "!").Because(fmt.Sprintf("%s is %q", k, f.Sysctls[k]))
@@ -171,7 +171,7 @@ func programs(want *goal.Host, f Facts) model.Known[string] {
 	if !any {
 		return model.Is("")
 	}
-	return model.Is(unit.DiskDigest(sums))
+	return model.Is(workload.DiskDigest(sums))
 }
 
 var inStore = regexp.MustCompile(`/store/sha256/([0-9a-f]{64})/`)

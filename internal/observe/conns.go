@@ -5,9 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/pki"
 )
 
@@ -17,12 +18,12 @@ type conns struct {
 	mu   sync.Mutex
 	of   string // the identity of the keys they were made with
 	etcs map[string]*etcd.Client
-	apis map[string]*kube.Client
+	apis map[string]*kubeapi.Client
 }
 
 func (c *conns) begin(shared *pki.Shared) {
 	if id := shared.Identity(); c.of != id {
-		c.of, c.etcs, c.apis = id, map[string]*etcd.Client{}, map[string]*kube.Client{}
+		c.of, c.etcs, c.apis = id, map[string]*etcd.Client{}, map[string]*kubeapi.Client{}
 	}
 }
 
@@ -44,7 +45,7 @@ func (c *conns) etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*etc
 	return e, err
 }
 
-func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kube.Client, error) {
+func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kubeapi.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.begin(shared)
@@ -55,7 +56,7 @@ func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kube
 	if err != nil {
 		return nil, err
 	}
-	k, err := kube.Connect(h, "127.0.0.1:"+kube.APIServerPort, "", kube.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key})
+	k, err := kubeapi.Connect(h, "127.0.0.1:"+component.APIServerPort, "", kubeapi.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key})
 	if err == nil {
 		c.apis[h.Name()] = k
 	}
@@ -68,6 +69,6 @@ func (o *Observer) Etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*
 }
 
 // API is a client of the API server on a host.
-func (o *Observer) API(ctx context.Context, h host.Host, shared *pki.Shared) (*kube.Client, error) {
+func (o *Observer) API(ctx context.Context, h host.Host, shared *pki.Shared) (*kubeapi.Client, error) {
 	return o.dials.api(ctx, h, shared)
 }

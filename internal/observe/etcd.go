@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/etcd"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -101,7 +101,7 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 // etcd knows them. Who leaves is kept in the cluster; but when the one API
 // server that stays does not answer, they are those who can tell, and who hold
 // the quorum without which it does not start again.
-func (v EtcdView) orphans(file *spec.Cluster) (out []kube.Departed) {
+func (v EtcdView) orphans(file *spec.Cluster) (out []kubeapi.Departed) {
 	if v.Err != nil || !v.Agreed {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (v EtcdView) orphans(file *spec.Cluster) (out []kube.Departed) {
 			continue
 		}
 		if u, err := url.Parse(m.PeerURLs[0]); err == nil && u.Hostname() != "" && !ours[u.Hostname()] {
-			out = append(out, kube.Departed{Name: m.Name, Address: u.Hostname()})
+			out = append(out, kubeapi.Departed{Name: m.Name, Address: u.Hostname()})
 		}
 	}
 	return out

@@ -36,48 +36,48 @@ type Listener struct {
 
 // Facts are what the probe saw on one host. Err is why there are none.
 type Facts struct {
-	Err        error
-	Took       time.Duration
-	Offset     time.Duration // its clock against ours
-	OS, Arch   string
-	Kernel     string
-	CPUs       int
-	MemoryKiB  int
-	Hostname   string
-	MachineID  string
-	Swap       bool
-	CgroupV1   bool
-	ResolvConf string
-	Marker     string   // the cluster it belongs to
-	Named      string   // the host of the cluster that its units make it
-	Foreign    []string // what others have put there
-	Addresses  []string
-	Data       bool      // etcd has a data folder
-	DataOf     string    // the id of the cluster that the data belongs to
-	Superseded bool      // that cluster was superseded by a recovery: nothing that its members say counts
-	SupersededIDs       []string  // ids of superseded clusters that this host knows
-	Fence      []string  // addresses that its etcd does not let in
-	Bootstrapped      bool      // an etcd has been ready here once
-	Kubelet    bool      // the kubelet has a client certificate that is still valid
-	KubeletEnd time.Time // of that certificate, also when it is over; zero: there is none
-	Sums       map[string]string
-	HostsSum   string
-	Links      map[string]string // target by path
-	Units      map[string]Unit
-	Stamps     map[string]string // by service: what the running process has read
-	EtcdHealth bool              // a read that a quorum agreed to
-	EtcdLocal  bool              // it serves what it has
-	EtcdDataLost   bool              // it ends because its log is not the one that its peers know
-	Readyz     bool
-	EtcdServers       []string // etcd servers of the running API server
-	Backends   []string // API servers behind its front door
-	Lacks      []string // needed commands that are not there
-	Sysctls    map[string]string
-	Images     []string
-	Listeners  []Listener
-	Conflist   string
-	Routes     string
-	Files      map[string][]byte // certificates and keys
+	Err           error
+	Took          time.Duration
+	Offset        time.Duration // its clock against ours
+	OS, Arch      string
+	Kernel        string
+	CPUs          int
+	MemoryKiB     int
+	Hostname      string
+	MachineID     string
+	Swap          bool
+	CgroupV1      bool
+	ResolvConf    string
+	Marker        string   // the cluster it belongs to
+	Named         string   // the host of the cluster that its units make it
+	Foreign       []string // what others have put there
+	Addresses     []string
+	Data          bool      // etcd has a data folder
+	DataOf        string    // the id of the cluster that the data belongs to
+	Superseded    bool      // that cluster was superseded by a recovery: nothing that its members say counts
+	SupersededIDs []string  // ids of superseded clusters that this host knows
+	Fence         []string  // addresses that its etcd does not let in
+	Bootstrapped  bool      // an etcd has been ready here once
+	Kubelet       bool      // the kubelet has a client certificate that is still valid
+	KubeletEnd    time.Time // of that certificate, also when it is over; zero: there is none
+	Sums          map[string]string
+	HostsSum      string
+	Links         map[string]string // target by path
+	Units         map[string]Unit
+	Stamps        map[string]string // by service: what the running process has read
+	EtcdHealth    bool              // a read that a quorum agreed to
+	EtcdLocal     bool              // it serves what it has
+	EtcdDataLost  bool              // it ends because its log is not the one that its peers know
+	Readyz        bool
+	EtcdServers   []string // etcd servers of the running API server
+	Backends      []string // API servers behind its front door
+	Lacks         []string // needed commands that are not there
+	Sysctls       map[string]string
+	Images        []string
+	Listeners     []Listener
+	Conflist      string
+	Routes        string
+	Files         map[string][]byte // certificates and keys
 }
 
 // kubelet judges the kubelet's client certificate. It renews that by itself, but

@@ -12,7 +12,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // keyring is what the hosts together hold of the cluster's keys.
@@ -71,7 +71,7 @@ func (k keyring) minted(g *goal.Goal) model.Known[bool] {
 }
 
 // state says which of the keys a host holds, by its part in the cluster.
-func (k keyring) state(n unit.Node, id model.HostID, f Facts) model.Keys {
+func (k keyring) state(n topology.Node, id model.HostID, f Facts) model.Keys {
 	if k.identity[id] != "" {
 		return model.SharedKeys
 	}

@@ -13,7 +13,7 @@ import (
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -27,7 +27,7 @@ type Observer struct {
 	Hosts     map[model.HostID]host.Host
 	// Connect reaches a host that the file does not name any more; nil: such
 	// hosts are known from others only.
-	Connect func(kube.Departed) host.Host
+	Connect func(kubeapi.Departed) host.Host
 
 	mu    sync.Mutex
 	facts map[model.HostID]Facts
@@ -39,7 +39,7 @@ type Observer struct {
 	// orphans are hosts that only others name, or named at a look before: that
 	// one is gone is seen on it too.
 	orphans map[model.HostID]string
-	dials  conns
+	dials   conns
 }
 
 // Observation is all that was seen, with the model made of it.
@@ -173,7 +173,7 @@ func (o *Observer) recall(out *Observation) {
 
 // meet connects to hosts that left the file. It is called only while no step
 // runs, for steps read the map of hosts.
-func (o *Observer) meet(departed []kube.Departed) (more bool) {
+func (o *Observer) meet(departed []kubeapi.Departed) (more bool) {
 	for _, d := range departed {
 		id := model.HostID(d.Name)
 		if o.Hosts[id] == nil && o.Connect != nil {
@@ -202,7 +202,7 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 	for id, f := range o.facts {
 		if cidr := subnet(f.Conflist); cidr != "" {
 			out[id] = goal.HostTraits{PodCIDR: cidr} // a host that leaves holds its share till it is clean
-			if f.Err == nil {                  // of one that does not answer, no pod does
+			if f.Err == nil {                        // of one that does not answer, no pod does
 				out[id] = goal.HostTraits{PodCIDR: cidr, Address: ways[cidr]}
 			}
 		}

@@ -7,7 +7,7 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 )
 
@@ -66,7 +66,7 @@ func TestObstacle(t *testing.T) {
 // another address is told.
 func TestCompare(t *testing.T) {
 	o, _ := observer(t, nil)
-	gone, elsewhere := compare([]kube.Departed{{Name: "old", Address: "192.0.2.9"}, {Name: "cp1", Address: "192.0.2.1"}, {Name: "renamed", Address: "192.0.2.2"},
+	gone, elsewhere := compare([]kubeapi.Departed{{Name: "old", Address: "192.0.2.9"}, {Name: "cp1", Address: "192.0.2.1"}, {Name: "renamed", Address: "192.0.2.2"},
 		{Name: "cp3", Address: "192.0.2.8"}, {Name: "old", Address: "192.0.2.9"}}, o.File)
 	if len(gone) != 1 || gone[0].Name != "old" {
 		t.Errorf("gone are %v", gone)
@@ -84,7 +84,7 @@ func TestTakenByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	ob := &Observation{Facts: map[model.HostID]Facts{"old": {Marker: "test", Data: true, Links: map[string]string{"/opt/quorate/bin/etcd": "x"}}},
-		API: APIView{Departed: []kube.Departed{{Name: "old", Address: "192.0.2.9"}}}}
+		API: APIView{Departed: []kubeapi.Departed{{Name: "old", Address: "192.0.2.9"}}}}
 	if h := assemble(g, ob, time.Now()).Hosts["old"]; h.Up() || !h.Clean.Is(true) {
 		t.Errorf("it is up %v, gone %v", h.Reached, h.Clean)
 	}
@@ -93,7 +93,7 @@ func TestTakenByAnother(t *testing.T) {
 // What only others name is seen to be gone when they do not any more.
 func TestGhostsAreSeenToGo(t *testing.T) {
 	o, _ := observer(t, nil)
-	first := &Observation{Facts: map[model.HostID]Facts{}, API: APIView{Nodes: map[model.HostID]kube.NodeStatus{"old7": {}}}}
+	first := &Observation{Facts: map[model.HostID]Facts{}, API: APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{"old7": {}}}}
 	o.recall(first)
 	later := &Observation{Facts: map[model.HostID]Facts{}}
 	o.recall(later)

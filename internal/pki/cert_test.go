@@ -10,19 +10,19 @@ import (
 	"testing"
 	"time"
 
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 var (
-	cp1 = unit.Node{Name: "cp1", Address: "10.0.0.11", ControlPlane: true, Etcd: true}
-	cp2 = unit.Node{Name: "cp2", Address: "10.0.0.12", ControlPlane: true, Etcd: true}
-	w1  = unit.Node{Name: "w1", Address: "fd00::21", Worker: true}
-	e1  = unit.Node{Name: "e1", Address: "10.0.0.31", Etcd: true}
+	cp1 = topology.Node{Name: "cp1", Address: "10.0.0.11", ControlPlane: true, Etcd: true}
+	cp2 = topology.Node{Name: "cp2", Address: "10.0.0.12", ControlPlane: true, Etcd: true}
+	w1  = topology.Node{Name: "w1", Address: "fd00::21", Worker: true}
+	e1  = topology.Node{Name: "e1", Address: "10.0.0.31", Etcd: true}
 )
 
 func testContext(algorithm string) Context {
 	return Context{
-		ControlPlanes: []unit.Node{cp1, cp2},
+		ControlPlanes: []topology.Node{cp1, cp2},
 		Endpoint:      "api.example.org:8443",
 		CertSANs:      []string{"203.0.113.7", "*.example.net"},
 		ServiceCIDR:   "10.96.0.0/12,fd01::/108",
@@ -30,7 +30,7 @@ func testContext(algorithm string) Context {
 	}
 }
 
-func leaves(t *testing.T, n unit.Node, cl Context) []Cert {
+func leaves(t *testing.T, n topology.Node, cl Context) []Cert {
 	t.Helper()
 	out, err := Leaves(n, cl)
 	if err != nil {
@@ -66,7 +66,7 @@ func inspect(t *testing.T, s Shared, c Cert, certPEM, keyPEM []byte) Found {
 func TestEveryLeafVerifies(t *testing.T) {
 	for _, algorithm := range []string{ECDSAP256, RSA2048} {
 		s := newShared(t, Options{KeyAlgorithm: algorithm})
-		for _, n := range []unit.Node{cp1, w1, e1} {
+		for _, n := range []topology.Node{cp1, w1, e1} {
 			for _, c := range leaves(t, n, testContext(algorithm)) {
 				t.Run(fmt.Sprintf("%s/%s/%s", algorithm, n.Name, c.Name), func(t *testing.T) {
 					certPEM, keyPEM := mustIssue(t, s, c)

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // Dir is where all keys and certificates lie, as kubeadm has it.
@@ -53,7 +53,7 @@ func (s Shared) Files() []host.File {
 // PublicFiles are the shared files of a host that is no control plane: a
 // worker trusts the cluster's CA, a host of external etcd trusts etcd's. No
 // key is among them.
-func (s Shared) PublicFiles(n unit.Node) []host.File {
+func (s Shared) PublicFiles(n topology.Node) []host.File {
 	var out []host.File
 	if n.Worker {
 		out = append(out, public(CACertPath, s.CA.Cert))
@@ -66,7 +66,7 @@ func (s Shared) PublicFiles(n unit.Node) []host.File {
 
 // FilesFor are the shared files a host must have: all on a control plane, the
 // public ones it needs elsewhere.
-func (s Shared) FilesFor(n unit.Node) []host.File {
+func (s Shared) FilesFor(n topology.Node) []host.File {
 	if n.ControlPlane {
 		return s.Files()
 	}

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // Names of the leaf certificates: what unit.Service.Certs holds.
@@ -52,18 +52,18 @@ func base(name string) string {
 
 // Context is what the certificates of one node need to know of the cluster.
 type Context struct {
-	ControlPlanes []unit.Node // all of them
-	Endpoint      string      // spec.controlPlaneEndpoint, host:port
-	CertSANs      []string    // more names and addresses for the API servers
-	ServiceCIDR   string      // one, or two with a comma between
-	DNSDomain     string      // default cluster.local
-	Algorithm     string      // default ECDSA-P256
-	Days          int         // default 365
+	ControlPlanes []topology.Node // all of them
+	Endpoint      string          // spec.controlPlaneEndpoint, host:port
+	CertSANs      []string        // more names and addresses for the API servers
+	ServiceCIDR   string          // one, or two with a comma between
+	DNSDomain     string          // default cluster.local
+	Algorithm     string          // default ECDSA-P256
+	Days          int             // default 365
 }
 
 // Leaves are the certificates a node must have, by its roles: a control plane,
 // any host with a kubelet, an etcd member.
-func Leaves(n unit.Node, cl Context) ([]Cert, error) {
+func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 	var out []Cert
 	add := func(c Cert) {
 		c.Path, c.KeyPath = CertPath(c.Name), KeyPath(c.Name)
@@ -118,7 +118,7 @@ func Leaves(n unit.Node, cl Context) ([]Cert, error) {
 // apiServer is the serving certificate of one API server. It names every
 // control plane, so that a client which was given one server's address keeps
 // its trust when the balancer, a name or a replaced host leads it to another.
-func apiServer(n unit.Node, cl Context) (Cert, error) {
+func apiServer(n topology.Node, cl Context) (Cert, error) {
 	domain := cl.DNSDomain
 	if domain == "" {
 		domain = "cluster.local"

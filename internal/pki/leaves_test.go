@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestLeavesGolden(t *testing.T) {
 	var b strings.Builder
-	for _, n := range []unit.Node{cp1, w1, e1} {
+	for _, n := range []topology.Node{cp1, w1, e1} {
 		fmt.Fprintf(&b, "# %s\n", n.Name)
 		for _, c := range leaves(t, n, testContext("")) {
 			fmt.Fprintf(&b, "%s (%s CA) %s %s\n  %s\n", c.Name, c.Issuer, c.Path, c.KeyPath, c.Spec())

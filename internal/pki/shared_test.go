@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // epoch is the time in these tests.
@@ -118,17 +118,17 @@ func TestKeysAreSecret(t *testing.T) {
 			}
 		}
 	}
-	for _, n := range []unit.Node{{Worker: true}, {Etcd: true}, {Worker: true, Etcd: true}} {
+	for _, n := range []topology.Node{{Worker: true}, {Etcd: true}, {Worker: true, Etcd: true}} {
 		for _, f := range s.FilesFor(n) {
 			if f.Secret || strings.Contains(string(f.Content), "PRIVATE") {
 				t.Errorf("%+v gets %s", n, f.Path)
 			}
 		}
 	}
-	if got := s.FilesFor(unit.Node{Etcd: true}); len(got) != 1 || got[0].Path != EtcdCACertPath {
+	if got := s.FilesFor(topology.Node{Etcd: true}); len(got) != 1 || got[0].Path != EtcdCACertPath {
 		t.Errorf("a host of external etcd gets %d files", len(got))
 	}
-	if got := s.FilesFor(unit.Node{ControlPlane: true}); len(got) != len(SharedPaths()) {
+	if got := s.FilesFor(topology.Node{ControlPlane: true}); len(got) != len(SharedPaths()) {
 		t.Errorf("a control plane gets %d files", len(got))
 	}
 }

@@ -15,10 +15,10 @@ import (
 
 // About names a step for people and for consent.
 type About struct {
-	Kind  string       `json:"kind"`
-	Host  model.HostID `json:"host"`
-	Title string       `json:"title"`
-	Why   string       `json:"why,omitempty"`
+	Kind         string       `json:"kind"`
+	Host         model.HostID `json:"host"`
+	Title        string       `json:"title"`
+	Why          string       `json:"why,omitempty"`
 	Irreversible bool         `json:"final,omitempty"` // cannot be undone
 	// Seconds is how long what it stops is typically away; 0: not known.
 	Seconds int `json:"seconds,omitempty"`
@@ -79,10 +79,10 @@ func (r Refused) Error() string { return fmt.Sprintf("%s: %s: %v", r.Step.Host, 
 
 // Stage is steps that run side by side.
 type Stage struct {
-	Steps []Step
-	Risk  Risk
-	Reasons  []string // what the risk is, in sentences
-	After model.Cluster
+	Steps   []Step
+	Risk    Risk
+	Reasons []string // what the risk is, in sentences
+	After   model.Cluster
 }
 
 // Plan is the way from have to want.

@@ -12,7 +12,7 @@ import (
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
@@ -48,7 +48,7 @@ func TestText(t *testing.T) {
 			o.Have.Edit("w1", func(h *model.Host) { h.Components[model.Kubelet].Running = model.Is("") })
 		},
 		"left": func(o *observe.Observation) {
-			o.API.Departed = []kube.Departed{{Name: "old1"}, {Name: "old2"}}
+			o.API.Departed = []kubeapi.Departed{{Name: "old1"}, {Name: "old2"}}
 			lose(o, "old1")
 			o.Facts["old2"] = observe.Facts{OS: "Debian"}
 			o.Have.Edit("old2", func(h *model.Host) {
@@ -131,7 +131,7 @@ func observation(t *testing.T) *observe.Observation {
 	}
 	o := &observe.Observation{Facts: map[model.HostID]observe.Facts{}, Goal: g, Have: g.Want.Clone(), Shared: &shared,
 		Etcd: observe.EtcdView{Agreed: true, Members: map[model.HostID]etcd.Member{}, Status: map[model.HostID]etcd.Status{}},
-		API:  observe.APIView{Nodes: map[model.HostID]kube.NodeStatus{}}}
+		API:  observe.APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{}}}
 	for i, id := range g.IDs() {
 		f := observe.Facts{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0", Offset: 3 * time.Millisecond, Readyz: g.Hosts[id].Node.ControlPlane,
 			Units: map[string]observe.Unit{}, Files: map[string][]byte{}}
@@ -153,7 +153,7 @@ func observation(t *testing.T) *observe.Observation {
 			o.Etcd.Members[id] = m
 			o.Etcd.Status[id] = etcd.Status{ID: m.ID, Version: "3.6.8", Leader: 0xa002, Term: 4, Index: 1234, DBSize: 5 << 20, DBSizeInUse: 3 << 20}
 		}
-		o.API.Nodes[id] = kube.NodeStatus{Name: string(id), Ready: true, Version: "v1.36.3", PodCIDR: g.Hosts[id].Node.PodCIDR}
+		o.API.Nodes[id] = kubeapi.NodeStatus{Name: string(id), Ready: true, Version: "v1.36.3", PodCIDR: g.Hosts[id].Node.PodCIDR}
 	}
 	return o
 }

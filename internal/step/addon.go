@@ -7,8 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -73,7 +73,7 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	if s.Name != goal.ClusterAddon {
-		return kube.Apply(ctx, c, e.Goal.Base, s.Name)
+		return addon.Apply(ctx, c, e.Goal.Base, s.Name)
 	}
 	// Who left is noted before the file that still named them is replaced.
 	if err := c.PutDeparted(ctx, e.Departed); err != nil {
@@ -111,14 +111,14 @@ func (s RemoveAddon) Interim(*model.Cluster) {}
 
 // Do implements Action.
 func (s RemoveAddon) Do(ctx context.Context, e Env) error {
-	if s.Name != kube.AddonMetricsServer {
+	if s.Name != addon.AddonMetricsServer {
 		return fmt.Errorf("addon %s: quorate cannot remove it", s.Name)
 	}
 	c, err := e.API(ctx)
 	if err != nil {
 		return err
 	}
-	return kube.RemoveMetricsServer(ctx, c, e.Goal.Base)
+	return addon.RemoveMetricsServer(ctx, c, e.Goal.Base)
 }
 
 // through is the need of what is done through a host's API server.

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
 )
 
 //go:embed clean.sh
@@ -21,7 +21,7 @@ const cleanUnit = "clean"
 // cleanScript is clean.sh with what the pod network leaves in the kernel.
 func cleanScript() string {
 	var b strings.Builder
-	for _, argv := range kube.PodNetworkLeftovers() {
+	for _, argv := range component.PodNetworkLeftovers() {
 		fmt.Fprintf(&b, "%s 2>/dev/null\n", strings.Join(argv, " "))
 	}
 	return strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1)

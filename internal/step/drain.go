@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -89,7 +89,7 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	if naked := named(pods, func(p kube.Pod) bool { return p.Naked && !p.Ending }); naked != "" && !e.Drain.Force {
+	if naked := named(pods, func(p kubeapi.Pod) bool { return p.Naked && !p.Ending }); naked != "" && !e.Drain.Force {
 		return fmt.Errorf("%w: nothing would start these pods again elsewhere: %s; move or delete them, or apply with --force-drain, which ends them", ErrHeld, naked)
 	}
 	changed, err := c.Cordon(ctx, node)
@@ -130,7 +130,7 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 	return c.GiveUpDrain(ctx, node)
 }
 
-func named(pods []kube.Pod, which func(kube.Pod) bool) string {
+func named(pods []kubeapi.Pod, which func(kubeapi.Pod) bool) string {
 	var out []string
 	for _, p := range pods {
 		if which(p) {

@@ -9,20 +9,20 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 )
 
 // Env is what the real half of a step works with.
 type Env struct {
-	Host   host.Host // the step's host
-	Goal   *goal.Goal
-	Have   model.Cluster            // as observed before the stage
-	Files  map[string][]byte        // certificates that lie on the host
-	Shared *pki.Shared              // the cluster's keys, in memory; nil before they exist
-	Joined bool                     // the kubelet has a client certificate
-	CrashLooping  func(model.Component) bool // a service of the host ends again and again
+	Host         host.Host // the step's host
+	Goal         *goal.Goal
+	Have         model.Cluster              // as observed before the stage
+	Files        map[string][]byte          // certificates that lie on the host
+	Shared       *pki.Shared                // the cluster's keys, in memory; nil before they exist
+	Joined       bool                       // the kubelet has a client certificate
+	CrashLooping func(model.Component) bool // a service of the host ends again and again
 	// Listed are etcd's members as the hosts that they were seen to belong to.
 	Listed map[model.HostID]etcd.Member
 	// Superseded are the ids of superseded etcd clusters, by all hosts together.
@@ -30,7 +30,7 @@ type Env struct {
 	// Fence are the addresses that the host's etcd does not let in, by host.
 	Fence map[model.HostID][]string
 	// Departed are the hosts that left the file and are not forgotten yet.
-	Departed []kube.Departed
+	Departed []kubeapi.Departed
 
 	// Drain is how long, and how, pods are moved away.
 	Drain Draining
@@ -39,7 +39,7 @@ type Env struct {
 	On func(model.HostID) host.Host
 	// API is a client of an API server that serves, Etcd of a member that has
 	// quorum; EtcdOn of one host's own member.
-	API    func(context.Context) (*kube.Client, error)
+	API    func(context.Context) (*kubeapi.Client, error)
 	Etcd   func(context.Context) (*etcd.Client, error)
 	EtcdOn func(context.Context, model.HostID) (*etcd.Client, error)
 	// Say tells people something, such as where a replaced file is kept.

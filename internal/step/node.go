@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -104,7 +104,7 @@ func (s ConfigureNode) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	// The token has done its work.
-	_, err = sh(ctx, e, "", `[ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && rm -f "$1" || true`, kube.BootstrapPath)
+	_, err = sh(ctx, e, "", `[ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && rm -f "$1" || true`, component.BootstrapPath)
 	return err
 }
 

@@ -12,9 +12,9 @@ import (
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/lb"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // Packages installs what the host needs from its own distribution.
@@ -149,7 +149,7 @@ func (s System) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath, Content: []byte(lb.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
+	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath, Content: []byte(topology.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
 )
 
 //go:embed restore.sh
@@ -128,7 +128,7 @@ func StopServices(ctx context.Context, h host.Host, services ...model.Component)
 // SaveStopped makes a snapshot at RestoreFile of the data of a member that does
 // not run, its log included. bare: that was not possible, and it is the
 // database as it lies there, without a checksum and without the end of the log.
-func SaveStopped(ctx context.Context, h host.Host, n unit.Node) (bare bool, err error) {
+func SaveStopped(ctx context.Context, h host.Host, n topology.Node) (bare bool, err error) {
 	out, err := restoring(ctx, h, "etcd-replay", "read etcd's data", "replay", n.Name, RestoreFile)
 	if err == nil && out != "snapshot" && out != "bare" {
 		err = fmt.Errorf("%s: read etcd's data: it is not told how: %q", h.Name(), out)
@@ -138,12 +138,12 @@ func SaveStopped(ctx context.Context, h host.Host, n unit.Node) (bare bool, err 
 
 // Restore is a new etcd cluster of one member.
 type Restore struct {
-	Member   unit.Node
-	Token    string // as no cluster had before: the new cluster's id comes of it
-	Snapshot string // a file on the host
-	Bare     bool   // it has no checksum
-	Behind   int64  // by how much its revision is below the highest that was known
-	Superseded     []string
+	Member     topology.Node
+	Token      string // as no cluster had before: the new cluster's id comes of it
+	Snapshot   string // a file on the host
+	Bare       bool   // it has no checksum
+	Behind     int64  // by how much its revision is below the highest that was known
+	Superseded []string
 }
 
 // RestoreEtcd puts the data of a snapshot in the place of etcd's data on a

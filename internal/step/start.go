@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/model"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // stageDir is where files are checked before they take effect.
@@ -27,7 +28,7 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	var services []*unit.Service
+	var services []*workload.Service
 	for _, v := range s.Set {
 		if h.Services[v] == nil {
 			return fmt.Errorf("%s runs no %s by the file", s.ID, v)
@@ -93,7 +94,7 @@ done`, v.String()+".service")
 }
 
 // verify lets the real programs judge the files in a folder of their own.
-func (s Run) verify(ctx context.Context, e Env, services []*unit.Service) error {
+func (s Run) verify(ctx context.Context, e Env, services []*workload.Service) error {
 	var staged []host.File
 	var checks [][]string
 	dir := path.Join(stageDir, services[0].Name)
@@ -156,7 +157,7 @@ func (s Run) once(ctx context.Context, e Env, h *goal.Host) ([]host.File, error)
 		if err != nil {
 			return nil, err
 		}
-		f, err := kube.BootstrapKubeconfig(h.Context, token)
+		f, err := component.BootstrapKubeconfig(h.Context, token)
 		return []host.File{f}, err
 	}
 	return nil, nil
@@ -180,14 +181,14 @@ func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.Fil
 	if err != nil {
 		return nil, err
 	}
-	var members []unit.Node
+	var members []topology.Node
 	for _, m := range list {
 		name := m.Name
 		if slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) {
 			name = h.Node.Name
 		}
 		for _, u := range m.PeerURLs {
-			members = append(members, unit.Node{Name: name, Address: etcd.HostOf(u)})
+			members = append(members, topology.Node{Name: name, Address: etcd.HostOf(u)})
 		}
 	}
 	return []host.File{etcd.BootstrapFile(etcd.Existing, members)}, nil

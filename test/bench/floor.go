@@ -12,11 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
-	"quorate.dev/quorate/internal/kube"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
-	"quorate.dev/quorate/internal/unit"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 const floorRow = "bare floor: 3 etcd + 3 API servers, all /readyz"
@@ -73,7 +74,7 @@ func (b *bench) floorOnce(ctx context.Context) (time.Duration, error) {
 		}()
 	}
 	for _, n := range floorNodes() {
-		if err := ready(ctx, n.Address+":"+kube.APIServerPort); err != nil {
+		if err := ready(ctx, n.Address+":"+component.APIServerPort); err != nil {
 			text, _ := os.ReadFile(filepath.Join(dir, n.Name, "kube-apiserver.log"))
 			return 0, fmt.Errorf("%w\n%s", err, tail(string(text)))
 		}
@@ -101,9 +102,9 @@ func ready(ctx context.Context, address string) error {
 	}
 }
 
-func floorNodes() (out []unit.Node) {
+func floorNodes() (out []topology.Node) {
 	for i := range 3 {
-		out = append(out, unit.Node{Name: fmt.Sprintf("cp%d", i+1), Address: fmt.Sprintf("127.0.1.%d", i+1), ControlPlane: true, Etcd: true})
+		out = append(out, topology.Node{Name: fmt.Sprintf("cp%d", i+1), Address: fmt.Sprintf("127.0.1.%d", i+1), ControlPlane: true, Etcd: true})
 	}
 	return out
 }
@@ -151,15 +152,15 @@ func floorCommands(dir string) (out []command, err error) {
 				}
 			}
 		}
-		member := etcd.Service(etcd.Config{Cluster: "floor", Self: n, Members: nodes, State: etcd.New, ExtraArgs: map[string]string{
+		member := component.Etcd(component.EtcdConfig{Cluster: "floor", Self: n, Members: nodes, State: etcd.New, ExtraArgs: map[string]string{
 			"data-dir": home + "/etcd", "listen-client-urls": etcd.ClientURL(n), "listen-metrics-urls": "http://" + n.Address + ":" + etcd.MetricsPort}})
-		c := kube.Context{Cluster: "floor", Spec: file.Spec, Self: n, Nodes: nodes, APIServers: nodes, EtcdMembers: nodes}
+		c := component.Context{Cluster: "floor", Spec: file.Spec, Self: n, Nodes: nodes, APIServers: nodes, EtcdMembers: nodes}
 		c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{"bind-address": n.Address}}}
-		api, err := kube.APIServer(c)
+		api, err := component.APIServer(c)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range []unit.Service{member, api} {
+		for _, s := range []workload.Service{member, api} {
 			cmd := command{log: filepath.Join(home, s.Name+".log")}
 			for _, f := range s.Files {
 				if err := put(f.Path, f.Content); err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"quorate.dev/quorate/internal/kube"
+	"quorate.dev/quorate/internal/kubeconfig"
 	"quorate.dev/quorate/internal/pki"
 )
 
@@ -41,7 +41,7 @@ func (c *cluster) admin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := kube.Kubeconfig(c.Name, "e2e", "https://127.0.0.1:8443", s.CA.Cert, cert, key)
+	text, err := kubeconfig.Kubeconfig(c.Name, "e2e", "https://127.0.0.1:8443", s.CA.Cert, cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,108 @@
+// Package component says what runs on a host: for each component its flags,
+// documents and certificates, rendered for one host. Rendering is pure: the same
+// Context gives the same bytes. How a component runs is package workload's
+// business; certificates are made by package pki.
+package component
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// Where quorate puts the artefacts of the systemd flavour.
+const (
+	BinDir    = "/opt/quorate/bin"
+	CNIBinDir = "/opt/quorate/cni"
+)
+
+// APIServerPort is the port of every API server; the front door has its own.
+const APIServerPort = "6443"
+
+// localAPIServer is how a control plane's own components reach the API: always
+// their own server, never the endpoint, so that an older kubelet or
+// controller-manager meets no newer or unready server during an upgrade
+// (kubernetes#127316).
+const localAPIServer = "https://127.0.0.1:" + APIServerPort
+
+// Context is all that a renderer may know.
+type Context struct {
+	Cluster     string    // metadata.name of the file
+	Spec        spec.Spec // with its defaults filled in
+	Self        topology.Node
+	Nodes       []topology.Node // every host that is, or is to be, a Kubernetes node
+	Leaving     []topology.Node // hosts that leave and may still run pods
+	APIServers  []topology.Node
+	EtcdMembers []topology.Node // the members an API server may ask; learners do not belong here
+
+	ImagePause         string
+	ImageCoreDNS       string
+	ImageMetricsServer string
+
+	// StreamModule is nginx's stream module, "" for DefaultStreamModule, or
+	// "builtin" where nginx has it compiled in.
+	StreamModule string
+
+	CNIManifest []byte // the manifest that spec.network.cni names, if it names one
+
+	// Facts of the host Self.
+	CgroupV1   bool   // the host has no unified cgroup hierarchy; a kubelet ≥ 1.35 must be told
+	ResolvConf string // the kubelet's resolv.conf; "" means /etc/resolv.conf. With systemd-resolved: /run/systemd/resolve/resolv.conf, or pods are sent to a loopback resolver
+}
+
+// Renderer makes one service of the host ctx.Self.
+type Renderer func(ctx Context) (workload.Service, error)
+
+// server is the API server that the kubelet and kube-proxy of Self talk to:
+// its own on a control plane, the endpoint elsewhere.
+func (c Context) server() string {
+	if c.Self.ControlPlane {
+		return localAPIServer
+	}
+	return "https://" + c.Spec.ControlPlaneEndpoint
+}
+
+// bridged says whether quorate itself makes the pod network.
+func (c Context) bridged() bool { return c.Spec.Network.CNI == "bridge" }
+
+// Issuer is the issuer of service-account tokens. It depends on the DNS domain
+// only: a change of the endpoint must never make tokens invalid.
+func (c Context) Issuer() string { return "https://kubernetes.default.svc." + c.Spec.Network.DNSDomain }
+
+// DNSIP is the cluster DNS address: the tenth of the service network, as with
+// kubeadm (cmd/kubeadm/app/constants: GetDNSIP).
+func (c Context) DNSIP() (string, error) {
+	first, _, _ := strings.Cut(c.Spec.Network.ServiceCIDR, ",")
+	p, err := netip.ParsePrefix(first)
+	if err != nil {
+		return "", fmt.Errorf("spec.network.serviceCIDR %q: %w; write it like 10.96.0.0/12", first, err)
+	}
+	ip := p.Masked().Addr()
+	for range 10 {
+		ip = ip.Next()
+	}
+	if !p.Contains(ip) {
+		return "", fmt.Errorf("spec.network.serviceCIDR %s has no tenth address for the cluster DNS; take a larger network", first)
+	}
+	return ip.String(), nil
+}
+
+// extra are the user's own flags for one component.
+func (c Context) extra(component string) map[string]string {
+	return c.Spec.Components[component].ExtraArgs
+}
+
+// anyAddress is the address that listens on all interfaces of Self's family.
+func (c Context) anyAddress() string {
+	if strings.Contains(c.Self.Address, ":") {
+		return "::"
+	}
+	return "0.0.0.0"
+}
+
+func https(address, port string) string { return "https://" + net.JoinHostPort(address, port) }

@@ -1,0 +1,111 @@
+package component
+
+import (
+	"fmt"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	component "k8s.io/component-base/config/v1alpha1"
+	scheduler "k8s.io/kube-scheduler/config/v1"
+
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/workload"
+)
+
+const (
+	controllerManagerConf = "/etc/kubernetes/controller-manager.conf"
+	schedulerConf         = "/etc/kubernetes/scheduler.conf"
+	schedulerConfigPath   = "/etc/kubernetes/scheduler.yaml"
+)
+
+// ControllerManager is the kube-controller-manager of a control plane. Several
+// elect a leader. With the pod network of quorate the nodes' pod networks are
+// given by quorate (Client.SetPodCIDR), otherwise by this controller.
+func ControllerManager(ctx Context) (workload.Service, error) {
+	conf, err := ctx.byPath(controllerManagerConf, localAPIServer, pki.ControllerManagerClient)
+	if err != nil {
+		return workload.Service{}, err
+	}
+	flags := map[string]string{
+		"kubeconfig":                       controllerManagerConf,
+		"authentication-kubeconfig":        controllerManagerConf,
+		"authorization-kubeconfig":         controllerManagerConf,
+		"bind-address":                     "127.0.0.1",
+		"client-ca-file":                   pki.CACertPath,
+		"requestheader-client-ca-file":     pki.FrontProxyCACertPath,
+		"requestheader-allowed-names":      pki.FrontProxyUser,
+		"tls-cert-file":                    pki.CertPath(pki.ControllerManagerServer),
+		"tls-private-key-file":             pki.KeyPath(pki.ControllerManagerServer),
+		"tls-min-version":                  "VersionTLS12",
+		"cluster-name":                     ctx.Cluster,
+		"cluster-signing-cert-file":        pki.CACertPath,
+		"cluster-signing-key-file":         pki.CAKeyPath,
+		"cluster-signing-duration":         signingDuration(ctx),
+		"root-ca-file":                     pki.CACertPath,
+		"service-account-private-key-file": pki.SAKeyPath,
+		"service-cluster-ip-range":         ctx.Spec.Network.ServiceCIDR,
+		"use-service-account-credentials":  "true",
+		// The last two sign kube-public/cluster-info and remove old tokens.
+		"controllers":         "*,bootstrapsigner,tokencleaner",
+		"leader-elect":        "true",
+		"allocate-node-cidrs": strconv.FormatBool(!ctx.bridged()),
+		"profiling":           "false",
+	}
+	if !ctx.bridged() {
+		flags["cluster-cidr"] = ctx.Spec.Network.PodCIDR
+		flags["node-cidr-mask-size"] = strconv.Itoa(ctx.Spec.Network.NodeCIDRMaskSize)
+	}
+	return workload.Systemd("kube-controller-manager", workload.Unit{
+		Cluster:     ctx.Cluster,
+		Description: "Kubernetes controller manager",
+		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
+		After:       []string{"kube-apiserver.service"},
+		Exec:        workload.CommandLine(BinDir+"/kube-controller-manager", flags, ctx.extra("kube-controller-manager")),
+		Service:     confined,
+	}, []string{pki.ControllerManagerClient, pki.ControllerManagerServer}, conf), nil
+}
+
+// signingDuration is how long certificates of kubelets are valid: as long as
+// all others. Kubelets renew theirs by themselves.
+func signingDuration(ctx Context) string {
+	return fmt.Sprintf("%dh", ctx.Spec.PKI.CertificateDays*24)
+}
+
+// Scheduler is the kube-scheduler of a control plane. Several elect a leader.
+func Scheduler(ctx Context) (workload.Service, error) {
+	conf, err := ctx.byPath(schedulerConf, localAPIServer, pki.SchedulerClient)
+	if err != nil {
+		return workload.Service{}, err
+	}
+	config, err := Render(scheduler.KubeSchedulerConfiguration{
+		TypeMeta:               metav1.TypeMeta{APIVersion: scheduler.SchemeGroupVersion.String(), Kind: "KubeSchedulerConfiguration"},
+		ClientConnection:       component.ClientConnectionConfiguration{Kubeconfig: schedulerConf},
+		LeaderElection:         component.LeaderElectionConfiguration{LeaderElect: new(true)},
+		DebuggingConfiguration: component.DebuggingConfiguration{EnableProfiling: new(false)},
+	})
+	if err != nil {
+		return workload.Service{}, fmt.Errorf("write %s: %w", schedulerConfigPath, err)
+	}
+	flags := map[string]string{
+		"config":                       schedulerConfigPath,
+		"authentication-kubeconfig":    schedulerConf,
+		"authorization-kubeconfig":     schedulerConf,
+		"bind-address":                 "127.0.0.1",
+		"client-ca-file":               pki.CACertPath,
+		"requestheader-client-ca-file": pki.FrontProxyCACertPath,
+		"requestheader-allowed-names":  pki.FrontProxyUser,
+		"tls-cert-file":                pki.CertPath(pki.SchedulerServer),
+		"tls-private-key-file":         pki.KeyPath(pki.SchedulerServer),
+		"tls-min-version":              "VersionTLS12",
+	}
+	return workload.Systemd("kube-scheduler", workload.Unit{
+		Cluster:     ctx.Cluster,
+		Description: "Kubernetes scheduler",
+		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",
+		After:       []string{"kube-apiserver.service"},
+		Exec:        workload.CommandLine(BinDir+"/kube-scheduler", flags, ctx.extra("kube-scheduler")),
+		Service:     confined,
+	}, []string{pki.SchedulerClient, pki.SchedulerServer}, conf,
+		workload.File{File: host.File{Path: schedulerConfigPath, Content: config}}), nil
+}

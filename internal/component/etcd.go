@@ -1,0 +1,168 @@
+package component
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// EtcdConfig is all that a member's service depends on.
+type EtcdConfig struct {
+	Cluster   string          // the cluster's name, and etcd's initial-cluster-token
+	Self      topology.Node   // this member
+	Members   []topology.Node // all members, Self among them
+	State     etcd.State
+	ExtraArgs map[string]string // spec.components.etcd.extraArgs; package spec has refused what is not the user's
+}
+
+// Etcd is the etcd member of a host, for etcd 3.6 and later (3.5 does not
+// know --feature-gates and --watch-progress-notify-interval).
+//
+// The unit is Type=notify, and etcd notifies only once it has joined a quorum
+// (server/etcdmain: notifySystemd after ReadyNotify). So start it with
+// `systemctl start --no-block`: of three founding members the first would
+// otherwise wait for a second that is not told to start yet. For the same
+// reason nothing may be ordered After= it, and it has no start time-out: a
+// member that waits for its peers is healthy, and killing one that fetches a
+// snapshot would only make it begin again.
+func Etcd(c EtcdConfig) workload.Service {
+	return workload.Service{
+		Name: etcd.ServiceName,
+		Unit: etcdUnit(c),
+		Files: []workload.File{{
+			File: host.File{Path: etcd.InitialPath, Content: []byte(EtcdInitialEnv(c)), Mode: 0o644},
+			Cold: true,
+		}},
+		Verify: [][]string{{"systemd-analyze", "verify", "{}/etc/systemd/system/" + etcd.ServiceName + ".service"}},
+		Certs:  []string{pki.EtcdServer, pki.EtcdPeer},
+	}
+}
+
+// EtcdInitialEnv is what etcd reads only at a member's birth, when its data folder
+// is empty. It is kept true so that nobody is misled by a stale member list.
+func EtcdInitialEnv(c EtcdConfig) string {
+	var urls []string
+	for _, m := range c.Members {
+		urls = append(urls, m.Name+"="+etcd.PeerURL(m))
+	}
+	slices.Sort(urls)
+	return "# Read by etcd only when its data folder is empty. Written by quorate.\n" +
+		"ETCD_INITIAL_CLUSTER=" + strings.Join(urls, ",") + "\n" +
+		"ETCD_INITIAL_CLUSTER_STATE=" + string(c.State) + "\n" +
+		"ETCD_INITIAL_CLUSTER_TOKEN=" + c.Cluster + "\n"
+}
+
+// etcdUnit is the unit file. A member whose data is gone does not start: its
+// peers would take it for the one it was, which may have voted for what it does
+// not know any more; and a lone founder would found a second, empty cluster. Only
+// a birth that quorate has prepared begins without data. Hardening: etcd writes only its data folder and
+// needs no capability, for as root it owns all that it reads. No negative OOM
+// score: where CAP_SYS_RESOURCE is missing (containers) the start would fail.
+func etcdUnit(c EtcdConfig) string {
+	return `[Unit]
+Description=etcd member ` + c.Self.Name + ` of Kubernetes cluster ` + c.Cluster + `
+Documentation=https://etcd.io/docs/
+X-Quorate=` + c.Cluster + `
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+EnvironmentFile=` + etcd.InitialPath + `
+EnvironmentFile=-` + etcd.BootstrapPath + `
+ExecStartPre=/bin/sh -c 'test -d ` + etcd.DataDir + `/member || test -e ` + etcd.BootstrapPath + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
+ExecStartPre=+-/bin/sh -c '` + etcd.RaiseFence + `'
+ExecStart=` + strings.Join(append([]string{etcd.Binary}, quoteAll(EtcdArgs(c))...), " \\\n  ") + `
+ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + etcd.BootstrappedPath + `
+ExecStartPost=+/bin/rm -f ` + etcd.BootstrapPath + `
+Restart=always
+RestartSec=2
+TimeoutStartSec=infinity
+TimeoutStopSec=30
+LimitNOFILE=65536
+IOSchedulingClass=best-effort
+IOSchedulingPriority=0
+UMask=0077
+StateDirectory=etcd
+StateDirectoryMode=0700
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+LockPersonality=yes
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=strict
+ReadWritePaths=` + etcd.DataDir + `
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+// EtcdArgs are the flags, in a stable order: ours first, each with the user's
+// value where there is one, then the user's others by name.
+//
+// Not set, on purpose: auto-compaction (the API server compacts every five
+// minutes, and only what it no longer needs; kube-apiserver
+// --etcd-compaction-interval), snapshot-count (the default of 3.6 is right),
+// heartbeat and election time (100 ms and 1 s suit one data centre; over
+// slower links say so in spec.components.etcd.extraArgs).
+func EtcdArgs(c EtcdConfig) []string {
+	self := c.Self
+	loopback := "https://" + net.JoinHostPort("127.0.0.1", etcd.ClientPort)
+	own := [][2]string{
+		{"name", self.Name},
+		{"data-dir", etcd.DataDir},
+		{"listen-client-urls", etcd.ClientURL(self) + "," + loopback},
+		{"advertise-client-urls", etcd.ClientURL(self)},
+		{"listen-peer-urls", etcd.PeerURL(self)},
+		{"initial-advertise-peer-urls", etcd.PeerURL(self)},
+		{"listen-metrics-urls", "http://127.0.0.1:" + etcd.MetricsPort},
+		{"cert-file", pki.CertPath(pki.EtcdServer)},
+		{"key-file", pki.KeyPath(pki.EtcdServer)},
+		{"client-cert-auth", "true"},
+		{"trusted-ca-file", pki.EtcdCACertPath},
+		{"peer-cert-file", pki.CertPath(pki.EtcdPeer)},
+		{"peer-key-file", pki.KeyPath(pki.EtcdPeer)},
+		{"peer-client-cert-auth", "true"},
+		{"peer-trusted-ca-file", pki.EtcdCACertPath},
+		{"tls-min-version", "TLS1.2"},
+		{"quota-backend-bytes", "8589934592"}, // 8 GiB, the most that etcd advises
+		{"strict-reconfig-check", "true"},     // no change of members that would lose quorum
+		{"feature-gates", "InitialCorruptCheck=true"},
+		{"watch-progress-notify-interval", "5s"}, // for consistent reads from the API server's cache, as kubeadm has it
+		{"log-level", "info"},
+	}
+	extra := maps.Clone(c.ExtraArgs)
+	var out []string
+	for _, f := range own {
+		if v, ok := extra[f[0]]; ok {
+			f[1] = v
+			delete(extra, f[0])
+		}
+		out = append(out, "--"+f[0]+"="+f[1])
+	}
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		out = append(out, "--"+name+"="+extra[name])
+	}
+	return out
+}
+
+func quoteAll(in []string) []string {
+	var out []string
+	for _, s := range in {
+		out = append(out, workload.Quote(s))
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package component
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
+)
+
+const (
+	// NginxName is the service; the distribution's own nginx.service is left alone.
+	NginxName = "kube-nginx"
+	// FrontDoorHealth serves /healthz, /status (stub_status) and /quorate, which
+	// answers with the stamp of the configuration in use (unit.Service.Stamp).
+	FrontDoorHealth = "127.0.0.1:8081"
+
+	nginxConfigPath = "/etc/quorate/nginx/nginx.conf"
+	nginxPrefix     = "/var/lib/kube-nginx/"
+
+	// DefaultStreamModule is where Debian's libnginx-mod-stream puts it.
+	DefaultStreamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
+)
+
+// FrontDoor is the nginx of one host. It listens on the endpoint's port, on
+// loopback everywhere and on the host's own address on control planes, so that
+// machines outside the cluster find it there.
+//
+// Open-source nginx has no active health checks. It learns that a server is
+// gone from a connection that fails: refused (at once) or unanswered within a
+// second, and then tries the next; two failures take a server out for five
+// seconds. An API server that accepts connections and then hangs, or answers
+// /readyz with 500, stays in rotation until its process ends; what such a
+// server does to clients must be found by whoever asks /readyz (observe,
+// doctor), not here. Established connections to a silent host end by their
+// clients' HTTP/2 pings (client-go: 30 s and 15 s) and by keep-alive.
+//
+// A reload starts new workers and lets the old ones go on with what they have:
+// no watch, exec or log is cut. worker_shutdown_timeout bounds that to an hour.
+func FrontDoor(ctx Context) (workload.Service, error) {
+	config, err := nginxConfig(ctx)
+	if err != nil {
+		return workload.Service{}, err
+	}
+	nginx := "/usr/sbin/nginx -p " + nginxPrefix + " -c " + nginxConfigPath
+	text := strings.Join([]string{
+		"[Unit]",
+		"Description=Front door to the Kubernetes API servers (nginx)",
+		"Documentation=https://nginx.org/en/docs/stream/ngx_stream_core_module.html",
+		"X-Quorate=" + ctx.Cluster,
+		"Wants=network-online.target",
+		"After=network-online.target",
+		"StartLimitIntervalSec=0",
+		"",
+		"[Service]",
+		"ExecStartPre=" + nginx + " -t -q",
+		"ExecStart=" + nginx + ` -g "daemon off;"`,
+		"ExecReload=" + nginx + " -t -q",
+		"ExecReload=/bin/kill -HUP $MAINPID",
+		"Restart=always",
+		"RestartSec=1",
+		"TimeoutStopSec=5s",
+		"LimitNOFILE=131072",
+		"RuntimeDirectory=kube-nginx",
+		"StateDirectory=kube-nginx",
+		"NoNewPrivileges=yes",
+		"CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL",
+		"ProtectSystem=full",
+		"ProtectHome=yes",
+		"PrivateTmp=yes",
+		"",
+		"[Install]",
+		"WantedBy=multi-user.target",
+		"",
+	}, "\n")
+	s := workload.Service{Name: NginxName, Unit: text, Reload: true,
+		Files: []workload.File{{File: host.File{Path: nginxConfigPath, Content: []byte(config)}}}}
+	s.Verify = [][]string{
+		{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.UnitPath()},
+		// nginx -t opens the PID file, and before the first start there is no folder for it.
+		{"mkdir", "-p", "/run/kube-nginx"},
+		{"/usr/sbin/nginx", "-t", "-q", "-c", "{}" + nginxConfigPath},
+	}
+	return s, nil
+}
+
+func nginxConfig(ctx Context) (string, error) {
+	_, port, err := net.SplitHostPort(ctx.Spec.ControlPlaneEndpoint)
+	if err != nil {
+		return "", fmt.Errorf("front door of %s: spec.controlPlaneEndpoint %q: %w; write it like api.prod.internal:8443", ctx.Self.Name, ctx.Spec.ControlPlaneEndpoint, err)
+	}
+	if port == APIServerPort && ctx.Self.ControlPlane {
+		return "", fmt.Errorf("front door of %s: port %s is the API server's own; give spec.controlPlaneEndpoint another, like 8443", ctx.Self.Name, port)
+	}
+	if len(ctx.APIServers) == 0 {
+		return "", fmt.Errorf("front door of %s: no API server to lead to; bring one up first", ctx.Self.Name)
+	}
+	listen := []string{"127.0.0.1"}
+	if ctx.Self.ControlPlane {
+		listen = append(listen, ctx.Self.Address)
+	}
+	var servers, listeners []string
+	for _, n := range topology.ByName(ctx.APIServers) {
+		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s", net.JoinHostPort(n.Address, APIServerPort), n.Name))
+	}
+	for _, a := range listen {
+		listeners = append(listeners, fmt.Sprintf("    listen %s so_keepalive=30s:10s:3;", net.JoinHostPort(a, port)))
+	}
+	return fmt.Sprintf(nginxTemplate, loadStream(ctx.StreamModule), strings.Join(servers, "\n"), strings.Join(listeners, "\n"), FrontDoorHealth), nil
+}
+
+func loadStream(module string) string {
+	switch module {
+	case "":
+		module = DefaultStreamModule
+	case "builtin":
+		return "# the stream module is built in"
+	}
+	return "load_module " + module + ";"
+}
+
+// nginxTemplate is nginx's. The zone lets all workers share what they know of a
+// server; proxy_timeout is for quiet watches and shells, as dead peers are
+// found by keep-alive. The temporary folders keep nginx out of those of a
+// distribution's own.
+const nginxTemplate = `# Written by quorate; changes are overwritten.
+%[1]s
+worker_processes 2;
+worker_rlimit_nofile 130048;
+worker_shutdown_timeout 1h;
+pid /run/kube-nginx/nginx.pid;
+error_log stderr warn;
+
+events {
+  worker_connections 16384;
+}
+
+stream {
+  upstream apiservers {
+    zone apiservers 64k;
+    least_conn;
+%[2]s
+  }
+  server {
+%[3]s
+    proxy_pass apiservers;
+    proxy_connect_timeout 1s;
+    proxy_next_upstream on;
+    proxy_next_upstream_timeout 5s;
+    proxy_socket_keepalive on;
+    proxy_timeout 24h;
+    tcp_nodelay on;
+  }
+}
+
+http {
+  access_log off;
+  server_tokens off;
+  client_body_temp_path /run/kube-nginx/body;
+  proxy_temp_path /run/kube-nginx/proxy;
+  fastcgi_temp_path /run/kube-nginx/fastcgi;
+  uwsgi_temp_path /run/kube-nginx/uwsgi;
+  scgi_temp_path /run/kube-nginx/scgi;
+  server {
+    listen %[4]s;
+    default_type text/plain;
+    location = /healthz { return 200 "ok\n"; }
+    location = /quorate { return 200 "@QUORATE_CONFIG@\n"; }
+    location = /status { stub_status; }
+    location / { return 404; }
+  }
+}
+`

@@ -1,0 +1,96 @@
+package component
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubelet "k8s.io/kubelet/config/v1beta1"
+
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kubeapi"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/workload"
+)
+
+const kubeletConfigYAML = "/var/lib/kubelet/config.yaml"
+
+// Kubelet is the kubelet of every node. Its client certificate it fetches by
+// BootstrapKubeconfig and renews by itself; its serving certificate is ours, by
+// the cluster's CA, and read again when it changes (ReloadKubeletServerCertificateFile).
+func Kubelet(ctx Context) (workload.Service, error) {
+	base, err := kubeletConfiguration(ctx)
+	if err != nil {
+		return workload.Service{}, err
+	}
+	config, err := renderWith(base, "spec.kubeletConfiguration", ctx.Spec.KubeletConfiguration)
+	if err != nil {
+		return workload.Service{}, err
+	}
+	conf, err := ctx.kubeletKubeconfig()
+	if err != nil {
+		return workload.Service{}, err
+	}
+	flags := map[string]string{
+		"config":               kubeletConfigYAML,
+		"bootstrap-kubeconfig": BootstrapPath,
+		"kubeconfig":           KubeletConfigPath,
+		"hostname-override":    ctx.Self.Name,
+		"node-ip":              ctx.Self.Address,
+	}
+	after := []string{"containerd.service"}
+	if ctx.bridged() {
+		after = append(after, routesName+".service")
+	}
+	return workload.Systemd("kubelet", workload.Unit{
+		Cluster:     ctx.Cluster,
+		Description: "Kubernetes kubelet",
+		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
+		After:       after,
+		Exec:        workload.CommandLine(BinDir+"/kubelet", flags, ctx.extra("kubelet")),
+		Service: []string{
+			// The kubelet reads its own usage and containerd's.
+			"CPUAccounting=yes",
+			"MemoryAccounting=yes",
+			"StateDirectory=kubelet",
+		},
+	}, []string{pki.KubeletServer}, conf,
+		workload.File{File: host.File{Path: kubeletConfigYAML, Content: config}}), nil
+}
+
+func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
+	dns, err := ctx.DNSIP()
+	if err != nil {
+		return kubelet.KubeletConfiguration{}, err
+	}
+	c := kubelet.KubeletConfiguration{
+		TypeMeta: metav1.TypeMeta{APIVersion: kubelet.SchemeGroupVersion.String(), Kind: "KubeletConfiguration"},
+		Authentication: kubelet.KubeletAuthentication{
+			Anonymous: kubelet.KubeletAnonymousAuthentication{Enabled: new(false)},
+			Webhook:   kubelet.KubeletWebhookAuthentication{Enabled: new(true)},
+			X509:      kubelet.KubeletX509Authentication{ClientCAFile: pki.CACertPath},
+		},
+		Authorization:            kubelet.KubeletAuthorization{Mode: kubelet.KubeletAuthorizationModeWebhook},
+		RotateCertificates:       true,
+		TLSCertFile:              pki.CertPath(pki.KubeletServer),
+		TLSPrivateKeyFile:        pki.KeyPath(pki.KubeletServer),
+		TLSMinVersion:            "VersionTLS12",
+		ClusterDNS:               []string{dns},
+		ClusterDomain:            ctx.Spec.Network.DNSDomain,
+		ContainerRuntimeEndpoint: "unix://" + RuntimeSocket,
+		CgroupDriver:             "systemd",
+		// The defaults, said because the failure detector depends on them:
+		// kube-controller-manager waits 50 s (node-monitor-grace-period).
+		NodeLeaseDurationSeconds: 40,
+		SerializeImagePulls:      new(false),
+		MaxParallelImagePulls:    new(int32(3)),
+	}
+	if ctx.CgroupV1 {
+		c.FailCgroupV1 = new(false)
+	}
+	if ctx.ResolvConf != "" {
+		c.ResolverConfig = new(ctx.ResolvConf)
+	}
+	if ctx.Self.ControlPlane && !ctx.Self.Worker {
+		c.RegisterWithTaints = []corev1.Taint{{Key: kubeapi.ControlPlaneLabel, Effect: corev1.TaintEffectNoSchedule}}
+	}
+	return c, nil
+}

@@ -1,0 +1,139 @@
+package kubeapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	bootstrap "k8s.io/cluster-bootstrap/token/api"
+)
+
+// ControlPlaneLabel marks the nodes of the control plane; the taint of the same
+// key keeps ordinary pods away (k8s.io/kubernetes cmd/kubeadm/app/constants). A
+// kubelet may not set the label on itself (NodeRestriction).
+const ControlPlaneLabel = "node-role.kubernetes.io/control-plane"
+
+// NodeStatus is what an API server knows of one node.
+type NodeStatus struct {
+	Name          string
+	Ready         bool
+	Unschedulable bool
+	Address       string // InternalIP
+	PodCIDR       string
+	Version       string // of its kubelet
+	Labels        map[string]string
+	Taints        []corev1.Taint
+	Leaving       bool // quorate has cordoned it, since it leaves
+	GivenUp       bool // its drain was given up
+}
+
+// Nodes are all nodes of the cluster.
+func (c *Client) Nodes(ctx context.Context) ([]NodeStatus, error) {
+	var list corev1.NodeList
+	if err := c.get(ctx, "/api/v1/nodes", &list); err != nil {
+		return nil, err
+	}
+	var out []NodeStatus
+	for _, n := range list.Items {
+		s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR,
+			Version: n.Status.NodeInfo.KubeletVersion, Labels: n.Labels, Taints: n.Spec.Taints}
+		s.Leaving, s.GivenUp = n.Annotations[leavingKey] != "", n.Annotations[givenUpKey] != ""
+		s.Ready = ready(n)
+		for _, a := range n.Status.Addresses {
+			if a.Type == corev1.NodeInternalIP && s.Address == "" {
+				s.Address = a.Address
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// NodeReady says whether the kubelet of a node reports that all is well. It is
+// false within a minute of its silence.
+func (c *Client) NodeReady(ctx context.Context, node string) (bool, error) {
+	var n corev1.Node
+	err := c.get(ctx, NodePath(node), &n)
+	return ready(n), err
+}
+
+func ready(n corev1.Node) bool {
+	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// SetPodCIDR gives a node its share of the pod network. A node keeps what it
+// once got: the API server allows no change.
+func (c *Client) SetPodCIDR(ctx context.Context, node, cidr string) error {
+	var n corev1.Node
+	if err := c.get(ctx, NodePath(node), &n); err != nil {
+		return err
+	}
+	switch n.Spec.PodCIDR {
+	case cidr:
+		return nil
+	case "":
+		return c.MergeInto(ctx, NodePath(node), map[string]any{"spec": map[string]any{"podCIDR": cidr, "podCIDRs": []string{cidr}}})
+	}
+	return c.failed("set the pod network of "+node,
+		fmt.Errorf("it has %s and cannot get %s; delete the node and let its kubelet register anew", n.Spec.PodCIDR, cidr))
+}
+
+// LabelControlPlane marks a node as one of the control plane.
+func (c *Client) LabelControlPlane(ctx context.Context, node string) error {
+	return c.MergeInto(ctx, NodePath(node), map[string]any{"metadata": map[string]any{"labels": map[string]string{ControlPlaneLabel: ""}}})
+}
+
+// DeleteNode removes the node's object; that there is none is fine.
+func (c *Client) DeleteNode(ctx context.Context, node string) error {
+	return c.remove(ctx, NodePath(node))
+}
+
+func NodePath(name string) string { return "/api/v1/nodes/" + name }
+
+func (c *Client) MergeInto(ctx context.Context, path string, change map[string]any) error {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return fmt.Errorf("write change of %s: %w", path, err)
+	}
+	return c.patch(ctx, path, types.MergePatchType, body)
+}
+
+// BootstrapToken makes a token with which kubelets ask for their first
+// certificate. The controller-manager's tokencleaner removes it after ttl; take
+// one of minutes, made when it is needed.
+func (c *Client) BootstrapToken(ctx context.Context, ttl time.Duration) (string, error) {
+	// 26 letters and digits of base32; ids and secrets have 6 and 16.
+	id, secret := strings.ToLower(rand.Text()[:6]), strings.ToLower(rand.Text()[:16])
+	body, err := json.Marshal(&corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: bootstrap.BootstrapTokenSecretPrefix + id},
+		Type:       bootstrap.SecretTypeBootstrapToken,
+		StringData: map[string]string{
+			bootstrap.BootstrapTokenIDKey:               id,
+			bootstrap.BootstrapTokenSecretKey:           secret,
+			bootstrap.BootstrapTokenExpirationKey:       time.Now().UTC().Add(ttl).Format(time.RFC3339),
+			bootstrap.BootstrapTokenUsageAuthentication: "true",
+			bootstrap.BootstrapTokenUsageSigningKey:     "true",
+			bootstrap.BootstrapTokenDescriptionKey:      "made by quorate for a new node",
+		},
+	})
+	if err != nil {
+		return "", fmt.Errorf("write bootstrap token: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err = c.Rest.Post().AbsPath("/api/v1/namespaces/kube-system/secrets").Param("fieldManager", fieldManager).Body(body).Do(ctx).Error()
+	if err != nil {
+		return "", c.failed("make a bootstrap token", err)
+	}
+	return id + "." + secret, nil
+}

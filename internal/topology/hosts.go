@@ -1,0 +1,73 @@
+package topology
+
+import (
+	"net"
+	"slices"
+	"strings"
+)
+
+const (
+	beginMark = "# BEGIN quorate"
+	endMark   = "# END quorate"
+)
+
+// HostsBlock is what /etc/hosts must say on every host: the endpoint's name is
+// this host's own front door, and each node has its internal address. An
+// endpoint that is an address, or none (another balancer stands in front and
+// its name is for DNS), has no line.
+func HostsBlock(endpoint string, nodes []Node) string {
+	lines := []string{beginMark}
+	name, _, err := net.SplitHostPort(endpoint)
+	if err == nil && net.ParseIP(name) == nil {
+		lines = append(lines, "127.0.0.1 "+name)
+	}
+	for _, n := range ByName(nodes) {
+		lines = append(lines, n.Address+" "+n.Name)
+	}
+	return strings.Join(append(lines, endMark), "\n") + "\n"
+}
+
+// MergeHosts puts the block in the place of the one that old has, or at its
+// end; an empty block takes it away. All other lines stay as they are. Of a
+// block without an end only the mark goes: what follows may be the user's.
+func MergeHosts(old, block string) string {
+	var out []string
+	at := -1
+	lines := strings.Split(strings.TrimSuffix(old, "\n"), "\n")
+	if old == "" {
+		lines = nil
+	}
+	for i := 0; i < len(lines); i++ {
+		if strings.TrimSpace(lines[i]) != beginMark {
+			out = append(out, lines[i])
+			continue
+		}
+		if at < 0 {
+			at = len(out)
+		}
+		for j := i + 1; j < len(lines); j++ {
+			if strings.TrimSpace(lines[j]) == endMark {
+				i = j
+				break
+			}
+		}
+	}
+	if at < 0 {
+		at = len(out)
+	}
+	var text strings.Builder
+	for _, l := range out[:at] {
+		text.WriteString(l + "\n")
+	}
+	text.WriteString(block)
+	for _, l := range out[at:] {
+		text.WriteString(l + "\n")
+	}
+	return text.String()
+}
+
+// ByName returns the nodes sorted by name, so that what is rendered from them
+// does not depend on their order in the file.
+func ByName(nodes []Node) []Node {
+	return slices.SortedFunc(slices.Values(nodes), func(a, b Node) int { return strings.Compare(a.Name, b.Name) })
+}

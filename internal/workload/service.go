@@ -1,0 +1,106 @@
+// Package workload says how a component runs on a host: as which files, how its
+// text is checked, and by which digests disk, running process and goal are
+// compared. What the component is comes from package component.
+package workload
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strings"
+
+	"quorate.dev/quorate/internal/host"
+)
+
+// StampEnv is the environment variable by which a running process tells the
+// digest of the configuration it was started with.
+const StampEnv = "QUORATE_CONFIG"
+
+// stampMark stands for the stamp where a service cannot tell it by its
+// environment (nginx serves it on its health port instead).
+const stampMark = "@QUORATE_CONFIG@"
+
+// File is a file that a service reads.
+type File struct {
+	host.File
+	// Cold files are kept true on disk, but a change of one is no reason to
+	// restart the service (etcd's --initial-cluster is read only at birth).
+	Cold bool
+}
+
+// Service is one systemd service of a host.
+type Service struct {
+	Name  string // unit name without ".service"
+	Unit  string // the unit file; its [Service] section gets the stamp
+	Files []File
+	// Reload says that a change of Files, the unit being the same, needs only
+	// a reload (nginx).
+	Reload bool
+	// Verify are the commands that check the files before they take effect;
+	// "{}" is replaced by the folder under which they are staged.
+	Verify [][]string
+	// Certs are the names (package pki) of the certificates it reads.
+	Certs []string
+}
+
+// UnitPath is where the unit file lies.
+func (s Service) UnitPath() string { return "/etc/systemd/system/" + s.Name + ".service" }
+
+// Stamp is the digest of all that the running process has read at its start:
+// the unit and every file that is not cold.
+func (s Service) Stamp() string {
+	lines := []string{"unit " + sum([]byte(s.Unit))}
+	for _, f := range s.Files {
+		if !f.Cold {
+			lines = append(lines, line(f.File))
+		}
+	}
+	return digest(lines)[:16]
+}
+
+// Rendered are the files as they must lie on the disk, the stamped unit last.
+func (s Service) Rendered() []host.File {
+	stamp := s.Stamp()
+	var out []host.File
+	for _, f := range s.Files {
+		f.Content = []byte(strings.ReplaceAll(string(f.Content), stampMark, stamp))
+		out = append(out, f.File)
+	}
+	unitText := s.Unit
+	if !s.Reload {
+		unitText = strings.Replace(unitText, "[Service]\n", fmt.Sprintf("[Service]\nEnvironment=%s=%s\n", StampEnv, stamp), 1)
+	}
+	return append(out, host.File{Path: s.UnitPath(), Content: []byte(unitText), Mode: 0o644})
+}
+
+// Disk is the digest of the files as they must lie on the disk.
+func (s Service) Disk() string {
+	sums := map[string]string{}
+	for _, f := range s.Rendered() {
+		sums[f.Path] = sum(f.Content)
+	}
+	return DiskDigest(sums)
+}
+
+// DiskDigest is the digest of files by path and SHA-256; a missing file has
+// the digest "".
+func DiskDigest(sums map[string]string) string {
+	var lines []string
+	for path, s := range sums {
+		lines = append(lines, path+" "+s)
+	}
+	return digest(lines)[:16]
+}
+
+func line(f host.File) string { return f.Path + " " + sum(f.Content) }
+
+func digest(lines []string) string {
+	sort.Strings(lines)
+	return sum([]byte(strings.Join(lines, "\n")))
+}
+
+func sum(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
