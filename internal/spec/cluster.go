@@ -129,6 +129,7 @@ func (c *Cluster) HostSSH(h Host) SSH {
 	over(&out.PasswordFile, h.SSH.PasswordFile)
 	over(&out.KnownHostsFile, h.SSH.KnownHostsFile)
 	over(&out.Jump, h.SSH.Jump)
+	over(&out.JumpPasswordFile, h.SSH.JumpPasswordFile)
 	over(&out.SudoPasswordFile, h.SSH.SudoPasswordFile)
 	if h.SSH.Port != 0 {
 		out.Port = h.SSH.Port

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	kubeproxy "k8s.io/kube-proxy/config/v1alpha1"
 	kubelet "k8s.io/kubelet/config/v1beta1"
@@ -29,12 +31,12 @@ func judgeFlags(r *report, components map[string]Component) {
 			continue
 		}
 		for _, flag := range sorted(components[name].ExtraArgs) {
-			judgeFlag(r, child(path+".extraArgs", flag), name, flag)
+			judgeFlag(r, child(path+".extraArgs", flag), name, flag, components[name].ExtraArgs[flag])
 		}
 	}
 }
 
-func judgeFlag(r *report, path, component, flag string) {
+func judgeFlag(r *report, path, component, flag, value string) {
 	bare := strings.TrimLeft(flag, "-")
 	reason, isOwned := owned[component][bare]
 	switch {
@@ -46,7 +48,17 @@ func judgeFlag(r *report, path, component, flag string) {
 		r.bad(path, "the flag's name as key and its value as value", "%s holds a value", shown(flag))
 	case !flagName.MatchString(flag):
 		r.bad(path, "a flag's name without dashes in front", "%s is not a flag", shown(flag))
+	case strings.ContainsFunc(value, unicode.IsControl):
+		// A line break would begin a setting of its own in the unit file.
+		r.bad(path, "text on one line", "%U in its value", firstControl(value))
+	default:
+		warnInsecure(r, path, component, flag, value)
 	}
+}
+
+func firstControl(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s[strings.IndexFunc(s, unicode.IsControl):])
+	return r
 }
 
 // meant is "; did you mean x?", or nothing.
@@ -78,6 +90,7 @@ func judgeConfiguration(r *report, key string, given map[string]any, into any, a
 			r.bad("spec."+key+"."+must[0], must[1], "not what this is read as")
 		}
 	}
+	warnInsecureFields(r, key, given)
 	for _, path := range sorted(ownedFields[key]) {
 		if has(given, strings.Split(path, ".")) {
 			r.note(Issue{Path: "spec." + key + "." + path, Problem: "the field is quorate's own: " + ownedFields[key][path], Next: "remove it"})
@@ -87,10 +100,16 @@ func judgeConfiguration(r *report, key string, given map[string]any, into any, a
 
 // has says whether a nested key is there.
 func has(m map[string]any, path []string) bool {
+	_, ok := at(m, path)
+	return ok
+}
+
+// at is the value of a nested key.
+func at(m map[string]any, path []string) (any, bool) {
 	v, ok := m[path[0]]
 	if !ok || len(path) == 1 {
-		return ok
+		return v, ok
 	}
 	inner, _ := v.(map[string]any)
-	return has(inner, path[1:])
+	return at(inner, path[1:])
 }

@@ -62,19 +62,25 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			d.value(value, v.FieldByIndex(f.index), child(path, f.key))
 			return
 		}
-		d.unknownKey(path, key.Value, keys)
+		d.unknownKey(path, key.Value, v.Type().Name(), keys)
 	})
 }
 
-func (d *decoder) unknownKey(path, key string, known []string) {
+// fewKeys is how many keys are named when one is unknown; of more, the nearest
+// are: a KubeletConfiguration has 120.
+const fewKeys = 16
+
+func (d *decoder) unknownKey(path, key, of string, known []string) {
 	issue := Issue{Path: child(path, key), Problem: "unknown key"}
 	if near := nearest(key, known); near != "" {
 		issue.Problem += "; did you mean " + near + "?"
 		d.unread[child(path, near)] = true // not also "missing"
 	} else if home := homeOf(d.root, key, ""); home != "" {
 		issue.Problem += "; it belongs to " + home
-	} else {
+	} else if len(known) <= fewKeys {
 		issue.Expected = oneOf(known)
+	} else {
+		issue.Expected = "a key of " + of + "; the nearest are " + strings.Join(closest(key, known, 3), ", ")
 	}
 	d.misread(issue)
 }
@@ -99,6 +105,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, c := range n.Content {
+		if d.isFull() {
+			return
+		}
 		d.mark(item(path, i), c)
 		d.value(c, v.Index(i), item(path, i))
 	}
@@ -111,7 +120,7 @@ func (d *decoder) pairs(n *yaml.Node, path string, each func(key, value *yaml.No
 		return
 	}
 	seen := map[string]*yaml.Node{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !d.isFull(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		here := Issue{Path: child(path, key.Value), Line: key.Line, Column: key.Column}
 		first := seen[key.Value]
@@ -152,7 +161,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 			return
 		}
 		want := "a string"
-		if n.Kind == yaml.ScalarNode {
+		if n.Kind == yaml.ScalarNode && !liesAboutItself(n) {
 			want = fmt.Sprintf("a string: write %q", n.Value)
 		}
 		d.wrongType(n, path, want)
@@ -227,6 +236,19 @@ func (d *decoder) wrongType(n *yaml.Node, path, expected string) {
 	d.misread(Issue{Path: path, Problem: described(n), Expected: expected})
 }
 
+// liesAboutItself says whether a scalar has a tag that its text does not fit: !!int "x".
+func liesAboutItself(n *yaml.Node) bool {
+	if n.Kind != yaml.ScalarNode || n.Style&yaml.TaggedStyle == 0 {
+		return false
+	}
+	var v any
+	switch n.ShortTag() {
+	case "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!binary":
+		return n.Decode(&v) != nil
+	}
+	return false
+}
+
 // described is a node in the user's words.
 func described(n *yaml.Node) string {
 	switch n.Kind {
@@ -238,6 +260,12 @@ func described(n *yaml.Node) string {
 		return "is an alias"
 	}
 	value := shown(n.Value)
+	if liesAboutItself(n) {
+		return fmt.Sprintf("%q carries the tag %s and is none", clip(n.Value), n.ShortTag())
+	}
+	if v, err := strconv.ParseFloat(n.Value, 64); err == nil && n.ShortTag() == "!!float" && math.Abs(v) >= 1<<63 && !strings.ContainsAny(n.Value, ".eE") {
+		return value + " is too large"
+	}
 	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
 		value = strconv.Quote(n.Value)
 	}

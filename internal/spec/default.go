@@ -53,6 +53,7 @@ func fillDefaults(v reflect.Value) {
 func located(s SSH, dir string) SSH {
 	s.KeyFile = locate(s.KeyFile, dir)
 	s.PasswordFile = locate(s.PasswordFile, dir)
+	s.JumpPasswordFile = locate(s.JumpPasswordFile, dir)
 	s.SudoPasswordFile = locate(s.SudoPasswordFile, dir)
 	s.KnownHostsFile = locate(s.KnownHostsFile, dir)
 	return s

@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -65,6 +67,15 @@ func nearest(word string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// closest are the n candidates that differ least from word, the closest first.
+func closest(word string, candidates []string, n int) []string {
+	out := slices.Clone(candidates)
+	slices.SortStableFunc(out, func(a, b string) int {
+		return cmp.Compare(distance(strings.ToLower(word), strings.ToLower(a)), distance(strings.ToLower(word), strings.ToLower(b)))
+	})
+	return out[:min(n, len(out))]
 }
 
 // distance is the number of letters to insert, drop or change (Levenshtein).

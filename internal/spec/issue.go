@@ -1,13 +1,14 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Issue is one mistake in the file, or (as a Warning) one costly choice.
+// Issue is one mistake in the file, or what a Warning is about.
 type Issue struct {
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"` // 0 when the value did not come from a file
@@ -18,8 +19,21 @@ type Issue struct {
 	Next     string `json:"next,omitempty"`     // what to do
 }
 
-// Warning is an Issue that stops nothing.
-type Warning = Issue
+// WarningKind is what a Warning warns of.
+type WarningKind string
+
+// What can be chosen, and had better not be.
+const (
+	Fragile  WarningKind = "fragile"  // costs more than it gains when a host fails
+	Insecure WarningKind = "insecure" // opens what is closed by default
+	Unused   WarningKind = "unused"   // has no effect
+)
+
+// Warning is a choice that works, and what it costs. It stops nothing.
+type Warning struct {
+	Kind WarningKind `json:"kind"`
+	Issue
+}
 
 // String is the issue as one line:
 //
@@ -52,11 +66,28 @@ func (i Issue) String() string {
 // Invalid is a file with mistakes: all of them, in the file's order.
 type Invalid struct{ Issues []Issue }
 
-// Error has one line per issue.
+const (
+	// maxLines is how many mistakes are worth reading before the file is corrected.
+	maxLines = 50
+	// maxIssues is how many are looked for: a file of 4 MiB can hold a million.
+	maxIssues = 10_000
+)
+
+// Error has one line per issue for the first 50, and a count of the others.
 func (e *Invalid) Error() string {
-	lines := make([]string, len(e.Issues))
-	for i, issue := range e.Issues {
-		lines[i] = issue.String()
+	var lines []string
+	for _, issue := range e.Issues[:min(len(e.Issues), maxLines)] {
+		lines = append(lines, issue.String())
+	}
+	if n := len(e.Issues) - maxLines; n > 0 {
+		more := Issue{File: e.Issues[0].File, Problem: strconv.Itoa(n) + " more mistakes", Next: "correct these first"}
+		switch {
+		case len(e.Issues) >= maxIssues:
+			more.Problem = "at least " + more.Problem
+		case n == 1:
+			more.Problem = "1 more mistake"
+		}
+		lines = append(lines, more.String())
 	}
 	return strings.Join(lines, "\n")
 }
@@ -90,8 +121,8 @@ func (r *report) note(i Issue) {
 }
 
 // warn notes something that works, and what it costs.
-func (r *report) warn(path, expected, format string, args ...any) {
-	r.warnings = append(r.warnings, r.placed(Issue{Path: path, Expected: expected, Problem: fmt.Sprintf(format, args...)}))
+func (r *report) warn(kind WarningKind, path, expected, format string, args ...any) {
+	r.warnings = append(r.warnings, Warning{kind, r.placed(Issue{Path: path, Expected: expected, Problem: fmt.Sprintf(format, args...)})})
 }
 
 // misread notes what the decoder could not read; nothing more will be said
@@ -125,22 +156,22 @@ func (r *report) placed(i Issue) Issue {
 	return i
 }
 
+// isFull says that looking for more mistakes is of no use.
+func (r *report) isFull() bool { return len(r.issues) >= maxIssues }
+
 // err is nil, or all issues in the file's order.
 func (r *report) err() error {
 	if len(r.issues) == 0 {
 		return nil
 	}
-	inFileOrder(r.issues)
+	inFileOrder(r.issues, func(i Issue) Issue { return i })
 	return &Invalid{Issues: r.issues}
 }
 
-func inFileOrder(issues []Issue) {
-	sort.SliceStable(issues, func(a, b int) bool {
-		x, y := issues[a], issues[b]
-		if x.Line != y.Line {
-			return x.Line < y.Line
-		}
-		return x.Column < y.Column
+func inFileOrder[T any](list []T, issue func(T) Issue) {
+	slices.SortStableFunc(list, func(a, b T) int {
+		x, y := issue(a), issue(b)
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
 	})
 }
 
@@ -169,9 +200,7 @@ func parent(path string) string {
 // shown is a user's value as an issue shows it: quoted if it is not one plain
 // word, cut if it is long.
 func shown(s string) string {
-	if r := []rune(s); len(r) > 80 {
-		s = string(r[:80]) + "…"
-	}
+	s = clip(s)
 	for _, r := range s {
 		if r <= ' ' || r == '"' || r == ';' || !strconv.IsPrint(r) {
 			return strconv.Quote(s)
@@ -179,6 +208,13 @@ func shown(s string) string {
 	}
 	if s == "" {
 		return `""`
+	}
+	return s
+}
+
+func clip(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		return string(r[:80]) + "…"
 	}
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,24 +14,37 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"quorate.dev/quorate/internal/localfile"
 )
 
+// MaxFile is the size of the largest cluster file that is read, in bytes: room
+// for MaxHosts hosts, and the tree of any such file fits into memory.
+const MaxFile = 4 << 20
+
 // Load reads the file at path, applies the defaults and judges it, the files it
-// names included. The error is an *Invalid that names every mistake at once, or
+// names included. The error is an *Invalid that names the mistakes at once, or
 // says why the file could not be read.
 func Load(path string) (*Cluster, []Warning, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	data, err := localfile.Read(path, MaxFile)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, nil, fmt.Errorf("read cluster file: %w; write one with: quorate init --output %s", err, path)
-	}
-	if err != nil {
+	case errors.As(err, new(localfile.IrregularError)):
+		return nil, nil, fmt.Errorf("read cluster file: %w; give its path, or the file itself on stdin with: -f -", err)
+	case err != nil:
 		return nil, nil, fmt.Errorf("read cluster file: %w", err)
 	}
-	return read(path, data, checkFiles)
+	return LoadBytes(path, data)
 }
 
-// Parse is Load for a file already read: name is what messages call it, and
-// where relative paths in it start. It does not look at the files it names.
+// LoadBytes is Load for a file already read: name is what messages call it, and
+// relative paths in it start in name's folder.
+func LoadBytes(name string, data []byte) (*Cluster, []Warning, error) {
+	return read(name, data, checkFiles)
+}
+
+// Parse is LoadBytes without a look at the files that the file names.
 func Parse(name string, data []byte) (*Cluster, []Warning, error) {
 	return read(name, data, func(*report, *Cluster) {})
 }
@@ -41,22 +55,32 @@ func read(name string, data []byte, also func(*report, *Cluster)) (*Cluster, []W
 	if err != nil {
 		return nil, nil, err
 	}
+	if i, over := tooManyHosts(top); over {
+		r.misread(i)
+		return nil, nil, r.err()
+	}
 	c := &Cluster{}
 	d := &decoder{report: r, root: reflect.TypeFor[Cluster]()}
 	d.mark("", top)
 	d.value(top, reflect.ValueOf(c).Elem(), "")
 	c = Default(c, filepath.Dir(name))
-	judge(r, c)
-	also(r, c)
+	if !r.isFull() {
+		judge(r, c)
+		also(r, c)
+	}
 	if err := r.err(); err != nil {
 		return nil, r.warnings, err
 	}
-	inFileOrder(r.warnings)
+	inFileOrder(r.warnings, func(w Warning) Issue { return w.Issue })
 	return c, r.warnings, nil
 }
 
 // oneDocument is the top node of a file that holds one YAML document.
 func oneDocument(r *report, data []byte) (*yaml.Node, error) {
+	if i, bad := notText(data); bad {
+		r.misread(i)
+		return nil, r.err()
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
@@ -89,10 +113,12 @@ func syntaxIssue(err error) Issue {
 
 // checkFiles looks whether the files that the cluster file names can be read.
 func checkFiles(r *report, c *Cluster) {
+	const password = "a file that holds the password"
 	sshFiles := func(path string, s SSH) {
-		readable(r, path+".keyFile", s.KeyFile, "a private key")
-		readable(r, path+".passwordFile", s.PasswordFile, "a file that holds the password")
-		readable(r, path+".sudoPasswordFile", s.SudoPasswordFile, "a file that holds the password")
+		readable(r, path+".keyFile", s.KeyFile, "a private key", localfile.Check)
+		readable(r, path+".passwordFile", s.PasswordFile, password, localfile.CheckSecret)
+		readable(r, path+".jumpPasswordFile", s.JumpPasswordFile, password, localfile.CheckSecret)
+		readable(r, path+".sudoPasswordFile", s.SudoPasswordFile, password, localfile.CheckSecret)
 	}
 	sshFiles("spec.ssh", c.Spec.SSH)
 	for i, h := range c.Spec.Hosts {
@@ -101,25 +127,23 @@ func checkFiles(r *report, c *Cluster) {
 		}
 	}
 	if c.Spec.Network.cniIsFile() {
-		readable(r, "spec.network.cni", c.Spec.Network.CNI, "the path of a manifest")
+		readable(r, "spec.network.cni", c.Spec.Network.CNI, "the path of a manifest", localfile.Check)
 	}
 }
 
-func readable(r *report, path, file, expected string) {
+func readable(r *report, path, file, expected string, check func(string) error) {
 	if file == "" {
 		return
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		var why *os.PathError
-		if errors.As(err, &why) {
-			err = why.Err
-		}
-		r.bad(path, expected, "%s cannot be read: %v", shown(file), err)
-		return
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		r.bad(path, expected, "%s is not a file", shown(file))
+	err := check(file)
+	var why *fs.PathError
+	switch {
+	case err == nil:
+	case errors.As(err, &why):
+		r.bad(path, expected, "%s cannot be read: %v", shown(file), why.Err)
+	case errors.As(err, new(localfile.OpenSecretError)):
+		r.note(Issue{Path: path, Problem: err.Error()})
+	default:
+		r.bad(path, expected, "%v", err)
 	}
 }

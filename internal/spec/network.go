@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,11 +126,6 @@ func portRange(s string) (low, high int, ok bool) {
 	l, err1 := strconv.ParseUint(a, 10, 16)
 	h, err2 := strconv.ParseUint(b, 10, 16)
 	return int(l), int(h), found && err1 == nil && err2 == nil && l > 0 && l <= h
-}
-
-func isWebURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

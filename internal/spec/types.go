@@ -104,9 +104,14 @@ type Component struct {
 // Artifacts says where binaries and images come from.
 type Artifacts struct {
 	// modules: built here from Go modules; upstream: the projects' downloads.
-	Source   string            `json:"source,omitempty" enum:"modules,upstream" default:"modules"`
-	BaseURLs map[string]string `json:"baseURLs,omitempty"` // mirrors of single components
-	Versions map[string]string `json:"versions,omitempty"` // other versions of single components: etcd, containerd, …
+	Source string `json:"source,omitempty" enum:"modules,upstream" default:"modules"`
+	// Mirrors, by the host they stand for. Without user, password and query: the file is copied into the cluster.
+	BaseURLs map[string]string `json:"baseURLs,omitempty" keys:"dl.k8s.io,github.com,registry.k8s.io"`
+	// Other versions of single components.
+	Versions map[string]string `json:"versions,omitempty" keys:"etcd,containerd,runc,cni,coredns,crictl,pause,metrics-server"`
+	// SHA-256 in hex of what is downloaded, by its address at the project without https://, such as
+	// dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet; of an image's manifest by its name, such as registry.k8s.io/pause:3.10.2.
+	Checksums map[string]string `json:"checksums,omitempty"`
 }
 
 // SSH is how a host is reached; a host may override each field. Paths are
@@ -118,6 +123,7 @@ type SSH struct {
 	PasswordFile     string `json:"passwordFile,omitempty"` // file that holds the password
 	KnownHostsFile   string `json:"knownHostsFile,omitempty" default:"~/.ssh/known_hosts"`
 	Jump             string `json:"jump,omitempty"`             // [user@]host[:port] to go through
+	JumpPasswordFile string `json:"jumpPasswordFile,omitempty"` // file that holds the password of the jump host, which is offered no other; by default keys only
 	SudoPasswordFile string `json:"sudoPasswordFile,omitempty"` // file that holds the password for sudo
 }
 

@@ -120,19 +120,6 @@ func judgePKI(r *report, p PKI) {
 	}
 }
 
-func judgeArtifacts(r *report, a Artifacts) {
-	for _, name := range sorted(a.BaseURLs) {
-		if u := a.BaseURLs[name]; !isWebURL(u) {
-			r.bad(child("spec.artifacts.baseURLs", name), "https://… or http://…", "%s is not a web address", shown(u))
-		}
-	}
-	for _, name := range sorted(a.Versions) {
-		if a.Versions[name] == "" {
-			r.bad(child("spec.artifacts.versions", name), "a version", "missing")
-		}
-	}
-}
-
 // isSubdomain says whether s is a lower-case DNS name (RFC 1123 subdomain).
 func isSubdomain(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
