@@ -64,7 +64,10 @@ func (i Issue) String() string {
 }
 
 // Invalid is a file with mistakes: all of them, in the file's order.
-type Invalid struct{ Issues []Issue }
+type Invalid struct {
+	Issues  []Issue
+	Partial bool // there were so many that the search was ended
+}
 
 const (
 	// maxLines is how many mistakes are worth reading before the file is corrected.
@@ -82,7 +85,7 @@ func (e *Invalid) Error() string {
 	if n := len(e.Issues) - maxLines; n > 0 {
 		more := Issue{File: e.Issues[0].File, Problem: strconv.Itoa(n) + " more mistakes", Next: "correct these first"}
 		switch {
-		case len(e.Issues) >= maxIssues:
+		case e.Partial:
 			more.Problem = "at least " + more.Problem
 		case n == 1:
 			more.Problem = "1 more mistake"
@@ -102,6 +105,7 @@ type report struct {
 	unread   map[string]bool // paths the decoder already complained about
 	issues   []Issue
 	warnings []Warning
+	partial  bool // the file was not read to its end
 }
 
 func newReport(file string) *report {
@@ -165,7 +169,7 @@ func (r *report) err() error {
 		return nil
 	}
 	inFileOrder(r.issues, func(i Issue) Issue { return i })
-	return &Invalid{Issues: r.issues}
+	return &Invalid{Issues: r.issues, Partial: r.partial}
 }
 
 func inFileOrder[T any](list []T, issue func(T) Issue) {

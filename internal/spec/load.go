@@ -64,7 +64,7 @@ func read(name string, data []byte, also func(*report, *Cluster)) (*Cluster, []W
 	d.mark("", top)
 	d.value(top, reflect.ValueOf(c).Elem(), "")
 	c = Default(c, filepath.Dir(name))
-	if !r.isFull() {
+	if r.partial = r.isFull(); !r.partial {
 		judge(r, c)
 		also(r, c)
 	}
