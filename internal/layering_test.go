@@ -23,7 +23,7 @@ const module = "quorate.dev/quorate/"
 // package gets its rank here.
 var rank = map[string]int{
 	"internal/model": 0, "internal/localfile": 0, "internal/plain": 0,
-	"internal/host":  1, "internal/host/hosttest": 2,
+	"internal/host": 1, "internal/host/hosttest": 2,
 	"internal/topology": 1,
 	"internal/plan":     1, "internal/prober": 1, "internal/kubeconfig": 1, "internal/lab": 1,
 	"internal/workload": 2,

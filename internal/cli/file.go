@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate.dev/quorate/internal/localfile"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -32,9 +34,7 @@ func initCommand() *cobra.Command {
 			if err := writeNew(output, data); err != nil {
 				return err
 			}
-			for _, w := range warnings {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
-			}
+			warn(cmd, warnings)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: edit it, then run: quorate plan -f %s\n", output, output)
 			return err
 		},
@@ -45,6 +45,37 @@ func initCommand() *cobra.Command {
 	f.StringSliceVar(&controlPlanes, "control-plane", nil, "addresses of control planes")
 	f.StringSliceVar(&workers, "worker", nil, "addresses of workers")
 	return cmd
+}
+
+// read loads the cluster file, from stdin when its name is "-".
+func (t *target) read(ctx context.Context, cmd *cobra.Command) (*spec.Cluster, []spec.Warning, error) {
+	if t.file != "-" {
+		file, warnings, err := spec.Load(t.file)
+		if err != nil {
+			return nil, nil, usageError{err}
+		}
+		return file, warnings, nil
+	}
+	data, err := localfile.ReadStream(ctx, "stdin", cmd.InOrStdin(), spec.MaxFile)
+	if err != nil {
+		return nil, nil, usageError{fmt.Errorf("read cluster file: %w", err)}
+	}
+	file, warnings, err := spec.LoadBytes("stdin", data)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return file, warnings, nil
+}
+
+// warn shows the warnings about a file, as many as are worth reading.
+func warn(cmd *cobra.Command, warnings []spec.Warning) {
+	const most = 20
+	for _, w := range warnings[:min(len(warnings), most)] {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+	}
+	if n := len(warnings) - most; n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d more\n", n)
+	}
 }
 
 // schemaCommand prints the cluster file's JSON Schema.

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/spec"
 )
 
 // journalMax is when the journal begins a new file; the one before is kept.
@@ -108,9 +107,9 @@ func journalCommand() *cobra.Command {
 		Short: "Show what was done to the cluster from this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, _, err := spec.Load(t.file)
+			file, _, err := t.read(cmd.Context(), cmd)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			path, err := journalPath(file.Metadata.Name)
 			if err != nil {

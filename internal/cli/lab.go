@@ -189,7 +189,7 @@ func labExec(in *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return l.Exec(cmd.Context(), host, args[1:], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return l.Exec(cmd.Context(), host, args[1:], cmd.InOrStdin(), unfiltered(cmd.OutOrStdout()), unfiltered(cmd.ErrOrStderr()))
 		},
 	}
 }

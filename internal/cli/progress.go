@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/plain"
 )
 
 // watcher follows a run: it shows the events (a live view on a terminal, plain
@@ -47,7 +48,7 @@ type tally struct {
 func (s *session) watch(cmd *cobra.Command, output, doing string) *watcher {
 	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: output == "json", doing: doing, run: s.engine.Run(),
 		journal: openJournal(s.file.Metadata.Name), view: view{begun: time.Now()}, fd: -1, fails: map[string]engine.Event{}, quit: make(chan struct{})}
-	if f, ok := w.errOut.(*os.File); ok && !w.json && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+	if f, ok := terminalOf(w.errOut); ok && !w.json && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		w.fd = int(f.Fd())
 		w.ticker = time.NewTicker(200 * time.Millisecond)
 		go w.tick()
@@ -113,10 +114,10 @@ func (w *watcher) draw(stay ...string) {
 		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", w.drawn)
 	}
 	for _, l := range append(stay, frame...) {
-		b.WriteString(l + "\n")
+		b.WriteString(plain.Line(l) + "\n")
 	}
 	w.drawn = len(frame)
-	io.WriteString(w.errOut, b.String())
+	io.WriteString(unfiltered(w.errOut), b.String())
 }
 
 // end judges how the run ended: a lost lock and an interruption have their own

@@ -41,8 +41,11 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	plainOut, plainErr := &plainWriter{to: out}, &plainWriter{to: errOut}
+	defer plainOut.flush()
+	defer plainErr.flush()
+	root.SetOut(plainOut)
+	root.SetErr(plainErr)
 	begun := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
 	cmd, err := root.ExecuteContextC(ctx)
@@ -53,7 +56,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		err = fmt.Errorf("%w (%w)", errInterrupted, err)
 	}
 	if err != nil && !errors.Is(err, errChanges) && !errors.Is(err, errUnhealthy) {
-		fmt.Fprint(errOut, explain(cmd, err))
+		fmt.Fprint(plainErr, explain(cmd, err))
 	}
 	return exitCode(err)
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeapi"
+	"quorate.dev/quorate/internal/localfile"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 )
@@ -25,7 +25,7 @@ type target struct {
 }
 
 func (t *target) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file")
+	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file; - is stdin")
 	cmd.Flags().BoolVar(&t.acceptNew, "accept-new", false, "ask about unknown SSH host keys, and record those agreed to")
 }
 
@@ -53,13 +53,11 @@ func (t *target) open(ctx context.Context, cmd *cobra.Command) (*session, error)
 
 // openWith is open for those who need fewer artefacts than all.
 func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) (*session, error) {
-	file, warnings, err := spec.Load(t.file)
+	file, warnings, err := t.read(ctx, cmd)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
-	for _, w := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
-	}
+	warn(cmd, warnings)
 	s := &session{file: file, hosts: map[model.HostID]host.Host{}}
 	if s.arts, err = get(ctx, cmd, file); err != nil {
 		return nil, err
@@ -77,7 +75,7 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) host.Config {
 	ssh := file.HostSSH(h)
 	c := host.Config{Name: h.Name, Address: h.Address, Port: ssh.Port, User: ssh.User, KeyFile: ssh.KeyFile, PasswordFile: ssh.PasswordFile,
-		KnownHostsFile: ssh.KnownHostsFile, Jump: ssh.Jump, SudoPasswordFile: ssh.SudoPasswordFile}
+		KnownHostsFile: ssh.KnownHostsFile, Jump: ssh.Jump, JumpPasswordFile: ssh.JumpPasswordFile, SudoPasswordFile: ssh.SudoPasswordFile}
 	if t.acceptNew {
 		c.Confirm = func(name, fingerprint string) (bool, error) {
 			return ask(cmd, fmt.Sprintf("%s shows the unknown host key %s. Is it the right one?", name, fingerprint))
@@ -85,6 +83,10 @@ func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) hos
 	}
 	return c
 }
+
+// maxManifest is the size of the largest manifest of a pod network, in bytes;
+// those of the known ones are a tenth of it.
+const maxManifest = 4 << 20
 
 // artifacts brings what the file's versions need into the store.
 func artifacts(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
@@ -137,7 +139,7 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 		return a, err
 	}
 	if cni := file.Spec.Network.CNI; cni != "bridge" && cni != "none" {
-		if a.Manifest, err = os.ReadFile(cni); err != nil {
+		if a.Manifest, err = localfile.Read(cni, maxManifest); err != nil {
 			return a, usageError{fmt.Errorf("spec.network.cni: %w", err)}
 		}
 	}

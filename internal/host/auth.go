@@ -10,7 +10,12 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"quorate.dev/quorate/internal/localfile"
 )
+
+// maxKeyFile is the size of the largest private key that is read, in bytes.
+const maxKeyFile = 256 << 10
 
 // maxKeys is how many keys are offered: sshd hangs up after six tries.
 const maxKeys = 5
@@ -32,13 +37,13 @@ func credentials(c Config) ([]ssh.AuthMethod, io.Closer, error) {
 		pw, err := readSecret(c.PasswordFile)
 		if err != nil {
 			closer.Close()
-			return nil, nil, fmt.Errorf("%s: read ssh.passwordFile: %w", c.Name, err)
+			return nil, nil, fmt.Errorf("%s: read %s: %w", c.Name, c.passwordKey(), err)
 		}
 		methods = append(methods, ssh.Password(pw), ssh.KeyboardInteractive(answerAll(pw)))
 	}
 	if len(methods) == 0 {
 		closer.Close()
-		return nil, nil, fmt.Errorf("%s: no key to log in with: set ssh.keyFile, or start an agent and run ssh-add", c.Name)
+		return nil, nil, fmt.Errorf("%s: no key to log in with: set ssh.keyFile, or start an agent and run ssh-add; or set %s", c.Name, c.passwordKey())
 	}
 	return methods, closer, nil
 }
@@ -77,7 +82,7 @@ func keyFile(name string, fromAgent []ssh.Signer) (ssh.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(p)
+	b, err := localfile.Read(p, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("ssh.keyFile: %w: name another, or make one with ssh-keygen", err)
 	}

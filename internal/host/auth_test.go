@@ -248,6 +248,12 @@ func passwordServer(t *testing.T, kind, pw string) int {
 			return nil, same(a[0], pw)
 		}
 	}
+	return authServer(t, conf)
+}
+
+// authServer lets log in, and no more. It returns its port.
+func authServer(t *testing.T, conf *ssh.ServerConfig) int {
+	t.Helper()
 	signer, err := ssh.NewSignerFromKey(newKey(t))
 	if err != nil {
 		t.Fatal(err)
@@ -265,6 +271,7 @@ func passwordServer(t *testing.T, kind, pw string) int {
 				return
 			}
 			go func() {
+				defer c.Close()
 				if _, chans, reqs, err := ssh.NewServerConn(c, conf); err == nil {
 					go ssh.DiscardRequests(reqs)
 					for ch := range chans {

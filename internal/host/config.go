@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"quorate.dev/quorate/internal/localfile"
 )
 
 // Config says how one host is reached. Zero values mean what ssh(1) means by
@@ -21,6 +23,7 @@ type Config struct {
 	PasswordFile     string
 	KnownHostsFile   string // default ~/.ssh/known_hosts
 	Jump             string // [user@]host[:port]
+	JumpPasswordFile string // of the jump host, which is offered no other; default: keys only
 	SudoPasswordFile string // default: sudo must need none
 
 	// Confirm is asked about a host key that known_hosts does not have; yes
@@ -31,6 +34,7 @@ type Config struct {
 	ConnectTimeout time.Duration // default 15s, handshake included
 	KeepAlive      time.Duration // default 3s; three of them in silence break the connection
 
+	via  bool   // this is a jump host
 	of   string // the host of the cluster file that a jump host is for
 	test testConfig
 }
@@ -94,10 +98,11 @@ func (c Config) addr() string { return net.JoinHostPort(c.Address, strconv.Itoa(
 // sudo tells whether commands need it.
 func (c Config) sudo() bool { return (c.User != "root" || c.test.useSudo) && !c.test.noSudo }
 
-// jump is the way to the jump host: the same keys, its own user and port.
+// jump is the way to the jump host: the same keys, its own user, port and
+// password. Whoever runs it must not learn the hosts' passwords.
 func (c Config) jump() (Config, error) {
 	j := Config{
-		Name: c.Name + " (jump host)", User: c.User, KeyFile: c.KeyFile, PasswordFile: c.PasswordFile,
+		Name: c.Name + " (jump host)", User: c.User, KeyFile: c.KeyFile, PasswordFile: c.JumpPasswordFile, via: true,
 		KnownHostsFile: c.KnownHostsFile, Confirm: c.Confirm,
 		DialTimeout: c.DialTimeout, ConnectTimeout: c.ConnectTimeout, KeepAlive: c.KeepAlive, of: c.of,
 	}
@@ -132,13 +137,21 @@ func expand(p string) (string, error) {
 	return filepath.Join(home, rest), nil
 }
 
+// passwordKey is the file's key for the password of c.
+func (c Config) passwordKey() string {
+	if c.via {
+		return "ssh.jumpPasswordFile"
+	}
+	return "ssh.passwordFile"
+}
+
 // readSecret reads a password file, without its last line break.
 func readSecret(file string) (string, error) {
 	p, err := expand(file)
 	if err != nil {
 		return "", err
 	}
-	b, err := os.ReadFile(p)
+	b, err := localfile.ReadSecret(p)
 	if err != nil {
 		return "", err
 	}
