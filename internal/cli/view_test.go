@@ -88,7 +88,7 @@ func TestExplain(t *testing.T) {
 		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{7, []string{"cp2: the old /etc/hosts is kept at /k"}}}, 1,
 			"cp2: promote etcd member: not caught up\nkept: what is done stays (steps: 7); cp2: the old /etc/hosts is kept at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
 		{ended{errStopped, tally{}}, 1, "stopped; what runs on hosts ends by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml, to go on\n"},
-		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
+		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v /run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
 		{engine.BlockedError{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
 			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: solve what is named first, then quorate apply -f prod.yaml\n"},
 		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then quorate apply -f prod.yaml\n"},

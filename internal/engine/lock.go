@@ -32,8 +32,9 @@ const (
 
 // lockScript holds the lock for as long as bytes come on stdin (not newlines,
 // which a shell drops). What it starts
-// does not inherit the lock. $1: folder, $2: info, $3: seconds of silence.
-const lockScript = `umask 022; mkdir -p "$1" && exec 9>>"$1/lock" || exit 1
+// does not inherit the lock. Nobody but root may open the file: whoever can,
+// can hold it. $1: folder, $2: info, $3: seconds of silence.
+const lockScript = `umask 077; mkdir -p "$1" && chmod 0700 "$1" && exec 9>>"$1/lock" && chmod 0600 "$1/lock" || exit 1
 flock -n 9 || { cat "$1/lock.info" 2>/dev/null; exit 75; }
 printf '%s\n' "$2" >"$1/lock.info.new" && mv "$1/lock.info.new" "$1/lock.info" || exit 1
 while [ -n "$(exec timeout "$3" head -c 1 9>&-)" ]; do :; done
@@ -59,7 +60,7 @@ type Held struct {
 
 func (h Held) Error() string {
 	if h.By.Who == "" {
-		return fmt.Sprintf("%s: somebody else is working on this cluster", h.Host)
+		return fmt.Sprintf("%s: somebody else is working on this cluster; who, tells there: fuser -v %s/lock", h.Host, lockDir)
 	}
 	return fmt.Sprintf("%s: %s is working on this cluster: %s (run %s, process %d) since %s", h.Host, h.By.Who, h.By.Doing, h.By.Run, h.By.PID,
 		h.By.Since.Local().Format("2006-01-02 15:04:05"))

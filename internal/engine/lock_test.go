@@ -67,6 +67,37 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// Whoever can open the lock's file can hold it for ever: only root can, also
+// where an earlier version has left it open.
+func TestLockIsRootsOnly(t *testing.T) {
+	s := startSSHD(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	for _, left := range []bool{false, true} {
+		if left {
+			if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(filepath.Join(dir, "lock"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, release, err := s.engine(t, "cp1").lock(t.Context(), "apply", dir, testBeat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "lock"): 0o600, filepath.Join(dir, "lock.info"): 0o600} {
+			if st, err := os.Stat(path); err != nil || st.Mode().Perm() != want {
+				t.Errorf("%s (left open: %t): %v, %v; want %v", path, left, st.Mode().Perm(), err, want)
+			}
+		}
+		release()
+	}
+}
+
+// Who holds it without a word can be found.
+func TestLockOfNobodyKnown(t *testing.T) {
+	if got := (Held{Host: "cp1"}).Error(); !strings.Contains(got, "fuser -v /run/quorate/lock") {
+		t.Error(got)
+	}
+}
+
 // A holder that falls silent, as one behind a cut network, loses the lock; when
 // somebody else took it in the meantime, its work is stopped.
 func TestLockSilence(t *testing.T) {
