@@ -28,7 +28,7 @@ fi
 show "$quorate" apply -f demo.yaml --yes
 show "$quorate" status -f demo.yaml || true # it says itself what is down
 rm -f demo.kubeconfig
-show "$quorate" kubeconfig -f demo.yaml --via cp1 --output demo.kubeconfig
+show "$quorate" kubeconfig -f demo.yaml --host cp1 --to demo.kubeconfig
 kubectl=$("$quorate" artifacts list | awk '$5 == "kubectl" {print substr($NF, 1, 12)}' | tail -n 1)
 kubectl=$(compgen -G "${XDG_CACHE_HOME:-$HOME/.cache}/quorate/store/sha256/$kubectl*/kubectl")
 ln -sf "$kubectl" kubectl

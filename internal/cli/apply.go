@@ -18,9 +18,9 @@ import (
 
 func planCommand() *cobra.Command {
 	var t target
-	var output string
+	var f form
 	cmd := &cobra.Command{
-		Use:   "plan",
+		Use: "plan", Example: "  quorate plan -f prod.yaml",
 		Short: "Show what apply would do, in which order, and what a loss in the middle of it would mean",
 		Long:  "Plan observes the hosts and changes nothing. It ends with 0 when there is nothing to do, with 2 when there is, with 3 when it cannot be done.",
 		Args:  cobra.NoArgs,
@@ -34,7 +34,7 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if output == "json" {
+			if f.json() {
 				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(p); err != nil {
 					return err
 				}
@@ -51,7 +51,7 @@ func planCommand() *cobra.Command {
 		},
 	}
 	t.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json")
+	f.flags(cmd, "")
 	return cmd
 }
 
@@ -59,10 +59,10 @@ func applyCommand() *cobra.Command {
 	var t target
 	var yes, outage, probe, forceDrain bool
 	var drainTime time.Duration
-	var output string
+	var f form
 	cmd := &cobra.Command{
-		Use:   "apply",
-		Short: "Bring the cluster to what the file says",
+		Use: "apply", Example: "  quorate apply -f prod.yaml\n  quorate apply -f prod.yaml --yes --probe",
+		Short: "Make the cluster match the file",
 		Long: `Apply shows the plan, asks, and does it. It can be stopped or killed at any
 moment: the next apply observes and goes on.`,
 		Args: cobra.NoArgs,
@@ -80,7 +80,7 @@ moment: the next apply observes and goes on.`,
 			if len(p.Blocked) > 0 {
 				return engine.BlockedError{Plan: p}
 			}
-			if output != "json" {
+			if !f.json() {
 				fmt.Fprint(cmd.OutOrStdout(), p.Text())
 			}
 			if p.Empty() {
@@ -90,7 +90,7 @@ moment: the next apply observes and goes on.`,
 				return err
 			}
 			if !yes && len(p.Stages) > 0 {
-				ok, err := ask(cmd, "Shall this be done?")
+				ok, err := ask(cmd, "Apply these changes?")
 				if err != nil {
 					return err
 				}
@@ -99,9 +99,9 @@ moment: the next apply observes and goes on.`,
 				}
 			}
 			if !probe {
-				return s.apply(cmd, output, p)
+				return s.apply(cmd, f, p)
 			}
-			return s.probed(cmd, output, ob, func() error { return s.apply(cmd, output, p) })
+			return s.probed(cmd, f, ob, func() error { return s.apply(cmd, f, p) })
 		},
 	}
 	t.flags(cmd)
@@ -110,14 +110,14 @@ moment: the next apply observes and goes on.`,
 	cmd.Flags().DurationVar(&drainTime, "drain-timeout", engine.DrainTime, "how long the pods of a host that leaves may take to move away")
 	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "end pods that nothing starts anew, and go on without those that do not move in time")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree to steps during which nothing serves")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json (one event a line)")
+	f.flags(cmd, "(one event a line)")
 	return cmd
 }
 
 // apply does what was agreed to, under the cluster's lock.
-func (s *session) apply(cmd *cobra.Command, output string, p plan.Plan) error {
+func (s *session) apply(cmd *cobra.Command, f form, p plan.Plan) error {
 	begun := time.Now()
-	w := s.watch(cmd, output, "apply")
+	w := s.watch(cmd, f, "apply")
 	defer w.close()
 	ctx, release, err := s.engine.Lock(cmd.Context(), "apply")
 	if err != nil {
@@ -128,21 +128,21 @@ func (s *session) apply(cmd *cobra.Command, output string, p plan.Plan) error {
 		return err
 	}
 	w.close()
-	if output != "json" {
+	if !f.json() {
 		fmt.Fprintf(cmd.OutOrStdout(), "done in %s\n", time.Since(begun).Round(100*time.Millisecond))
 	}
 	return nil
 }
 
 // probed does something to the cluster while it is asked all the time.
-func (s *session) probed(cmd *cobra.Command, output string, ob *observe.Observation, do func() error) error {
+func (s *session) probed(cmd *cobra.Command, f form, ob *observe.Observation, do func() error) error {
 	p, err := s.engine.Probe(cmd.Context(), ob)
 	if err != nil {
 		return fmt.Errorf("--probe: %w; apply without it", err)
 	}
 	failed := do()
 	report, err := p.Stop(context.WithoutCancel(cmd.Context()))
-	if output == "json" {
+	if f.json() {
 		err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"kind": "probe", "report": report}))
 	} else {
 		fmt.Fprintln(cmd.OutOrStdout(), report)
@@ -166,5 +166,5 @@ func acceptable(p plan.Plan, outage bool) error {
 		return nil
 	}
 	slices.Sort(says)
-	return fmt.Errorf("%w: %s; if that is meant, say --accept-outage", errRefused, strings.Join(slices.Compact(says), "; "))
+	return fmt.Errorf("%w: %s; to proceed, pass --accept-outage", errRefused, strings.Join(slices.Compact(says), "; "))
 }

@@ -17,9 +17,9 @@ import (
 // machine.
 func artifactsCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "artifacts",
+		Use: "artifacts", Example: "  quorate artifacts list",
 		Short: "Build or download the programs and images of a cluster ahead of time",
-		Args:  cobra.NoArgs,
+		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
 	cmd.AddCommand(artifactsBuild(), artifactsList(), artifactsVerify())
 	return cmd
@@ -29,7 +29,7 @@ func artifactsBuild() *cobra.Command {
 	var kubernetes, source, arch string
 	var test bool
 	cmd := &cobra.Command{
-		Use:   "build",
+		Use: "build", Example: "  quorate artifacts build --kubernetes v1.36.3",
 		Short: "Bring everything the systemd flavour needs into the store",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +76,7 @@ func artifactsBuild() *cobra.Command {
 
 func artifactsList() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
+		Use: "list", Example: "  quorate artifacts list",
 		Short: "List what the store holds",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,7 +104,7 @@ func artifactsList() *cobra.Command {
 
 func artifactsVerify() *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify",
+		Use: "verify", Example: "  quorate artifacts verify",
 		Short: "Read everything in the store and compare it with its digest",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

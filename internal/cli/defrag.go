@@ -18,7 +18,7 @@ func defragCommand() *cobra.Command {
 	var only string
 	var outage, compact bool
 	cmd := &cobra.Command{
-		Use:   "defrag",
+		Use: "defrag", Example: "  quorate etcd defrag -f prod.yaml --host cp2",
 		Short: "Give the space of deleted entries back to the hosts' disks, one member at a time",
 		Long: `Defrag works on one member at a time, followers first; the leader hands the lead
 over before its turn, so that nobody waits for it. Between two, all must serve. It
@@ -43,7 +43,7 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 				}
 				return done, err
 			})
-			if f.output == "text" && len(done) > 0 {
+			if !f.json() && len(done) > 0 {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 				fmt.Fprintln(w, "HOST\tBEFORE\tAFTER")
 				for _, d := range done {
@@ -55,7 +55,7 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	cmd.Flags().StringVar(&only, "host", "", "this member only")
 	cmd.Flags().BoolVar(&compact, "compact", false, "first forget all history; watches that are behind begin anew")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree that a lone member answers nothing meanwhile")
@@ -64,12 +64,12 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 
 func alarmCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "alarm",
+		Use: "alarm", Example: "  quorate etcd alarm list -f prod.yaml",
 		Short: "List and disarm etcd's alarms",
 		Long: `etcd raises NOSPACE when a database has reached its quota: nothing can be written
 any more, deleting works; and CORRUPT when a member's data differs from the
 others'. An alarm stays until it is disarmed, also when its cause is gone.`,
-		Args: cobra.NoArgs,
+		Args: cobra.ArbitraryArgs, RunE: subcommands,
 	}
 	cmd.AddCommand(alarmListCommand(), alarmDisarmCommand())
 	return cmd
@@ -79,7 +79,7 @@ func alarmListCommand() *cobra.Command {
 	var t target
 	var f form
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use: "list", Example: "  quorate etcd alarm list -f prod.yaml",
 		Short: "List the alarms that are raised",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -93,7 +93,7 @@ func alarmListCommand() *cobra.Command {
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	return cmd
 }
 
@@ -120,7 +120,7 @@ func alarmDisarmCommand() *cobra.Command {
 	var f form
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "disarm",
+		Use: "disarm", Example: "  quorate etcd alarm disarm -f prod.yaml",
 		Short: "End all alarms, once their cause is gone",
 		Long: `Disarm shows what is raised, and asks. NOSPACE is not disarmed while a database
 still is as large as its quota, for it would come back with the first write:
@@ -132,7 +132,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 				if err != nil {
 					return err
 				}
-				if f.output == "text" {
+				if !f.json() {
 					fmt.Fprint(cmd.OutOrStdout(), alarmTable(alarms))
 				}
 				if len(alarms) == 0 {
@@ -146,7 +146,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", l)
 				}
 				if !yes {
-					ok, err := ask(cmd, "Shall these alarms be disarmed?")
+					ok, err := ask(cmd, "Disarm these alarms?")
 					if err != nil {
 						return err
 					}
@@ -161,7 +161,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

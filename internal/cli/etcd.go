@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/status"
@@ -12,48 +9,12 @@ import (
 // etcdCommand holds what concerns the cluster's database alone.
 func etcdCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "etcd",
+		Use: "etcd", Example: "  quorate etcd status -f prod.yaml",
 		Short: "Look after the cluster's database: its members, snapshots, space and alarms",
-		Args:  cobra.NoArgs,
+		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
 	cmd.AddCommand(etcdStatusCommand(), etcdMembersCommand(), snapshotCommand(), defragCommand(), alarmCommand(), recoverCommand(), restoreCommand())
 	return cmd
-}
-
-// form is how a command that looks prints what it saw.
-type form struct{ output string }
-
-func (f *form) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text | json")
-}
-
-func (f *form) check() error {
-	if f.output != "text" && f.output != "json" {
-		return usageError{fmt.Errorf("--output %q: want text or json", f.output)}
-	}
-	return nil
-}
-
-// print writes text, or v as JSON.
-func (f *form) print(cmd *cobra.Command, text string, v any) error {
-	if f.output == "json" {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
-	}
-	_, err := fmt.Fprint(cmd.OutOrStdout(), text)
-	return err
-}
-
-// verdict prints, and is the error of what is not well.
-func (f *form) verdict(cmd *cobra.Command, text string, v any, well bool) error {
-	if err := f.print(cmd, text, v); err != nil {
-		return err
-	}
-	if !well {
-		return errUnhealthy
-	}
-	return nil
 }
 
 func etcdStatusCommand() *cobra.Command {
@@ -80,7 +41,7 @@ func etcdLook(name, short, long string, show func(status.Etcd) (text string, wel
 	var t target
 	var f form
 	cmd := &cobra.Command{
-		Use: name, Short: short, Long: long, Args: cobra.NoArgs,
+		Use: name, Short: short, Long: long, Example: "  quorate etcd " + name + " -f prod.yaml", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.openFor(cmd, f)
 			if err != nil {
@@ -97,6 +58,6 @@ func etcdLook(name, short, long string, show func(status.Etcd) (text string, wel
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	return cmd
 }

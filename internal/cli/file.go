@@ -41,7 +41,7 @@ func initCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "prod", "the cluster's name")
-	f.StringVarP(&output, "output", "o", "cluster.yaml", "the file to write")
+	f.StringVarP(&output, "file", "f", "cluster.yaml", "the cluster file to write")
 	f.StringSliceVar(&controlPlanes, "control-plane", nil, "addresses of control planes")
 	f.StringSliceVar(&workers, "worker", nil, "addresses of workers")
 	return cmd
@@ -78,10 +78,34 @@ func warn(cmd *cobra.Command, warnings []spec.Warning) {
 	}
 }
 
+// validateCommand checks the cluster file without any host.
+func validateCommand() *cobra.Command {
+	var t target
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the cluster file without connecting to any host",
+		Long: `Validate reads the file as every other command does and names each mistake with
+its place. It ends with 0 when the file is valid, with 2 when it is not.`,
+		Example: "  quorate validate -f prod.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			file, warnings, err := t.read(cmd.Context(), cmd)
+			if err != nil {
+				return err
+			}
+			warn(cmd, warnings)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: cluster %s, %d hosts\n", t.file, file.Metadata.Name, len(file.Spec.Hosts))
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file; - is stdin")
+	return cmd
+}
+
 // schemaCommand prints the cluster file's JSON Schema.
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
+		Use: "schema", Example: "  quorate schema > cluster.schema.json",
 		Short: "Print the JSON Schema of the cluster file, for editors",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -112,7 +136,7 @@ func starterHosts(controlPlanes, workers []string) []spec.Host {
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("write %s: it is already there and was left as it is; next: choose another file with --output, or move %s away", path, filepath.Base(path))
+		return fmt.Errorf("write %s: it is already there and was left as it is; next: choose another file with --file, or move %s away", path, filepath.Base(path))
 	}
 	if err != nil {
 		return fmt.Errorf("write cluster file: %w", err)

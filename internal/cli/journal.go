@@ -101,9 +101,9 @@ func (j *journal) close() error {
 func journalCommand() *cobra.Command {
 	var t target
 	var n int
-	var output string
+	var f form
 	cmd := &cobra.Command{
-		Use:   "journal",
+		Use: "journal", Example: "  quorate journal -f prod.yaml -n 30",
 		Short: "Show what was done to the cluster from this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -121,7 +121,7 @@ func journalCommand() *cobra.Command {
 			}
 			for _, l := range lines {
 				var ev engine.Event
-				if output == "json" || json.Unmarshal([]byte(l), &ev) != nil {
+				if f.json() || json.Unmarshal([]byte(l), &ev) != nil {
 					fmt.Fprintln(cmd.OutOrStdout(), l)
 				} else if text := lineOf(ev); text != "" {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", ev.At.Local().Format("2006-01-02 15:04:05"), ev.Run, text)
@@ -132,7 +132,7 @@ func journalCommand() *cobra.Command {
 	}
 	t.flags(cmd)
 	cmd.Flags().IntVarP(&n, "lines", "n", 50, "how many events, counted from the end")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json")
+	f.flags(cmd, "")
 	return cmd
 }
 

@@ -25,9 +25,9 @@ import (
 
 // access is what kubeconfig was asked for.
 type access struct {
-	output, user, server, via string
-	merge                     bool
-	days                      int
+	to, user, server, host string
+	merge                  bool
+	days                   int
 }
 
 func kubeconfigCommand() *cobra.Command {
@@ -42,7 +42,7 @@ stdout, to a file, or into the one that kubectl reads. The user belongs to the
 group ` + addon.AdminGroup + `, which may do everything; take the ClusterRoleBinding
 of that name away, or bind less, and all such certificates can do as much less.`,
 		Example: `  quorate kubeconfig --merge
-  quorate kubeconfig --via cp1 --output prod.kubeconfig`,
+  quorate kubeconfig --host cp1 --to prod.kubeconfig`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
@@ -55,21 +55,21 @@ of that name away, or bind less, and all such certificates can do as much less.`
 	}
 	t.flags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&a.output, "output", "o", "", "the file to write (mode 0600); by default stdout")
+	f.StringVar(&a.to, "to", "", "the file to write (mode 0600); by default stdout")
 	f.BoolVar(&a.merge, "merge", false, "merge it into $KUBECONFIG or ~/.kube/config")
 	f.StringVar(&a.user, "user", "", "the user's name, as it stands in audit logs (default: yours)")
 	f.IntVar(&a.days, "days", 90, "how long the certificate is valid; it cannot be revoked before")
 	f.StringVar(&a.server, "server", "", "another URL of the API, such as https://127.0.0.1:8443")
-	f.StringVar(&a.via, "via", "", "a control plane to go to directly; its certificate is checked by the endpoint's name")
+	f.StringVar(&a.host, "host", "", "a control plane to go to directly; its certificate is checked by the endpoint's name")
 	return cmd
 }
 
 func (a access) run(cmd *cobra.Command, s *session) error {
 	switch {
-	case a.merge && a.output != "":
-		return usageError{errors.New("--merge and --output: say one of them")}
-	case a.server != "" && a.via != "":
-		return usageError{errors.New("--server and --via: say one of them")}
+	case a.merge && a.to != "":
+		return usageError{errors.New("--merge and --to: say one of them")}
+	case a.server != "" && a.host != "":
+		return usageError{errors.New("--server and --host: say one of them")}
 	case a.days < 1:
 		return usageError{fmt.Errorf("--days %d: a certificate needs at least one", a.days)}
 	}
@@ -106,7 +106,7 @@ func (a access) run(cmd *cobra.Command, s *session) error {
 	if ob.API.Err == nil && ob.API.Addons[addon.AddonRBAC] != ob.Goal.Want.Addons[addon.AddonRBAC].Or("") {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the cluster may not know the group %s yet: run %s\n", addon.AdminGroup, command(cmd, "apply"))
 	}
-	if a.server == "" && a.via == "" {
+	if a.server == "" && a.host == "" {
 		hint(cmd, s.file)
 	}
 	return nil
@@ -125,10 +125,10 @@ func (a access) address(file *spec.Cluster) (server, serverName string, err erro
 			serverName = file.EndpointHost()
 		}
 		return a.server, serverName, nil
-	case a.via != "":
-		h, ok := file.Host(a.via)
+	case a.host != "":
+		h, ok := file.Host(a.host)
 		if !ok || !h.Has(spec.RoleControlPlane) {
-			return "", "", fmt.Errorf("--via %s: the file has no control plane of that name", a.via)
+			return "", "", fmt.Errorf("--host %s: the file has no control plane of that name", a.host)
 		}
 		port := strconv.Itoa(file.EndpointPort())
 		if h.InternalAddress != "" && h.InternalAddress != h.Address {
@@ -158,7 +158,7 @@ func noKeys(ob *observe.Observation, file *spec.Cluster) error {
 
 // deliver writes the kubeconfig to where it was asked for.
 func (a access) deliver(cmd *cobra.Command, text []byte) error {
-	path := a.output
+	path := a.to
 	if a.merge {
 		var err error
 		if path, err = kubeconfigPath(); err != nil {
@@ -248,6 +248,6 @@ func hint(cmd *cobra.Command, file *spec.Cluster) {
 	if address == "" {
 		address = first.Address
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s is known on the cluster's hosts only. Here, add a line to /etc/hosts (or to DNS, with every control plane):\n  %s %s\nor leave names alone: %s --via %s\n",
+	fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s is known on the cluster's hosts only. Here, add a line to /etc/hosts (or to DNS, with every control plane):\n  %s %s\nor leave names alone: %s --host %s\n",
 		name, address, name, command(cmd, "kubeconfig"), first.Name)
 }

@@ -25,12 +25,13 @@ var labSeed = func() string {
 
 func labCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "lab",
+		Use: "lab", Example: "  quorate lab up demo\n  quorate lab cut demo/cp1",
 		Short: "Test hosts on this machine: containers with systemd and SSH on a bridge of their own",
 		Long: `Test hosts on this machine: containers with systemd and SSH on a bridge of their
 own, and a cluster file that names them. Needs root, systemd-nspawn and debootstrap.
 
 A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
+		Args: cobra.ArbitraryArgs, RunE: subcommands,
 	}
 	var in string
 	cmd.PersistentFlags().StringVar(&in, "lab", "", "the lab that HOST is in")
@@ -52,7 +53,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 func labUp() *cobra.Command {
 	var o lab.Options
 	cmd := &cobra.Command{
-		Use:   "up NAME",
+		Use: "up NAME", Example: "  quorate lab up demo --control-planes 3 --workers 2",
 		Short: "Make hosts, and NAME.yaml with NAME.key for them",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -82,7 +83,7 @@ func labUp() *cobra.Command {
 
 func labList() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
+		Use: "list", Example: "  quorate lab list",
 		Short: "Show all labs and their hosts",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -122,7 +123,7 @@ func labState(s lab.Status) string {
 func labDown() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "down NAME... | --all",
+		Use: "down NAME... | --all", Example: "  quorate lab down demo",
 		Short: "Remove labs with all they added to this machine",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
@@ -151,7 +152,7 @@ func labDown() *cobra.Command {
 
 func labClean() *cobra.Command {
 	return &cobra.Command{
-		Use:   "clean",
+		Use: "clean", Example: "  quorate lab clean",
 		Short: "Remove what killed commands and reboots left of labs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -166,7 +167,7 @@ func labClean() *cobra.Command {
 
 func labSSH(in *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "ssh HOST [-- COMMAND...]",
+		Use: "ssh HOST [-- COMMAND...]", Example: "  quorate lab ssh demo/cp1",
 		Short: "Log in to a host over SSH",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -181,7 +182,7 @@ func labSSH(in *string) *cobra.Command {
 
 func labExec(in *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "exec HOST -- COMMAND...",
+		Use: "exec HOST -- COMMAND...", Example: "  quorate lab exec demo/cp1 -- systemctl status etcd",
 		Short: "Run a command on a host, also on one that is cut off",
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -197,9 +198,8 @@ func labExec(in *string) *cobra.Command {
 // labPower is a command that does one thing to one host.
 func labPower(use, short string, in *string, do func(*lab.Lab, context.Context, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use:   use,
-		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Use: use, Short: short, Example: "  quorate lab " + strings.Fields(use)[0] + " demo/cp1",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, host, err := labHost(*in, args[0])
 			if err != nil {

@@ -18,9 +18,6 @@ import (
 // openFor opens for a command that looks at etcd, or after it, and refuses hosts
 // that the file does not name.
 func (t *target) openFor(cmd *cobra.Command, f form, hosts ...string) (*session, error) {
-	if err := f.check(); err != nil {
-		return nil, err
-	}
 	s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
 	if err != nil {
 		return nil, err
@@ -71,7 +68,7 @@ func (s *session) guard(ctx context.Context) (*etcdadmin.Guard, error) {
 // lock it holds the cluster's, from before it looks. What do returns is shown as
 // JSON on request.
 func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool, do func(context.Context, *etcdadmin.Guard) (any, error)) error {
-	w := s.watch(cmd, f.output, doing)
+	w := s.watch(cmd, f, doing)
 	defer w.close()
 	ctx, release := cmd.Context(), func() {}
 	if lock {
@@ -93,7 +90,7 @@ func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool, 
 		return err
 	}
 	w.close()
-	if f.output == "json" && report != nil {
+	if f.json() && report != nil {
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"kind": "report", "report": report})
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 type recovery struct {
 	target target
 	yes    bool
-	output string
+	output form
 	from   string // a host whose member's data it is
 	source string // or a snapshot: HOST:PATH, or a file on this machine
 	on     string // the host on which etcd begins anew
@@ -79,7 +79,7 @@ func (r *recovery) flags(cmd *cobra.Command) {
 	r.target.flags(cmd)
 	cmd.Flags().StringVar(&r.on, "on", "", "the host on which etcd begins anew (a snapshot's own host, or the first that answers)")
 	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for the cluster's name")
-	cmd.Flags().StringVarP(&r.output, "output", "o", "text", "text | json (one event a line)")
+	r.output.flags(cmd, "(one event a line)")
 }
 
 func (r *recovery) run(cmd *cobra.Command) error {
@@ -108,7 +108,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if r.output != "json" {
+	if !r.output.json() {
 		fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\nThen, with etcd on "+string(do.At)+" as the only member:\n", p.Text())
 	}
 	if !r.yes {
@@ -142,7 +142,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		return fmt.Errorf("etcd is back on %s (revision %d), but not all is done: %w", do.At, revision, err)
 	}
 	w.close()
-	if r.output != "json" {
+	if !r.output.json() {
 		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back: %s; it goes on at %d\n", found.before(from), revision)
 		if away {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\nnext: %s\n", deferred, awayNext(cmd))
@@ -158,9 +158,6 @@ func awayNext(cmd *cobra.Command) string {
 
 // refuse says why there is nothing to recover.
 func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
-	if r.output != "text" && r.output != "json" {
-		return usageError{fmt.Errorf("--output %q: want text or json", r.output)}
-	}
 	switch {
 	case ob.Have.Conflict != "":
 		return fmt.Errorf("%w: %s", errRefused, ob.Have.Conflict)

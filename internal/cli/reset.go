@@ -18,7 +18,7 @@ import (
 func resetCommand() *cobra.Command {
 	var t target
 	var yes, outage bool
-	var output string
+	var f form
 	cmd := &cobra.Command{
 		Use:   "reset [HOST...]",
 		Short: "Take everything off the hosts that quorate put there, and nothing else",
@@ -60,20 +60,20 @@ instead: that moves its duties elsewhere first.`,
 					return err
 				}
 			}
-			return s.reset(cmd, output, ids)
+			return s.reset(cmd, f, ids)
 		},
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for the cluster's name")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree that the rest of the cluster stops")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text | json (one event a line)")
+	f.flags(cmd, "(one event a line)")
 	return cmd
 }
 
 // reset does it, under the cluster's lock. Workers alone can be reset while no
 // control plane answers: then there is nobody to ask for the lock.
-func (s *session) reset(cmd *cobra.Command, output string, ids []model.HostID) error {
-	w := s.watch(cmd, output, "reset")
+func (s *session) reset(cmd *cobra.Command, f form, ids []model.HostID) error {
+	w := s.watch(cmd, f, "reset")
 	defer w.close()
 	ctx, release, err := s.engine.Lock(cmd.Context(), "reset")
 	var held engine.Held

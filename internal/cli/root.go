@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -85,7 +86,7 @@ func (u usageError) Unwrap() error { return u.error }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "quorate",
+		Use: "quorate", Example: "  quorate init --name prod --control-plane 10.0.0.11,10.0.0.12,10.0.0.13 --worker 10.0.0.21\n  quorate apply",
 		Short: "Highly available Kubernetes control planes on your own machines",
 		Long: `quorate makes, changes and proves highly available Kubernetes control planes on
 your own machines: from one file and over SSH. It shows what will happen, and
@@ -94,14 +95,53 @@ what a loss in the middle of it would mean, before anything is touched.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(initCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(), resetCommand(), forgetCommand(), etcdCommand(), journalCommand(),
-		artifactsCommand(), labCommand(), versionCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), "--dry-run") {
+			err = fmt.Errorf("%w: `quorate plan` shows what would be done and changes nothing", err)
+		}
+		return usageError{err}
+	})
+	root.AddCommand(initCommand(), validateCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(),
+		resetCommand(), forgetCommand(), etcdCommand(), journalCommand(), artifactsCommand(), labCommand(), versionCommand())
+	root.Args, root.RunE = cobra.ArbitraryArgs, subcommands
 	return root
 }
 
+// subcommands runs a command that only groups others: alone it shows its help,
+// and a name that it does not know is a usage error.
+func subcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if instead, known := elsewhere[strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "quorate ")]; known {
+		return usageError{fmt.Errorf("%w: %s", err, instead)}
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usageError{fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))}
+	}
+	return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+}
+
+// elsewhere names what quorate has instead of commands that other tools have.
+var elsewhere = map[string]string{
+	"upgrade":               "upgrades are not built yet; `quorate plan` refuses a file with another version and says what runs",
+	"logs":                  "`quorate journal` shows what quorate did; logs of a service are on its host: journalctl -u SERVICE",
+	"delete":                "`quorate reset` removes quorate's components from hosts; to remove one host, take it out of the file and `quorate apply`",
+	"destroy":               "`quorate reset` removes quorate's components from hosts",
+	"create":                "`quorate init` writes a cluster file, `quorate apply` creates the cluster",
+	"up":                    "`quorate apply` creates the cluster",
+	"lint":                  "`quorate validate` checks the file without the hosts",
+	"diff":                  "`quorate plan` shows what apply would change",
+	"etcd backup":           "`quorate etcd snapshot save`",
+	"etcd snapshot restore": "`quorate etcd restore SNAPSHOT` takes the cluster back to a snapshot",
+	"lab destroy":           "`quorate lab down`",
+	"lab delete":            "`quorate lab down`",
+}
+
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "quorate", Version)
 		return err
 	}}

@@ -1,9 +1,10 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ type target struct {
 
 func (t *target) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file; - is stdin")
-	cmd.Flags().BoolVar(&t.acceptNew, "accept-new", false, "ask about unknown SSH host keys, and record those agreed to")
+	cmd.Flags().BoolVar(&t.acceptNew, "accept-new", false, "ask about unknown SSH host keys and record those you accept; with --yes, record them without asking")
 }
 
 // session is a cluster file with everything that working on it takes.
@@ -78,7 +79,11 @@ func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) hos
 		KnownHostsFile: ssh.KnownHostsFile, Jump: ssh.Jump, JumpPasswordFile: ssh.JumpPasswordFile, SudoPasswordFile: ssh.SudoPasswordFile}
 	if t.acceptNew {
 		c.Confirm = func(name, fingerprint string) (bool, error) {
-			return ask(cmd, fmt.Sprintf("%s shows the unknown host key %s. Is it the right one?", name, fingerprint))
+			if yes := cmd.Flags().Lookup("yes"); yes != nil && yes.Value.String() == "true" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "recorded the new host key of %s: %s\n", name, fingerprint)
+				return true, nil
+			}
+			return ask(cmd, fmt.Sprintf("%s presents the unknown host key %s. Accept it?", name, fingerprint))
 		}
 	}
 	return c
@@ -146,10 +151,10 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 	return a, nil
 }
 
-// ask puts a question that only "yes" agrees to.
+// ask puts a question to which y and yes agree, and everything else declines.
 func ask(cmd *cobra.Command, question string) (bool, error) {
-	line, err := answer(cmd, question+" [yes/no] ")
-	return line == "yes", err
+	line, err := answer(cmd, question+" [y/N] ")
+	return slices.Contains([]string{"y", "yes"}, strings.ToLower(line)), err
 }
 
 // answer reads one line; an interruption ends the waiting for it.
@@ -161,7 +166,7 @@ func answer(cmd *cobra.Command, prompt string) (string, error) {
 	}
 	got := make(chan read, 1)
 	go func() {
-		line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		line, err := readLine(cmd.InOrStdin())
 		got <- read{line, err}
 	}()
 	select {
@@ -173,4 +178,21 @@ func answer(cmd *cobra.Command, prompt string) (string, error) {
 	case <-cmd.Context().Done():
 		return "", cmd.Context().Err()
 	}
+}
+
+// readLine reads one line and nothing beyond it: what follows may answer the
+// next question.
+func readLine(in io.Reader) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); len(line) < 1024; {
+		n, err := in.Read(b)
+		if n > 0 && b[0] == '\n' {
+			break
+		}
+		line = append(line, b[:n]...)
+		if err != nil {
+			return string(line), err
+		}
+	}
+	return string(line), nil
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func snapshotCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "snapshot", Short: "Save, list and verify snapshots of etcd", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "snapshot", Example: "  quorate etcd snapshot save -f prod.yaml", Short: "Save, list and verify snapshots of etcd", Args: cobra.ArbitraryArgs, RunE: subcommands}
 	cmd.AddCommand(snapshotSaveCommand(), snapshotListCommand(), snapshotVerifyCommand())
 	return cmd
 }
@@ -67,7 +67,7 @@ without, it is told where they are. Whoever has both can read everything.`,
 				}
 				return snap, err
 			})
-			if err != nil || f.output == "json" {
+			if err != nil || f.json() {
 				return err
 			}
 			place := snap.Path
@@ -83,7 +83,7 @@ without, it is told where they are. Whoever has both can read everything.`,
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	cmd.Flags().StringVar(&from, "host", "", "whose member to ask (default: the leader's)")
 	cmd.Flags().StringVar(&to, "to", "", "a new file on this machine")
 	cmd.Flags().BoolVar(&keys, "with-keys", false, "save the cluster's keys beside it: all that it takes to read it")
@@ -95,7 +95,7 @@ func snapshotListCommand() *cobra.Command {
 	var f form
 	var quick bool
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use: "list", Example: "  quorate etcd snapshot list -f prod.yaml",
 		Short: "List the snapshots that lie on the hosts, and whether they are whole",
 		Long: `List reads every snapshot under ` + etcd.SnapshotDir + ` of every host that is or
 was an etcd member. It ends with 1 when one is broken or a host could not be asked.`,
@@ -112,7 +112,7 @@ was an etcd member. It ends with 1 when one is broken or a host could not be ask
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not read them: no revisions, no verdict")
 	return cmd
 }
@@ -166,9 +166,6 @@ all its pages are there. It ends with 1 when the snapshot is broken.`,
   quorate etcd snapshot verify ./prod.db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
 			var s etcd.Snapshot
 			var err error
 			if at := onHost.FindStringSubmatch(args[0]); at != nil {
@@ -190,7 +187,7 @@ all its pages are there. It ends with 1 when the snapshot is broken.`,
 		},
 	}
 	t.flags(cmd)
-	f.flags(cmd)
+	f.flags(cmd, "")
 	return cmd
 }
 

@@ -19,9 +19,9 @@ var errUnhealthy = errors.New("something is down")
 
 func statusCommand() *cobra.Command {
 	var t target
-	var output string
+	var f form
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use: "status", Example: "  quorate status -f prod.yaml\n  quorate status -f prod.yaml -o json",
 		Short: "Show how the cluster is doing, and what the loss of one host would do now",
 		Long: `Status observes the hosts and changes nothing; it works with hosts down, and says
 what could not be asked. It ends with 0 when all is well, and with 1 when
@@ -29,9 +29,6 @@ something is down or could not be asked. Changes that wait for an apply, and
 certificates that will soon be renewed, are told and do not count as down.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return usageError{fmt.Errorf("--output %q: want table or json", output)}
-			}
 			s, err := t.openWith(cmd.Context(), cmd, atHand)
 			if err != nil {
 				return err
@@ -50,7 +47,7 @@ certificates that will soon be renewed, are told and do not count as down.`,
 				why = "this machine does not have the artefacts of " + s.file.Spec.Kubernetes.Version + "; `quorate plan` gets them"
 			}
 			st := status.Of(ob, p, why, time.Now())
-			if output == "json" {
+			if f.json() {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
 				err = enc.Encode(st)
@@ -67,6 +64,6 @@ certificates that will soon be renewed, are told and do not count as down.`,
 		},
 	}
 	t.flags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table | json")
+	f.flags(cmd, "")
 	return cmd
 }

@@ -190,8 +190,8 @@ func TestAddress(t *testing.T) {
 		server, name string
 	}{
 		{access{}, "https://api.prod.internal:8443", ""},
-		{access{via: "cp1"}, "https://10.0.0.11:8443", "api.prod.internal"},
-		{access{via: "cp2"}, "https://10.0.0.12:6443", "api.prod.internal"},
+		{access{host: "cp1"}, "https://10.0.0.11:8443", "api.prod.internal"},
+		{access{host: "cp2"}, "https://10.0.0.12:6443", "api.prod.internal"},
 		{access{server: "https://127.0.0.1:1234"}, "https://127.0.0.1:1234", "api.prod.internal"},
 		{access{server: "https://api.prod.internal:443"}, "https://api.prod.internal:443", ""},
 	} {

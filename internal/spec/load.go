@@ -29,7 +29,7 @@ func Load(path string) (*Cluster, []Warning, error) {
 	data, err := localfile.Read(path, MaxFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, nil, fmt.Errorf("read cluster file: %w; write one with: quorate init --output %s", err, path)
+		return nil, nil, fmt.Errorf("read cluster file: %w; write one with: quorate init -f %s", err, path)
 	case errors.As(err, new(localfile.IrregularError)):
 		return nil, nil, fmt.Errorf("read cluster file: %w; give its path, or the file itself on stdin with: -f -", err)
 	case err != nil:
