@@ -104,6 +104,37 @@ func TestImportsPointDownwards(t *testing.T) {
 	}
 }
 
+// TestHouseIsDrawn: the ranks, the packages and the table of
+// docs/architecture.md name the same rooms.
+func TestHouseIsDrawn(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| \\d+ \\| `([a-z0-9/]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		drawn["internal/"+m[1]] = true
+	}
+	there := map[string]bool{}
+	for _, p := range packages(t) {
+		there[p.name()] = true
+		helper := p.Name == "main" || strings.HasSuffix(p.name(), "test") || strings.HasPrefix(p.name(), "test/")
+		if !helper && !drawn[p.name()] {
+			t.Errorf("%s is not in the table of docs/architecture.md", p.name())
+		}
+	}
+	for name := range drawn {
+		if !there[name] {
+			t.Errorf("docs/architecture.md draws %s, which is not there", name)
+		}
+	}
+	for name := range rank {
+		if !there[name] {
+			t.Errorf("%s has a rank and is not there", name)
+		}
+	}
+}
+
 func TestPackagesSayWhatTheyAre(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.Doc == "" {
