@@ -69,7 +69,7 @@ func (s Stop) Need(c model.Cluster) error {
 func (s Stop) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		for v := range h.Components {
-			if model.Component(v) != model.Etcd && model.Component(v) != model.Containerd {
+			if !table[v].stays {
 				h.Components[v].Running = model.Is("")
 			}
 		}

@@ -108,9 +108,9 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	if !model.Same(have.Images, at.Want.Images) {
 		out = append(out, Images{at})
 	}
-	for _, group := range groups {
+	for g := range numGroups {
 		var ready, not []model.Component
-		for _, v := range group {
+		for _, v := range g.members() {
 			if at.Want.Components[v].Disk.Or("") == "" || fits(have, at.Want, v) {
 				continue
 			}
@@ -128,21 +128,6 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 		}
 	}
 	return out
-}
-
-func fits(have, want *model.Host, v model.Component) bool {
-	ok := model.Same(have.Components[v].Disk, want.Components[v].Disk) && model.Same(have.Components[v].Running, want.Components[v].Running)
-	switch v {
-	case model.Etcd:
-		return ok && have.Etcd.Healthy.Is(true)
-	case model.APIServer:
-		return ok && have.Ready.Is(true) && model.Same(have.EtcdServers, want.EtcdServers)
-	case model.FrontDoor:
-		return ok && model.Same(have.Backends, want.Backends)
-	case model.Kubelet:
-		return ok && have.Node.Registered.Is(true)
-	}
-	return ok
 }
 
 func addons(have, want model.Cluster) (out []plan.Step) {
@@ -203,7 +188,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 			out = append(out, Drain{at})
 		}
 		if h.Up() && slices.ContainsFunc(model.Components(), func(v model.Component) bool {
-			return v != model.Etcd && v != model.Containerd && h.Runs(v)
+			return !table[v].stays && h.Runs(v)
 		}) {
 			out = append(out, Stop{at})
 		}

@@ -6,14 +6,10 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
-	"quorate.dev/quorate/internal/component"
-	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
-	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -145,53 +141,18 @@ func join(checks [][]string) [][]string {
 
 // once are the files that a service needs at its first start only.
 func (s Run) once(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
-	switch {
-	case slices.Contains(s.Set, model.Etcd):
-		return s.bootstrapFile(ctx, e, h)
-	case slices.Contains(s.Set, model.Kubelet) && !e.Joined:
-		c, err := e.API(ctx)
+	var out []host.File
+	for _, v := range s.Set {
+		if table[v].once == nil {
+			continue
+		}
+		files, err := table[v].once(s, ctx, e, h)
 		if err != nil {
 			return nil, err
 		}
-		token, err := c.BootstrapToken(ctx, 15*time.Minute)
-		if err != nil {
-			return nil, err
-		}
-		f, err := component.BootstrapKubeconfig(h.Context, token)
-		return []host.File{f}, err
+		out = append(out, files...)
 	}
-	return nil, nil
-}
-
-// bootstrapFile tells a member without data how to come to life: with the others
-// of a new cluster, or into the living one as its list has it now. It lies
-// where a reboot takes it away.
-func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
-	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
-		return nil, nil
-	}
-	if !e.Have.Bootstrapped() {
-		return []host.File{etcd.BootstrapFile(etcd.New, e.Goal.Base.EtcdMembers)}, nil
-	}
-	c, err := e.Etcd(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.Members(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var members []topology.Node
-	for _, m := range list {
-		name := m.Name
-		if slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) {
-			name = h.Node.Name
-		}
-		for _, u := range m.PeerURLs {
-			members = append(members, topology.Node{Name: name, Address: etcd.HostOf(u)})
-		}
-	}
-	return []host.File{etcd.BootstrapFile(etcd.Existing, members)}, nil
+	return out, nil
 }
 
 // Diagnose collects what the host itself says of services that do not come up:

@@ -1,0 +1,45 @@
+package step
+
+import (
+	"fmt"
+	"slices"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+var frontDoor = traits{
+	group:       foundation,
+	uncertified: true,
+	reloads:     true,
+	ready:       Run.doorReady,
+	fits:        func(have, want *model.Host) bool { return model.Same(have.Backends, want.Backends) },
+	runs:        func(h, want *model.Host) { h.Backends = want.Backends },
+}
+
+// doorReady: who already has a working front door gets a new backend only once
+// that answers.
+func (s Run) doorReady(c model.Cluster, h model.Host) error {
+	serving := c.Serving()
+	if !h.Runs(model.FrontDoor) || len(serving) == 0 {
+		return nil
+	}
+	if !slices.ContainsFunc(serving, func(id model.HostID) bool { return model.InSet(s.Want.Backends.Or(""), id) }) {
+		return fmt.Errorf("none of the API servers that it shall lead to answers (%s)", s.Want.Backends.Or(""))
+	}
+	// What is taken from behind the door still answers.
+	loses := slices.ContainsFunc(serving, func(id model.HostID) bool {
+		return model.InSet(h.Backends.Or(""), id) && !model.InSet(s.Want.Backends.Or(""), id)
+	})
+	for _, id := range model.SetOf(s.Want.Backends.Or("")) {
+		b := c.Hosts[id]
+		if !model.InSet(h.Backends.Or(""), id) && !(b.Up() && b.Ready.Is(true)) {
+			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
+		}
+		for _, e := range model.SetOf(b.EtcdServers.Or("")) {
+			if loses && !c.Hosts[e].Roles.Has(model.EtcdHost) {
+				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package step
+
+var kubeProxy = traits{group: nodeAgents, ready: Run.nodeReady}

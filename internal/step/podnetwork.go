@@ -1,0 +1,3 @@
+package step
+
+var podNetwork = traits{group: foundation, uncertified: true}
