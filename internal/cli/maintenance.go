@@ -121,6 +121,7 @@ func (w *watcher) step(id model.HostID, kind, title string, do func() error) err
 	defer w.mu.Unlock()
 	delete(w.fails, about.Key()) // the run ends with it, and it is told there
 	if errors.As(err, new(etcdadmin.Refused)) {
+		w.tally.close(about) // it changed nothing
 		return err
 	}
 	return failedStepError{err}

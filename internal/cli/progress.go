@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/plain"
+	"quorate.dev/quorate/internal/plan"
 )
 
 // watcher follows a run: it shows the events (a live view on a terminal, plain
@@ -41,8 +43,16 @@ type watcher struct {
 // tally is what a run has done so far.
 type tally struct {
 	steps int
+	open  []string // begun, and not seen done
 	kept  []string
 }
+
+// close takes a step out of those that are open.
+func (t *tally) close(a plan.About) {
+	t.open = slices.DeleteFunc(slices.Clone(t.open), func(s string) bool { return s == name(a) })
+}
+
+func name(a plan.About) string { return fmt.Sprintf("%s: %s", a.Host, a.Title) }
 
 // watch makes the session's events visible until close.
 func (s *session) watch(cmd *cobra.Command, f form, doing string) *watcher {
@@ -77,8 +87,12 @@ func (w *watcher) on(ev engine.Event) {
 	defer w.mu.Unlock()
 	w.journal.add(ev)
 	switch ev.Kind {
+	case engine.StepRun:
+		w.tally.close(*ev.Step) // it may be begun again
+		w.tally.open = append(w.tally.open, name(*ev.Step))
 	case engine.StepDone:
 		w.tally.steps++
+		w.tally.close(*ev.Step)
 		delete(w.fails, ev.Step.Key())
 	case engine.StepFail:
 		w.fails[ev.Step.Key()] = ev
@@ -123,13 +137,13 @@ func (w *watcher) draw(stay ...string) {
 // end judges how the run ended: a lost lock and an interruption have their own
 // words, and what was done and kept goes with the error.
 func (w *watcher) end(ctx context.Context, err error) error {
-	var held engine.Held
+	var lost engine.LockLostError
 	switch {
 	case err == nil:
 		w.note(runEnd, w.doing, nil)
 		return nil
-	case errors.As(context.Cause(ctx), &held):
-		err = held
+	case errors.As(context.Cause(ctx), &lost):
+		err = lost
 	case ctx.Err() != nil:
 		err = errStopped
 	}

@@ -85,7 +85,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	default:
 		e.what = "quorate: " + e.what
 	}
-	if errors.As(err, &done) && !errors.As(err, &held) {
+	if errors.As(err, &done) && (e.kept == "" || !done.tally.nothing()) {
 		e.kept = done.tally.String()
 	} else if errors.As(err, &blocked) {
 		e.kept = "nothing was changed"
@@ -93,20 +93,30 @@ func explain(cmd *cobra.Command, err error) userError {
 	return e
 }
 
+// nothing says that no step of the run was begun.
+func (t tally) nothing() bool { return t.steps == 0 && len(t.open) == 0 }
+
 // String says what a run leaves behind.
 func (t tally) String() string {
-	s := "nothing was changed"
-	if t.steps > 0 {
-		s = fmt.Sprintf("what is done stays (steps: %d)", t.steps)
-	}
 	const few = 3
+	var says []string
+	if t.nothing() {
+		says = append(says, "nothing was changed")
+	}
+	if t.steps > 0 {
+		says = append(says, fmt.Sprintf("what is done stays (steps: %d)", t.steps))
+	}
+	if n := len(t.open); n > few {
+		says = append(says, fmt.Sprintf("begun, and perhaps half done: %s; and %d more", strings.Join(t.open[:few], "; "), n-few))
+	} else if n > 0 {
+		says = append(says, "begun, and perhaps half done: "+strings.Join(t.open, "; "))
+	}
 	if n := len(t.kept); n > few {
-		return s + fmt.Sprintf("; %d replaced files are under %s on their hosts", n, step.KeptDir)
+		says = append(says, fmt.Sprintf("%d replaced files are under %s on their hosts", n, step.KeptDir))
+	} else {
+		says = append(says, t.kept...)
 	}
-	for _, k := range t.kept {
-		s += "; " + k
-	}
-	return s
+	return strings.Join(says, "; ")
 }
 
 // command is what a person types for another command on the same cluster.

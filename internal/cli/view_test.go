@@ -85,10 +85,13 @@ func TestExplain(t *testing.T) {
 		code int
 		want string
 	}{
-		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{7, []string{"cp2: the old /etc/hosts is kept at /k"}}}, 1,
+		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{steps: 7, kept: []string{"cp2: the old /etc/hosts is kept at /k"}}}, 1,
 			"cp2: promote etcd member: not caught up\nkept: what is done stays (steps: 7); cp2: the old /etc/hosts is kept at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
 		{ended{errStopped, tally{}}, 1, "stopped; what runs on hosts ends by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml, to go on\n"},
 		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v /run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
+		{ended{engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far", Doing: "apply", Run: "R", PID: 7, Since: at}}}, tally{steps: 3, open: []string{"cp2: run etcd"}}}, 3,
+			"the lock was lost in the middle of this run: cp1: eve@far is working on this cluster: apply (run R, process 7) since " + at.Local().Format("2006-01-02 15:04:05") +
+				"\nkept: what is done stays (steps: 3); begun, and perhaps half done: cp2: run etcd\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
 		{engine.BlockedError{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
 			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: solve what is named first, then quorate apply -f prod.yaml\n"},
 		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then quorate apply -f prod.yaml\n"},
@@ -122,13 +125,12 @@ func TestAcceptable(t *testing.T) {
 
 // A lost lock and an interruption are told as such, whatever the engine says.
 func TestEnd(t *testing.T) {
-	held := engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far"}}
 	lost, cancel := context.WithCancelCause(t.Context())
-	cancel(held)
+	cancel(engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far"}}})
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")}, fails: map[string]engine.Event{}}
-	if err := w.end(lost, context.Canceled); !errors.As(err, new(engine.Held)) {
+	if err := w.end(lost, context.Canceled); !errors.As(err, new(engine.LockLostError)) {
 		t.Errorf("lost lock: %v", err)
 	}
 	if err := w.end(stopped, errors.New("some step was cut short")); !errors.Is(err, errStopped) {
@@ -137,6 +139,30 @@ func TestEnd(t *testing.T) {
 	if err := w.end(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// What a run has begun is not "nothing", whether it ended, failed or was cut short.
+func TestTally(t *testing.T) {
+	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")}, fails: map[string]engine.Event{}}
+	says := func(want string, events ...engine.Event) {
+		t.Helper()
+		for _, ev := range events {
+			w.on(ev)
+		}
+		var e ended
+		if errors.As(w.end(t.Context(), errors.New("it broke")), &e); e.tally.String() != want {
+			t.Errorf("%q, want %q", e.tally, want)
+		}
+	}
+	says("nothing was changed")
+	says("begun, and perhaps half done: cp1: run etcd", event(engine.StepRun, "cp1", "run etcd", 0))
+	says("what is done stays (steps: 1)", event(engine.StepDone, "cp1", "run etcd", 0))
+	says("what is done stays (steps: 1); begun, and perhaps half done: cp2: run etcd",
+		event(engine.StepRun, "cp2", "run etcd", 0), event(engine.StepFail, "cp2", "run etcd", 0))
+	for i := range 5 {
+		w.on(event(engine.StepRun, fmt.Sprintf("w%d", i), "x", 0))
+	}
+	says("what is done stays (steps: 1); begun, and perhaps half done: cp2: run etcd; w0: x; w1: x; and 3 more")
 }
 
 func TestJournal(t *testing.T) {

@@ -66,9 +66,20 @@ func (h Held) Error() string {
 		h.By.Since.Local().Format("2006-01-02 15:04:05"))
 }
 
+// LockLostError ends a run that held the lock until somebody else took it: the run
+// was silent for too long, or its connection broke.
+type LockLostError struct{ Held }
+
+func (l LockLostError) Error() string {
+	return "the lock was lost in the middle of this run: " + l.Held.Error()
+}
+
+// Unwrap gives who holds it now.
+func (l LockLostError) Unwrap() error { return l.Held }
+
 // Lock takes the cluster's lock on every control plane that can be reached.
 // The returned context ends when a lock was lost to somebody else; its cause
-// is then the Held. A host that does not answer is passed over, and taken as
+// is then a LockLostError. A host that does not answer is passed over, and taken as
 // soon as it comes back; with none at all there is no lock.
 func (e *Engine) Lock(ctx context.Context, doing string) (context.Context, func(), error) {
 	return e.lock(ctx, doing, lockDir, lockBeat)
@@ -167,8 +178,10 @@ func (l *lock) keep(ctx context.Context, first chan<- error, lost context.Cancel
 			continue
 		}
 		if errors.As(err, &held) && held.By.Run != l.run {
+			if told {
+				lost(LockLostError{held})
+			}
 			tell(held)
-			lost(held)
 			return
 		}
 		if !errors.As(err, &held) { // our own, not yet ended there: try again

@@ -39,7 +39,7 @@ func TestLock(t *testing.T) {
 	}
 	_, _, err = b.lock(ctx, "reset", dir, testBeat)
 	var held Held
-	if !errors.As(err, &held) {
+	if !errors.As(err, &held) || errors.As(err, new(LockLostError)) {
 		t.Fatalf("the second got %v", err)
 	}
 	if held.Host != "cp1" || held.By.Run != a.run || held.By.Doing != "apply" || held.By.PID != os.Getpid() || !strings.Contains(held.Error(), "@") {
@@ -138,7 +138,7 @@ func TestLockSilence(t *testing.T) {
 	select {
 	case <-locked.Done():
 		var held Held
-		if !errors.As(context.Cause(locked), &held) {
+		if !errors.As(context.Cause(locked), &held) || !errors.As(context.Cause(locked), new(LockLostError)) {
 			t.Errorf("cause %v", context.Cause(locked))
 		}
 	case <-time.After(10 * time.Second):
