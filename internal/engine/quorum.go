@@ -48,10 +48,23 @@ func (w *work) glance(ctx context.Context) (*observe.Observation, error) {
 	return w.eyes.Glance(ctx, true)
 }
 
+// quorumLost judges by what was seen and by what runs: a member that is just being
+// started may be listed already, while its host was seen before it had data.
+func (w *work) quorumLost(have model.Cluster) bool {
+	if !have.QuorumLost() {
+		return false
+	}
+	paper := have.Clone()
+	for _, s := range w.steps() {
+		s.Interim(&paper)
+	}
+	return paper.QuorumLost()
+}
+
 // quorum ends the run some time after etcd's quorum was lost.
 func (w *work) quorum(ob *observe.Observation) error {
 	switch {
-	case !ob.Have.QuorumLost():
+	case !w.quorumLost(ob.Have):
 		w.lost = time.Time{}
 	case w.lost.IsZero():
 		w.lost = time.Now()

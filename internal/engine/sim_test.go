@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,7 +35,8 @@ type world struct {
 	fails  int          // one step in so many fails
 	cutAt  int          // before the so-manieth step a host loses its power; 0: none does
 	cut    model.HostID // that host
-	steady bool         // nothing is lost and nobody agreed to an outage: it must serve all the time
+	steady bool         // nothing is lost and nobody agreed to an outage: it must go on serving
+	served bool         // it did when the apply began
 }
 
 func (w *world) rules() (out []plan.Rule) {
@@ -119,7 +121,7 @@ func (w *world) change(by func(*model.Cluster), a plan.About) {
 			}
 		}
 	}
-	if h := w.truth.Health(); w.steady && !(h.Etcd && h.API && len(h.Stranded) == 0) {
+	if h := w.truth.Health(); w.steady && w.served && !(h.Etcd && h.API && len(h.Stranded) == 0) {
 		w.wrong = append(w.wrong, fmt.Sprintf("%s: etcd %t, API %t, stranded %v", a.Key(), h.Etcd, h.API, h.Stranded))
 	}
 }
@@ -158,7 +160,13 @@ func (w *world) Disconnected(context.Context, model.HostID, error) {}
 
 // apply is one apply of a person who agrees to all that is planned.
 func (w *world) apply(t *testing.T) error {
-	e := &Engine{eyes: w, rules: w.rules()}
+	e := &Engine{eyes: w, rules: w.rules(), Events: func(ev Event) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.steady && strings.Contains(ev.Text, "lost its quorum") {
+			w.wrong = append(w.wrong, ev.Text)
+		}
+	}}
 	p, _, err := e.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +174,8 @@ func (w *world) apply(t *testing.T) error {
 	if len(p.Blocked) > 0 {
 		return BlockedError{p}
 	}
-	w.steady = len(w.dead) == 0 && w.cutAt == 0 && p.Risk() < plan.Outage && w.truth.Health().API
+	w.steady = len(w.dead) == 0 && w.cutAt == 0 && p.Risk() < plan.Outage
+	w.served = w.truth.Health().API
 	return e.Apply(t.Context(), p)
 }
 

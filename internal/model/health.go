@@ -77,19 +77,25 @@ func serving(parts []part, dead HostID) []HostID {
 func (c Cluster) Quorum(dead HostID) bool { return quorum(c.parts(), dead) }
 
 // QuorumLost says that etcd has no quorum, and that starting what can be reached
-// brings none: too many members do not answer or have no data to go on from.
+// brings none: too many members do not answer or have no data to go on from. A
+// member that never started has no data to lose.
 func (c Cluster) QuorumLost() bool {
-	if !c.Bootstrapped() || c.Quorum("") {
+	parts := c.parts()
+	if !c.Bootstrapped() || quorum(parts, "") {
 		return false
 	}
 	total, there := 0, 0
-	for _, p := range c.parts() {
+	for _, p := range parts {
+		if p.voter {
+			return false // its reads are agreed to by a quorum, some of which was seen before that
+		}
 		h := c.Hosts[p.id]
 		if !p.votes || !h.Etcd.Member.Known() && h.Etcd.Bootstrapped.Is(false) {
 			continue // who has never begun had no vote to lose
 		}
 		total++
-		if h.Up() && h.Etcd.Data.Is(true) && !h.Etcd.DataLost {
+		never := h.Etcd.Member.Is(Unstarted) && h.Etcd.Bootstrapped.Is(false)
+		if h.Up() && !h.Etcd.DataLost && (h.Etcd.Data.Is(true) || never) {
 			there++
 		}
 	}

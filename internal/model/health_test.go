@@ -10,7 +10,7 @@ import (
 
 // member makes a host by a word: "up", "down" (its etcd does not serve), "lost"
 // (it does not answer), "unknown" (nor does anyone know of its membership),
-// "learner", "unstarted", "none", "gone" (it left, and nothing is known).
+// "learner", "unstarted", "none", "gone" (it left, and nothing is known), "begun", "wiped".
 func member(word string) model.Host {
 	h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true)}
 	h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
@@ -30,6 +30,10 @@ func member(word string) model.Host {
 	case "unstarted":
 		h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.Unstarted), Healthy: model.Is(false)}
 		h.Components[model.Etcd].Running = model.Is("")
+	case "begun": // it has been ready, and is not seen to serve
+		h.Etcd.Member, h.Etcd.Healthy = model.Is(model.Unstarted), model.Is(false)
+	case "wiped":
+		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy = model.Is(false), model.Is(false), model.Is(false)
 	case "none":
 		h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)}
 		h.Components[model.Etcd].Running, h.Components[model.APIServer].Running, h.Ready = model.Is(""), model.Is(""), model.Is(false)
@@ -98,6 +102,30 @@ func TestQuorum(t *testing.T) {
 				t.Errorf("fatal is %q, not %q", fatal, want.fatal)
 			}
 		})
+	}
+}
+
+// What was never there is not lost: in a create, the member list names hosts
+// that were seen before their etcd began.
+func TestQuorumLost(t *testing.T) {
+	for words, want := range map[string]bool{
+		"none none none":            false,
+		"up up up":                  false,
+		"up lost up":                false,
+		"down lost lost":            true,
+		"down down lost":            false, // starting what is there may do
+		"down wiped wiped":          true,
+		"down unknown unknown":      true,
+		"up unstarted unstarted":    false, // it serves, so that a quorum lives
+		"up wiped wiped":            false,
+		"begun unstarted unstarted": false, // seen at the moment of its birth
+		"begun begun unstarted":     false,
+		"begun unstarted lost":      false, // two of three can start
+		"begun lost lost":           true,
+	} {
+		if got := cluster(words).QuorumLost(); got != want {
+			t.Errorf("%s: lost is %t", words, got)
+		}
 	}
 }
 
