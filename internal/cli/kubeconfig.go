@@ -103,7 +103,7 @@ func (a access) run(cmd *cobra.Command, s *session) error {
 	if err := a.deliver(cmd, text); err != nil {
 		return err
 	}
-	if ob.API.Err == nil && ob.API.Addons[addon.AddonRBAC] != ob.Goal.Want.Addons[addon.AddonRBAC].Or("") {
+	if ob.API.Err == nil && !ob.Goal.Want.Addons[addon.AddonRBAC].Is(ob.API.Addons[addon.AddonRBAC]) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the cluster may not know the group %s yet: run %s\n", addon.AdminGroup, command(cmd, "apply"))
 	}
 	if a.server == "" && a.host == "" {

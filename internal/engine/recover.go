@@ -69,7 +69,7 @@ func (e *Engine) Survey(ctx context.Context, ob *observe.Observation) (map[model
 func (e *Engine) PlanRecovered(ob *observe.Observation, at model.HostID) (plan.Plan, error) {
 	have := ob.Have.Clone()
 	have.Conflict = ""
-	fenced := model.Set(slices.DeleteFunc(slices.Clone(have.Critical()), func(id model.HostID) bool { return id == at })...)
+	fenced := model.SetOf(slices.DeleteFunc(slices.Clone(have.Critical()), func(id model.HostID) bool { return id == at })...)
 	var lost []model.HostID
 	for _, id := range have.IDs() {
 		have.Edit(id, func(h *model.Host) {
@@ -83,7 +83,7 @@ func (e *Engine) PlanRecovered(ob *observe.Observation, at model.HostID) (plan.P
 			}
 			h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 			if h.Up() {
-				h.EtcdServers = model.Is("")
+				h.EtcdServers = model.Is(model.HostSet{})
 			}
 			if h.Roles.Node() { // as the data will say, as far as one can see
 				up := h.Runs(model.Kubelet) || !h.Up()

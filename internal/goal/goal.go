@@ -93,7 +93,10 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 	}
 	digests[ClusterAddon] = Sum(g.Applied())[:16]
 	for name, d := range digests {
-		g.Want.Addons[name] = model.Is(d)
+		g.Want.Addons[name] = model.NotInstalled()
+		if d != "" {
+			g.Want.Addons[name] = model.Valid(d)
+		}
 	}
 	g.Base = base
 	g.Want.CAsCreated = model.Is(true)

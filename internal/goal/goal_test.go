@@ -62,7 +62,7 @@ func TestWant(t *testing.T) {
 	if !cp.Keys.Is(model.SharedKeys) || !w.Keys.Is(model.PublicKeys) {
 		t.Error("CA keys belong on control planes, and nowhere else")
 	}
-	if !cp.EtcdServers.Is("cp1,cp2,cp3") || !w.Backends.Is("cp1,cp2,cp3") {
+	if all := model.SetOf[model.HostID]("cp1", "cp2", "cp3"); !cp.EtcdServers.Is(all) || !w.Backends.Is(all) {
 		t.Errorf("asks %v, backends %v", cp.EtcdServers, w.Backends)
 	}
 	if w.Components[model.Etcd].Disk.Known() || w.Components[model.APIServer].Disk.Known() || !w.Components[model.Kubelet].Disk.Known() {

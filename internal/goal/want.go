@@ -1,8 +1,6 @@
 package goal
 
 import (
-	"strings"
-
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
@@ -14,12 +12,12 @@ import (
 func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	m := model.Host{
 		Address: h.Node.Address, PodCIDR: h.Node.PodCIDR,
-		Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
-		System:   model.Is(h.System.Digest()),
+		Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
+		System:   model.Valid(h.System.Digest()),
 		Binaries: model.Is(h.ProgramsDigest()),
-		Images:   model.Is(strings.Join(h.Images, ",")),
+		Images:   model.Is(model.SetOf(h.Images...)),
 		Keys:     model.Is(model.PublicKeys),
-		Certs:    model.Is(CertsDigest(h.Certs)),
+		Certs:    model.Valid(CertsDigest(h.Certs)),
 	}
 	if h.Node.Worker {
 		m.Roles |= model.Worker
@@ -48,12 +46,12 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	return m
 }
 
-func set(nodes []topology.Node) string {
+func set(nodes []topology.Node) model.HostSet {
 	ids := make([]model.HostID, len(nodes))
 	for i, n := range nodes {
 		ids[i] = model.HostID(n.Name)
 	}
-	return model.Set(ids...)
+	return model.SetOf(ids...)
 }
 
 // CertsDigest is the fact by which a host's certificates are compared.

@@ -17,28 +17,37 @@ func Difference(have, want Host) string {
 	return strings.Join(out, ", ")
 }
 
+// observed is a Known of any type.
+type observed interface {
+	same(any) bool
+	quoted() string
+}
+
+func (k Known[T]) same(o any) bool { return Same(k, o.(Known[T])) }
+
+func (k Known[T]) quoted() string {
+	if !k.known {
+		return k.String()
+	}
+	return fmt.Sprintf("%q", k.String())
+}
+
 func walk(path string, a, b reflect.Value, out *[]string) {
+	have, known := a.Interface().(observed)
 	switch {
-	case strings.HasPrefix(a.Type().Name(), "Known["):
-		if !a.Field(0).Equal(b.Field(0)) || !a.Field(1).Equal(b.Field(1)) {
-			*out = append(*out, fmt.Sprintf("%s is %s, not %s", strings.TrimPrefix(path, "."), say(a), say(b)))
-		}
-	case a.Kind() == reflect.Struct:
-		for i := range a.NumField() {
-			walk(path+"."+a.Type().Field(i).Name, a.Field(i), b.Field(i), out)
+	case known:
+		if want := b.Interface().(observed); !have.same(want) {
+			*out = append(*out, fmt.Sprintf("%s is %s, not %s", strings.TrimPrefix(path, "."), have.quoted(), want.quoted()))
 		}
 	case a.Kind() == reflect.Array:
 		for i := range a.Len() {
 			walk(fmt.Sprintf("%s[%s]", path, Component(i)), a.Index(i), b.Index(i), out)
 		}
+	case a.Kind() == reflect.Struct && a.Type().Field(0).IsExported():
+		for i := range a.NumField() {
+			walk(path+"."+a.Type().Field(i).Name, a.Field(i), b.Field(i), out)
+		}
 	case !a.Equal(b):
 		*out = append(*out, fmt.Sprintf("%s is %v, not %v", strings.TrimPrefix(path, "."), a, b))
 	}
-}
-
-func say(k reflect.Value) string {
-	if !k.Field(1).Bool() {
-		return fmt.Sprintf("unknown (%s)", k.Field(2))
-	}
-	return fmt.Sprintf("%q", fmt.Sprint(k.Field(0)))
 }

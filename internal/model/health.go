@@ -18,14 +18,14 @@ type part struct {
 	etcd  bool // its etcd serves
 	voter bool // as a voter
 	api   bool // its API server answers, given one of the etcds that it asks
-	asks  string
+	asks  HostSet
 }
 
 // part of a host. One of whose membership nothing is known counts in the
 // quorum, and counts as down, once it may have joined.
 func (h *Host) part(id HostID) part {
 	m, known := h.Etcd.Member.Get()
-	p := part{id: id, asks: h.EtcdServers.Or("")}
+	p := part{id: id, asks: h.EtcdServers.Or(HostSet{})}
 	p.votes = known && m != NoMember && m != Learner || !known && h.Roles.Has(EtcdHost)
 	p.etcd = h.Up() && h.runs(Etcd) && h.Etcd.Healthy.Is(true)
 	p.voter = p.etcd && m == Voter
@@ -65,7 +65,7 @@ func serving(parts []part, dead HostID) []HostID {
 	for i := range parts {
 		p := &parts[i]
 		if p.api && p.id != dead && slices.ContainsFunc(parts, func(e part) bool {
-			return e.etcd && e.id != dead && InSet(p.asks, e.id)
+			return e.etcd && e.id != dead && p.asks.Has(e.id)
 		}) {
 			out = append(out, p.id)
 		}
@@ -130,8 +130,7 @@ func (h *Host) reaches(serving []HostID) bool {
 	if !h.runs(FrontDoor) {
 		return false
 	}
-	set := h.Backends.Or("")
-	return slices.ContainsFunc(serving, func(s HostID) bool { return InSet(set, s) })
+	return h.Backends.Or(HostSet{}).Any(serving)
 }
 
 // Health judges the cluster as it stands.
@@ -139,8 +138,8 @@ func (c Cluster) Health() Health {
 	parts := c.parts()
 	up := serving(parts, "")
 	h := Health{Etcd: quorum(parts, ""), API: len(up) > 0}
-	doors := map[string]Host{} // of the workers not stranded, by set of backends: most share one
-	lone := map[HostID]Host{}  // of those, who are critical themselves
+	doors := map[HostSet]Host{} // of the workers not stranded, by set of backends: most share one
+	lone := map[HostID]Host{}   // of those, who are critical themselves
 	for id, w := range c.Hosts {
 		switch {
 		case !w.client():
@@ -149,7 +148,7 @@ func (c Cluster) Health() Health {
 		case c.IsCritical(id):
 			lone[id] = w
 		default:
-			doors[w.Backends.Or("")] = w
+			doors[w.Backends.Or(HostSet{})] = w
 		}
 	}
 	slices.Sort(h.Stranded)
@@ -178,10 +177,10 @@ func (c Cluster) Health() Health {
 type Vital struct {
 	part
 	client, door bool
-	backends     string
+	backends     HostSet
 }
 
 // Vital is what the cluster's health depends on of this host.
 func (h *Host) Vital() Vital {
-	return Vital{part: h.part(""), client: h.client(), door: h.runs(FrontDoor), backends: h.Backends.Or("")}
+	return Vital{part: h.part(""), client: h.client(), door: h.runs(FrontDoor), backends: h.Backends.Or(HostSet{})}
 }

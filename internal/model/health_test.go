@@ -53,7 +53,7 @@ func cluster(words string) model.Cluster {
 	for i, word := range strings.Fields(words) {
 		h := member(word)
 		if h.Up() {
-			h.EtcdServers = model.Is(model.Set(ids...))
+			h.EtcdServers = model.Is(model.SetOf(ids...))
 		}
 		c.Put(ids[i], h)
 	}
@@ -157,8 +157,8 @@ func TestBorn(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	worker := func(backends string) model.Host {
-		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Backends: model.Is(backends)}
+	worker := func(backends ...model.HostID) model.Host {
+		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Backends: model.Is(model.SetOf(backends...))}
 		h.Components[model.Kubelet].Running, h.Components[model.FrontDoor].Running = model.Is("k"), model.Is("n")
 		return h
 	}
@@ -172,7 +172,7 @@ func TestHealth(t *testing.T) {
 		"three":              {"up up up", nil, true, "", ""},
 		"one":                {"up", nil, true, "", "a"},
 		"no quorum, no API":  {"up lost lost", nil, false, "", ""},
-		"worker of all":      {"up up up", func(c *model.Cluster) { c.Put("w", worker("a,b,c")) }, true, "", ""},
+		"worker of all":      {"up up up", func(c *model.Cluster) { c.Put("w", worker("a", "b", "c")) }, true, "", ""},
 		"worker of one":      {"up up up", func(c *model.Cluster) { c.Put("w", worker("b")) }, true, "", "b"},
 		"worker of one lost": {"up up lost", func(c *model.Cluster) { c.Put("w", worker("c")) }, true, "w", "ab"},
 		"worker without a door": {"up up up", func(c *model.Cluster) {
@@ -181,7 +181,7 @@ func TestHealth(t *testing.T) {
 			c.Put("w", h)
 		}, true, "w", ""},
 		"worker that does not run": {"up up up", func(c *model.Cluster) {
-			h := worker("")
+			h := worker()
 			h.Components[model.Kubelet].Running = model.Is("")
 			c.Put("w", h)
 		}, true, "", ""},
@@ -218,6 +218,6 @@ func notReady(c *model.Cluster, ids ...model.HostID) {
 
 func ownOnly(c *model.Cluster) {
 	for _, id := range c.IDs() {
-		c.Edit(id, func(h *model.Host) { h.EtcdServers = model.Is(string(id)) })
+		c.Edit(id, func(h *model.Host) { h.EtcdServers = model.Is(model.SetOf(id)) })
 	}
 }

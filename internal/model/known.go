@@ -4,6 +4,8 @@
 // plan does.
 package model
 
+import "fmt"
+
 // Known is an observed value, or the reason why there is none. The zero value
 // is unknown; unknown is never "absent".
 type Known[T comparable] struct {
@@ -44,6 +46,14 @@ func (k Known[T]) Or(def T) T {
 // Same compares two values; the reason of an unknown one takes no part.
 func Same[T comparable](a, b Known[T]) bool {
 	return a.known == b.known && a.v == b.v
+}
+
+// String is the value, or why there is none.
+func (k Known[T]) String() string {
+	if !k.known {
+		return "unknown (" + k.why + ")"
+	}
+	return fmt.Sprint(k.v)
 }
 
 // Because adds a reason to a known value: what is wrong with it.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // HostID is a host's name in the cluster file.
@@ -106,7 +105,7 @@ type EtcdState struct {
 	Member       Known[Member] // by the member list of those who have quorum
 	Healthy      Known[bool]   // this member serves (a learner: it is caught up)
 	DataLost     bool          // its data was seen to be none with which it can go on
-	Fenced       string        // hosts that this member has nothing to do with since a recovery, joined by commas
+	Fenced       HostSet       // hosts that this member has nothing to do with since a recovery
 }
 
 // NodeState is a host as the API server knows it.
@@ -124,19 +123,19 @@ type Host struct {
 	Address string // internal address
 	PodCIDR string
 
-	Reached     Known[bool]   // it answered
-	Obstacle    Known[string] // what forbids to touch it; "" is nothing
-	Packages    Known[string] // those missing, joined by blanks
-	System      Known[string] // digest of the OS settings that quorate made
-	Binaries    Known[string] // digest of the installed set
-	Images      Known[string] // the wanted images that are there, joined by commas
+	Reached     Known[bool]        // it answered
+	Obstacle    Known[string]      // what forbids to touch it; "" is nothing
+	Packages    Known[Set[string]] // those missing, by the command that they bring
+	System      Known[Installed]   // OS settings
+	Binaries    Known[string]      // digest of the installed set
+	Images      Known[Set[string]] // the wanted images that are there
 	Keys        Known[Keys]
-	Certs       Known[string] // digest of what the leaf certificates must be; "…!" when one is not
+	Certs       Known[Installed] // leaf certificates, by what they must be
 	Components  [NumComponents]ComponentState
 	Etcd        EtcdState
-	Ready       Known[bool]   // its API server's /readyz
-	EtcdServers Known[string] // hosts whose etcd its API server uses, joined by commas
-	Backends    Known[string] // hosts behind its front door, joined by commas
+	Ready       Known[bool]    // its API server's /readyz
+	EtcdServers Known[HostSet] // hosts whose etcd its API server uses
+	Backends    Known[HostSet] // hosts behind its front door
 	Node        NodeState
 	Clean       Known[bool] // nothing of quorate is left on it
 	Departed    Known[bool] // the cluster remembers it as a host that left the file
@@ -150,8 +149,8 @@ type Cluster struct {
 	CAsCreated Known[bool]
 	// Conflict names what makes the hosts disagree about which cluster this is.
 	Conflict string
-	// Addons are the digests of the applied cluster objects, by name.
-	Addons map[string]Known[string]
+	// Addons are the applied cluster objects, by name of their group.
+	Addons map[string]Known[Installed]
 
 	// critical are the hosts whose loss can matter to others, sorted.
 	critical []HostID
@@ -159,7 +158,7 @@ type Cluster struct {
 
 // New makes a cluster without hosts.
 func New(name string) Cluster {
-	return Cluster{Name: name, Hosts: map[HostID]Host{}, Addons: map[string]Known[string]{}}
+	return Cluster{Name: name, Hosts: map[HostID]Host{}, Addons: map[string]Known[Installed]{}}
 }
 
 // Put adds or replaces a host.
@@ -248,40 +247,6 @@ func (c Cluster) Critical() []HostID { return c.critical }
 func (c Cluster) IsCritical(id HostID) bool {
 	_, found := slices.BinarySearch(c.critical, id)
 	return found
-}
-
-// Set joins host names to a comparable set.
-func Set(ids ...HostID) string {
-	s := make([]string, len(ids))
-	for i, id := range ids {
-		s[i] = string(id)
-	}
-	slices.Sort(s)
-	return strings.Join(s, ",")
-}
-
-// InSet says whether a set made by Set holds id.
-func InSet(set string, id HostID) bool {
-	for set != "" {
-		first, rest, _ := strings.Cut(set, ",")
-		if first == string(id) {
-			return true
-		}
-		set = rest
-	}
-	return false
-}
-
-// SetOf splits a set made by Set.
-func SetOf(set string) []HostID {
-	if set == "" {
-		return nil
-	}
-	var out []HostID
-	for _, s := range strings.Split(set, ",") {
-		out = append(out, HostID(s))
-	}
-	return out
 }
 
 // Up says whether the host answered.

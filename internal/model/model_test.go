@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"slices"
 	"testing"
 
 	"quorate.dev/quorate/internal/model"
@@ -23,19 +24,26 @@ func TestKnown(t *testing.T) {
 }
 
 func TestSets(t *testing.T) {
-	s := model.Set("b", "a", "a10")
-	if s != "a,a10,b" || !model.InSet(s, "a10") || model.InSet(s, "a1") || model.InSet("", "a") || model.InSet("", "") {
+	type id = model.HostID
+	s, none := model.SetOf[id]("b", "a", "a10", "a"), model.HostSet{}
+	if !s.Has("a10") || s.Has("a1") || s.Has("") || none.Has("") || none.Has("a") {
 		t.Errorf("%q", s)
 	}
-	if len(model.SetOf("")) != 0 || len(model.SetOf(s)) != 3 {
-		t.Error("a set does not come apart as it was made")
+	if none.List() != nil || !slices.Equal(s.List(), []id{"a", "a10", "b"}) || s.String() != "a, a10, b" {
+		t.Errorf("%q comes apart as %q", s, s.List())
+	}
+	if !none.IsEmpty() || s.IsEmpty() || s.Any([]id{"c"}) || !s.Any([]id{"c", "b"}) {
+		t.Error("it does not know what it holds")
+	}
+	if s.With("c").Without(model.SetOf[id]("c", "d")) != s || s.Without(s) != none || model.SetOf[id]() != none {
+		t.Error("equal sets differ")
 	}
 }
 
 // TestTry: what is tried leaves no trace, in no clone either.
 func TestTry(t *testing.T) {
 	c := cluster("up up up")
-	c.Addons["x"] = model.Is("1")
+	c.Addons["x"] = model.Valid("1")
 	was, clone := c.Clone(), c.Clone()
 	c.Try(func(c *model.Cluster) {
 		c.Edit("a", func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })

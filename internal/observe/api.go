@@ -28,7 +28,7 @@ type APIView struct {
 	Through model.HostID
 	Nodes   map[model.HostID]kubeapi.NodeStatus
 	Moving  map[model.HostID][]kubeapi.Pod // what is still to move off nodes that leave
-	Addons  map[string]string
+	Addons  map[string]model.Installed
 	// Departed are the hosts that left the file, by what the cluster keeps: of
 	// the file applied last, and of those before while they are not clean.
 	Departed []kubeapi.Departed
@@ -73,17 +73,21 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 	if err != nil {
 		return err
 	}
-	addons, err := c.AddonDigests(ctx)
+	digests, err := c.AddonDigests(ctx)
 	if err != nil {
 		return err
 	}
+	addons := map[string]model.Installed{}
+	for name, digest := range digests {
+		addons[name] = model.Installed{Digest: digest, Valid: digest != ""}
+	}
 	// A workload's objects may be there while its pods are not.
 	for name, of := range map[string]string{addon.AddonCoreDNS: "coredns", addon.AddonMetricsServer: "metrics-server"} {
-		if ob.Goal.Want.Addons[name].Not("") && addons[name] != "" && ob.Goal.Bridged() {
+		if ob.Goal.Want.Addons[name].Not(model.Installed{}) && addons[name].Valid && ob.Goal.Bridged() {
 			if ready, want, err := c.Deployment(ctx, "kube-system", of); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			} else if err != nil || ready < want {
-				addons[name] += "!"
+				addons[name] = model.Installed{Digest: digests[name]}
 			}
 		}
 	}

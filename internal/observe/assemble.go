@@ -52,9 +52,9 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		case o.API.Err == nil && o.API.Addons != nil:
 			c.Addons[name] = model.Is(o.API.Addons[name])
 		case c.CAsCreated.Is(false):
-			c.Addons[name] = model.Is("")
+			c.Addons[name] = model.NotInstalled()
 		default:
-			c.Addons[name] = model.Unknown[string]("no API server answers")
+			c.Addons[name] = model.Unknown[model.Installed]("no API server answers")
 		}
 	}
 	return c
@@ -80,10 +80,10 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	want := hostOf(g, id)
 	h.Reached = model.Is(true)
 	h.Obstacle = model.Is(obstacle(g, o, id, f))
-	h.Packages = model.Is(strings.Join(f.Lacks, " "))
+	h.Packages = model.Is(model.SetOf(f.Lacks...))
 	h.System = system(want, f)
 	h.Binaries = programs(want, f)
-	h.Images = model.Is(strings.Join(slices.DeleteFunc(slices.Clone(want.Images), func(i string) bool { return !slices.Contains(f.Images, i) }), ","))
+	h.Images = model.Is(model.SetOf(slices.DeleteFunc(slices.Clone(want.Images), func(i string) bool { return !slices.Contains(f.Images, i) })...))
 	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Bootstrapped = model.Is(f.Data), model.Is(f.Bootstrapped) // data alone: it may be a birth that was cut short
@@ -97,7 +97,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	if !f.KubeletEnd.IsZero() && !f.Kubelet {
 		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
-	h.EtcdServers, h.Backends = model.Is(""), model.Is("")
+	h.EtcdServers, h.Backends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
 	if h.Runs(model.APIServer) {
 		h.EtcdServers = model.Is(o.named(g, f.EtcdServers))
 	}
@@ -139,7 +139,7 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 	return out
 }
 
-func system(want *goal.Host, f Facts) model.Known[string] {
+func system(want *goal.Host, f Facts) model.Known[model.Installed] {
 	sums := map[string]string{}
 	any := false
 	for path := range want.System.Sums() {
@@ -151,15 +151,15 @@ func system(want *goal.Host, f Facts) model.Known[string] {
 		}
 	}
 	if !any {
-		return model.Is("")
+		return model.NotInstalled()
 	}
 	digest := workload.DiskDigest(sums)
 	for k, v := range want.System.Sysctls {
 		if f.Sysctls[k] != v {
-			return model.Is(digest + "!").Because(fmt.Sprintf("%s is %q", k, f.Sysctls[k]))
+			return model.Invalid(digest).Because(fmt.Sprintf("%s is %q", k, f.Sysctls[k]))
 		}
 	}
-	return model.Is(digest)
+	return model.Valid(digest)
 }
 
 func programs(want *goal.Host, f Facts) model.Known[string] {
@@ -185,9 +185,9 @@ func digestOf(target string) string {
 	return ""
 }
 
-func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[string] {
+func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[model.Installed] {
 	if len(want.Certs) == 0 {
-		return model.Is("")
+		return model.NotInstalled()
 	}
 	var wrong []string
 	found := 0
@@ -208,21 +208,20 @@ func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[st
 	digest := goal.CertsDigest(want.Certs)
 	switch {
 	case found == 0:
-		return model.Is("")
+		return model.NotInstalled()
 	case len(wrong) > 0:
-		return model.Is(digest + "!").Because(strings.Join(wrong, "; "))
+		return model.Invalid(digest).Because(strings.Join(wrong, "; "))
 	}
-	return model.Is(digest)
+	return model.Valid(digest)
 }
 
 // named turns addresses, as configurations hold them, into hosts.
-func (o *Observation) named(g *goal.Goal, addresses []string) string {
+func (o *Observation) named(g *goal.Goal, addresses []string) model.HostSet {
 	var ids []model.HostID
 	for _, a := range addresses {
 		ids = append(ids, o.at(g, a))
 	}
-	slices.Sort(ids)
-	return model.Set(slices.Compact(ids)...)
+	return model.SetOf(ids...)
 }
 
 // at is the host with an internal address; an address nobody has is a host of

@@ -45,7 +45,7 @@ func rule(steps ...plan.Step) []plan.Rule {
 func three() model.Cluster {
 	c := model.New("t")
 	for _, id := range []model.HostID{"a", "b", "c"} {
-		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), EtcdServers: model.Is("a,b,c")}
+		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), EtcdServers: model.Is(model.SetOf[model.HostID]("a", "b", "c"))}
 		h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 		h.Components[model.Etcd].Running, h.Components[model.APIServer].Running = model.Is("e"), model.Is("a")
 		c.Put(id, h)
@@ -53,7 +53,7 @@ func three() model.Cluster {
 	return c
 }
 
-func system(s string) func(*model.Host) { return func(h *model.Host) { h.System = model.Is(s) } }
+func system(s string) func(*model.Host) { return func(h *model.Host) { h.System = model.Valid(s) } }
 func etcdStops(h *model.Host)           { h.Etcd.Healthy = model.Is(false) }
 func apiStops(h *model.Host)            { h.Ready = model.Is(false) }
 
@@ -80,7 +80,7 @@ func on(hosts string, s change) (out []plan.Step) {
 func TestStages(t *testing.T) {
 	binaries := func(h *model.Host) { h.Binaries = model.Is("new") }
 	after := func(c model.Cluster) error {
-		if !c.Hosts["a"].System.Is("x") {
+		if !c.Hosts["a"].System.Is(model.Installed{Digest: "x", Valid: true}) {
 			return errors.New("not yet")
 		}
 		return nil
@@ -97,7 +97,7 @@ func TestStages(t *testing.T) {
 		"an etcd restart exposes":          {on("a b", change{kind: "etcd", effect: system("x"), half: etcdStops}), "exposed etcd@a; exposed etcd@b"},
 		"safe steps first":                 {append(on("a", change{kind: "etcd", effect: system("x"), half: etcdStops}), on("b", change{kind: "s", effect: system("x")})...), "safe s@b; exposed etcd@a"},
 		"needs order, rules do not":        {append(on("b", change{kind: "second", effect: binaries, need: after}), on("a", change{kind: "first", effect: system("x")})...), "safe first@a; safe second@b"},
-		"not beside what it needs, broken": {append(on("a", change{kind: "first", effect: binaries, half: system("half")}), on("a", change{kind: "second", effect: func(h *model.Host) { h.Images = model.Is("i") }, need: half})...), "safe first@a; safe second@a"},
+		"not beside what it needs, broken": {append(on("a", change{kind: "first", effect: binaries, half: system("half")}), on("a", change{kind: "second", effect: func(h *model.Host) { h.Images = model.Is(model.SetOf("i")) }, need: half})...), "safe first@a; safe second@a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			have := three()
@@ -110,7 +110,7 @@ func TestStages(t *testing.T) {
 }
 
 func half(c model.Cluster) error {
-	if c.Hosts["a"].System.Is("half") {
+	if c.Hosts["a"].System.Is(model.Installed{Digest: "half", Valid: true}) {
 		return errors.New("half done")
 	}
 	return nil
@@ -135,10 +135,10 @@ func TestOutageIsTheLastResort(t *testing.T) {
 
 func TestCircle(t *testing.T) {
 	flip := func(h *model.Host) {
-		if h.System.Is("x") {
-			h.System = model.Is("y")
+		if h.System.Is(model.Installed{Digest: "x", Valid: true}) {
+			h.System = model.Valid("y")
 		} else {
-			h.System = model.Is("x")
+			h.System = model.Valid("x")
 		}
 	}
 	p := plan.Make(three(), three(), rule(change{kind: "flip", host: "a", effect: flip}))

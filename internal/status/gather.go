@@ -175,6 +175,6 @@ func issuer(ob *observe.Observation, f observe.Facts, of pki.CA) []byte {
 }
 
 // ids are the hosts of a set, [] when nothing is known.
-func ids(set model.Known[string]) []model.HostID {
-	return append([]model.HostID{}, model.SetOf(set.Or(""))...)
+func ids(set model.Known[model.HostSet]) []model.HostID {
+	return append([]model.HostID{}, set.Or(model.HostSet{}).List()...)
 }

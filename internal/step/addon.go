@@ -21,7 +21,7 @@ var workloads = []string{"coredns", "metrics-server"}
 type Addon struct {
 	on
 	Name   string
-	Digest model.Known[string]
+	Digest string
 }
 
 // About implements plan.Step.
@@ -40,7 +40,7 @@ func (s Addon) Need(c model.Cluster) error {
 	settled := false
 	for _, id := range c.IDs() {
 		h := c.Hosts[id]
-		if h.Node.Registered.Is(true) && c.Addons[s.Name].Is(s.Digest.Or("")+"!") && !podsRun(h) {
+		if h.Node.Registered.Is(true) && c.Addons[s.Name].Is(model.Installed{Digest: s.Digest}) && !podsRun(h) {
 			return notYet(c, id, fmt.Sprintf("it lacks nothing but pods that run, and the node %s does not do its work", id))
 		}
 		settled = settled || h.Node.Configured.Is(true)
@@ -60,7 +60,7 @@ func podsRun(h model.Host) bool {
 // Effect implements plan.Step.
 func (s Addon) Effect(c *model.Cluster) {
 	c.Addons = maps.Clone(c.Addons) // never in place: see model.Cluster.Try
-	c.Addons[s.Name] = s.Digest
+	c.Addons[s.Name] = model.Valid(s.Digest)
 }
 
 // Interim implements plan.Step.
@@ -82,7 +82,7 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 	if err := c.PutCluster(ctx, e.Goal.Applied()); err != nil {
 		return err
 	}
-	return c.NoteAddon(ctx, s.Name, s.Digest.Or(""))
+	return c.NoteAddon(ctx, s.Name, s.Digest)
 }
 
 // RemoveAddon takes away what the file has switched off, through the API server
@@ -103,7 +103,7 @@ func (s RemoveAddon) Need(c model.Cluster) error { return s.through(c) }
 // Effect implements plan.Step.
 func (s RemoveAddon) Effect(c *model.Cluster) {
 	c.Addons = maps.Clone(c.Addons)
-	c.Addons[s.Name] = model.Is("")
+	c.Addons[s.Name] = model.NotInstalled()
 }
 
 // Interim implements plan.Step: its digest goes last.

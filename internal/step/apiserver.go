@@ -33,13 +33,13 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 	if err := s.keptOut(c); err != nil && !running {
 		return err
 	}
-	for _, id := range model.SetOf(s.Want.EtcdServers.Or("")) {
+	for _, id := range s.Want.EtcdServers.Or(model.HostSet{}).List() {
 		e := c.Hosts[id]
 		if m, known := e.Etcd.Member.Get(); e.Up() && known && (m == model.Learner || m == model.NoMember) {
 			// A learner refuses requests, and the etcd client goes on asking it.
 			return fmt.Errorf("the etcd member of %s has no vote yet", id)
 		}
-		if running && !model.InSet(h.EtcdServers.Or(""), id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
+		if running && !h.EtcdServers.Or(model.HostSet{}).Has(id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the etcd member of %s is not a healthy voter yet", id))
 		}
 	}

@@ -75,7 +75,7 @@ func bootstrapReady(c model.Cluster) error {
 			continue
 		}
 		there++
-		if certs := h.Certs.Or(""); certs == "" || strings.HasSuffix(certs, "!") || h.Binaries.Or("") == "" {
+		if !h.Certs.Or(model.Installed{}).Valid || h.Binaries.Or("") == "" {
 			return fmt.Errorf("%s, which starts together with it, is not prepared yet", id)
 		}
 	}

@@ -17,12 +17,12 @@ import (
 // recovery, now that nothing of the old cluster is left on them.
 type Unfence struct {
 	on
-	Who string // a set
+	Who model.HostSet
 }
 
 // About implements plan.Step.
 func (s Unfence) About() plan.About {
-	return plan.About{Kind: "unfence", Host: s.ID, Title: "let " + strings.ReplaceAll(s.Who, ",", ", ") + " reach its etcd again", Why: "kept out since a recovery; no old data is left there"}
+	return plan.About{Kind: "unfence", Host: s.ID, Title: "let " + s.Who.String() + " reach its etcd again", Why: "kept out since a recovery; no old data is left there"}
 }
 
 // Need implements plan.Step.
@@ -30,7 +30,7 @@ func (s Unfence) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	for _, id := range model.SetOf(s.Who) {
+	for _, id := range s.Who.List() {
 		if !harmless(c, id) {
 			return fmt.Errorf("%s may still hold data of the old etcd cluster", id)
 		}
@@ -40,9 +40,7 @@ func (s Unfence) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s Unfence) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) {
-		h.Etcd.Fenced = model.Set(slices.DeleteFunc(model.SetOf(h.Etcd.Fenced), func(id model.HostID) bool { return model.InSet(s.Who, id) })...)
-	})
+	c.Edit(s.ID, func(h *model.Host) { h.Etcd.Fenced = h.Etcd.Fenced.Without(s.Who) })
 }
 
 // Interim implements plan.Step: the fence is the old or the new one.
@@ -52,7 +50,7 @@ func (s Unfence) Interim(*model.Cluster) {}
 func (s Unfence) Do(ctx context.Context, e Env) error {
 	var left []string
 	for id, addresses := range e.Fence {
-		if !model.InSet(s.Who, id) {
+		if !s.Who.Has(id) {
 			left = append(left, addresses...)
 		}
 	}
@@ -77,13 +75,13 @@ func PutFence(ctx context.Context, h host.Host, addresses []string) error {
 func unfence(have, _ model.Cluster) (out []plan.Step) {
 	for _, at := range have.Critical() {
 		var who []model.HostID
-		for _, id := range model.SetOf(have.Hosts[at].Etcd.Fenced) {
+		for _, id := range have.Hosts[at].Etcd.Fenced.List() {
 			if harmless(have, id) {
 				who = append(who, id)
 			}
 		}
 		if len(who) > 0 && have.Hosts[at].Up() {
-			out = append(out, Unfence{on{at, &model.Host{}}, model.Set(who...)})
+			out = append(out, Unfence{on{at, &model.Host{}}, model.SetOf(who...)})
 		}
 	}
 	return out
@@ -97,13 +95,13 @@ func harmless(c model.Cluster, id model.HostID) bool {
 		return c.Hosts[id].Up() && (e.Data.Is(false) || e.Member.Is(model.Voter) || e.Member.Is(model.Learner))
 	}
 	h := c.Hosts[id]
-	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(model.SetOf(h.EtcdServers.Or("")), func(e model.HostID) bool { return !clear(e) }))
+	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(h.EtcdServers.Or(model.HostSet{}).List(), func(e model.HostID) bool { return !clear(e) }))
 }
 
 // keptOut says whose etcd does not let a host in.
 func (o on) keptOut(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; h.Up() && model.InSet(h.Etcd.Fenced, o.ID) {
+		if h := c.Hosts[id]; h.Up() && h.Etcd.Fenced.Has(o.ID) {
 			return fmt.Errorf("%s does not let it reach its etcd yet", id)
 		}
 	}

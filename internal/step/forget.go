@@ -12,7 +12,7 @@ import (
 // Forget takes a host that was seen clean off the list of those that left.
 type Forget struct {
 	on
-	file model.Known[string] // the file that does not name it, by its digest
+	file model.Known[model.Installed] // the file that does not name it, by its digest
 }
 
 // About implements plan.Step. The list is written as a whole.

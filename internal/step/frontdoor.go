@@ -2,7 +2,6 @@ package step
 
 import (
 	"fmt"
-	"slices"
 
 	"quorate.dev/quorate/internal/model"
 )
@@ -23,19 +22,18 @@ func (s Run) doorReady(c model.Cluster, h model.Host) error {
 	if !h.Runs(model.FrontDoor) || len(serving) == 0 {
 		return nil
 	}
-	if !slices.ContainsFunc(serving, func(id model.HostID) bool { return model.InSet(s.Want.Backends.Or(""), id) }) {
-		return fmt.Errorf("none of the API servers that it shall lead to answers (%s)", s.Want.Backends.Or(""))
+	has, wants := h.Backends.Or(model.HostSet{}), s.Want.Backends.Or(model.HostSet{})
+	if !wants.Any(serving) {
+		return fmt.Errorf("none of the API servers that it shall lead to answers (%s)", wants)
 	}
 	// What is taken from behind the door still answers.
-	loses := slices.ContainsFunc(serving, func(id model.HostID) bool {
-		return model.InSet(h.Backends.Or(""), id) && !model.InSet(s.Want.Backends.Or(""), id)
-	})
-	for _, id := range model.SetOf(s.Want.Backends.Or("")) {
+	loses := has.Without(wants).Any(serving)
+	for _, id := range wants.List() {
 		b := c.Hosts[id]
-		if !model.InSet(h.Backends.Or(""), id) && !(b.Up() && b.Ready.Is(true)) {
+		if !has.Has(id) && !(b.Up() && b.Ready.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
-		for _, e := range model.SetOf(b.EtcdServers.Or("")) {
+		for _, e := range b.EtcdServers.Or(model.HostSet{}).List() {
 			if loses && !c.Hosts[e].Roles.Has(model.EtcdHost) {
 				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
 			}

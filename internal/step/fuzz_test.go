@@ -24,17 +24,18 @@ func one[T comparable](r *rand.Rand, values ...T) model.Known[T] {
 
 // chaos is a goal and any state whatever of its hosts, and of some that leave.
 func chaos(r *rand.Rand) (have, w model.Cluster) {
+	no := model.Installed{}
 	n, workers := 1+r.IntN(4), r.IntN(2)
 	w = want(strings.Join(names[:n], " "), strings.Join(names[n:n+workers], " "))
 	have = model.New("t")
-	some := func() string {
+	some := func() model.HostSet {
 		var ids []model.HostID
 		for _, s := range names[:n+1] {
 			if r.IntN(3) > 0 {
 				ids = append(ids, model.HostID(s))
 			}
 		}
-		return model.Set(ids...)
+		return model.SetOf(ids...)
 	}
 	for i, s := range names[:n+workers+r.IntN(3)] {
 		id := model.HostID(s)
@@ -48,10 +49,10 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			continue
 		}
 		h := model.Host{Roles: want.Roles, Reached: one(r, true, true, true), Obstacle: one(r, "", "", "", "", "", "", "foreign"),
-			Packages: one(r, "", "", "nginx"), System: one(r, "", "x", want.System.Or("")), Binaries: one(r, "", want.Binaries.Or("")),
-			Images: one(r, "", want.Images.Or("")), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
-			Certs: one(r, "", want.Certs.Or("")+"!", want.Certs.Or("")), Ready: one(r, true, true, false), Clean: one(r, false), Departed: one(r, true, false),
-			EtcdServers: one(r, some(), want.EtcdServers.Or("")), Backends: one(r, some(), want.Backends.Or("")),
+			Packages: one(r, model.Set[string]{}, model.Set[string]{}, model.SetOf("nginx")), System: one(r, no, model.Installed{Digest: "x", Valid: true}, want.System.Or(no)), Binaries: one(r, "", want.Binaries.Or("")),
+			Images: one(r, model.Set[string]{}, want.Images.Or(model.Set[string]{})), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
+			Certs: one(r, no, model.Installed{Digest: want.Certs.Or(no).Digest}, want.Certs.Or(no)), Ready: one(r, true, true, false), Clean: one(r, false), Departed: one(r, true, false),
+			EtcdServers: one(r, some(), want.EtcdServers.Or(model.HostSet{})), Backends: one(r, some(), want.Backends.Or(model.HostSet{})),
 			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Configured: one(r, true, false), Drained: one(r, true, false)}}
 		h.Etcd = model.EtcdState{Data: one(r, true, false), Bootstrapped: one(r, true, false), Healthy: one(r, true, true, false),
 			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}
@@ -72,7 +73,7 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 	}
 	have.CAsCreated = one(r, true, true, false)
 	for name, d := range w.Addons {
-		have.Addons[name] = one(r, "", d.Or(""), "older")
+		have.Addons[name] = one(r, no, d.Or(no), model.Installed{Digest: "older", Valid: true})
 	}
 	return have, w
 }

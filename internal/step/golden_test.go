@@ -137,11 +137,11 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 	case "running":
 		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("older") })
 	case "certs":
-		edit(func(h *model.Host) { h.Certs = model.Is(h.Certs.Or("") + "!") })
+		edit(func(h *model.Host) { h.Certs = model.Invalid(h.Certs.Or(model.Installed{}).Digest) })
 	case "foreign":
 		edit(func(h *model.Host) { h.Obstacle = model.Is("it runs another Kubernetes (/etc/rancher)") })
 	case "addon":
-		c.Addons[words[1]] = model.Is("digest")
+		c.Addons[words[1]] = model.Valid("digest")
 	case "ghost":
 		h := model.Host{Node: model.NodeState{Registered: model.Is(true)}}
 		h.Etcd.Member = model.Is(model.Voter)
@@ -165,17 +165,17 @@ func recovered(c *model.Cluster, on model.HostID) {
 						others = append(others, o)
 					}
 				}
-				h.Etcd.Fenced = model.Set(others...)
+				h.Etcd.Fenced = model.SetOf(others...)
 			}
 			if id != on && h.Roles.Has(model.ControlPlane) || h.Components[model.APIServer].Running.Not("") && id != on {
 				h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 				h.Node.Ready = model.Is(false)
 				return
 			}
-			h.Backends = model.Is(string(on))
+			h.Backends = model.Is(model.SetOf(on))
 			led := []model.Component{model.FrontDoor}
 			if id == on {
-				h.EtcdServers = model.Is(string(on))
+				h.EtcdServers = model.Is(model.SetOf(on))
 				led = append(led, model.APIServer)
 			}
 			for _, v := range led {

@@ -132,7 +132,7 @@ func (s Certs) Effect(c *model.Cluster) {
 // Interim implements plan.Step: each key and its certificate are replaced one
 // rename after the other; what runs keeps the pair it has loaded.
 func (s Certs) Interim(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Certs = model.Unknown[string]("being issued") })
+	c.Edit(s.ID, func(h *model.Host) { h.Certs = model.Unknown[model.Installed]("being issued") })
 }
 
 // Do implements Action. The folder is made beside its place and renamed, so

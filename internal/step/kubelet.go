@@ -38,7 +38,7 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 	if len(serving) == 0 {
 		return errors.New("no API server answers yet")
 	}
-	if !c.Addons["rbac"].Known() || c.Addons["rbac"].Is("") {
+	if !c.Addons["rbac"].Known() || c.Addons["rbac"].Is(model.Installed{}) {
 		return errors.New("the API does not know yet what a joining node may do")
 	}
 	if s.Want.Roles.Has(model.ControlPlane) {
@@ -47,7 +47,7 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		}
 	} else if !h.Runs(model.FrontDoor) {
 		return errors.New("its front door does not run yet")
-	} else if !slices.ContainsFunc(serving, func(id model.HostID) bool { return model.InSet(h.Backends.Or(""), id) }) {
+	} else if !h.Backends.Or(model.HostSet{}).Any(serving) {
 		return errors.New("its front door leads to no API server that answers")
 	}
 	return nil

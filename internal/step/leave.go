@@ -23,7 +23,7 @@ func stays(h model.Host) bool {
 // that leaves.
 func (o on) unused(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && model.InSet(h.EtcdServers.Or(""), o.ID) {
+		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && h.EtcdServers.Or(model.HostSet{}).Has(o.ID) {
 			return fmt.Errorf("the API server of %s still uses its etcd", id)
 		}
 	}
@@ -55,7 +55,7 @@ func (s Stop) Need(c model.Cluster) error {
 	}
 	var first model.HostID
 	for id, h := range c.Hosts {
-		if id != s.ID && stays(h) && h.Up() && h.Runs(model.FrontDoor) && model.InSet(h.Backends.Or(""), s.ID) && (first == "" || id < first) {
+		if id != s.ID && stays(h) && h.Up() && h.Runs(model.FrontDoor) && h.Backends.Or(model.HostSet{}).Has(s.ID) && (first == "" || id < first) {
 			first = id
 		}
 	}
@@ -73,7 +73,7 @@ func (s Stop) Effect(c *model.Cluster) {
 				h.Components[v].Running = model.Is("")
 			}
 		}
-		h.Ready, h.EtcdServers, h.Backends = model.Is(false), model.Is(""), model.Is("")
+		h.Ready, h.EtcdServers, h.Backends = model.Is(false), model.Is(model.HostSet{}), model.Is(model.HostSet{})
 	})
 }
 
@@ -132,9 +132,9 @@ func (s Clean) Interim(c *model.Cluster) {
 // bare is a host with nothing of quorate on it.
 func bare(h model.Host) model.Host {
 	b := model.Host{Roles: h.Roles, Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
-		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
+		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys), Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), EtcdServers: model.Is(""), Backends: model.Is(""),
+		Ready: model.Is(false), EtcdServers: model.Is(model.HostSet{}), Backends: model.Is(model.HostSet{}),
 		Node: noNode, Clean: model.Is(true), Departed: h.Departed}
 	for v := range b.Components {
 		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}

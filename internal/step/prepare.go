@@ -30,7 +30,7 @@ func (s Packages) Need(c model.Cluster) error { return s.reach(c) }
 
 // Effect implements plan.Step.
 func (s Packages) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Packages = model.Is("") })
+	c.Edit(s.ID, func(h *model.Host) { h.Packages = model.Is(model.Set[string]{}) })
 }
 
 // Interim implements plan.Step.
@@ -59,7 +59,7 @@ func (s System) Effect(c *model.Cluster) {
 
 // Interim implements plan.Step.
 func (s System) Interim(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.System = model.Unknown[string]("being changed") })
+	c.Edit(s.ID, func(h *model.Host) { h.System = model.Unknown[model.Installed]("being changed") })
 }
 
 // Binaries puts the programs onto the host.
@@ -96,7 +96,7 @@ type Images struct{ on }
 
 // About implements plan.Step.
 func (s Images) About() plan.About {
-	return plan.About{Kind: "images", Host: s.ID, Title: "import images", Why: s.Want.Images.Or("")}
+	return plan.About{Kind: "images", Host: s.ID, Title: "import images", Why: s.Want.Images.Or(model.Set[string]{}).String()}
 }
 
 // Need implements plan.Step.
@@ -120,10 +120,10 @@ func (s Images) Interim(*model.Cluster) {}
 
 // Do implements Action.
 func (s Packages) Do(ctx context.Context, e Env) error {
-	lacks := strings.Fields(e.Have.Hosts[s.ID].Packages.Or(""))
+	lacks := e.Have.Hosts[s.ID].Packages.Or(model.Set[string]{})
 	var debian, redhat []string
 	for _, n := range append(slices.Clone(goal.Needs), goal.StreamModule) {
-		if slices.Contains(lacks, n.Command) {
+		if lacks.Has(n.Command) {
 			debian, redhat = append(debian, n.Debian), append(redhat, n.RedHat)
 		}
 	}
@@ -135,7 +135,7 @@ case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || t
 for c in $3; do
 	case $c in /*) [ -e "$c" ] ;; *) command -v "$c" >/dev/null ;; esac || { echo "$c is not there although its package is; install it by hand" >&2; exit 1; }
 done`
-	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "), strings.Join(lacks, " "))
+	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "), strings.Join(lacks.List(), " "))
 	return err
 }
 

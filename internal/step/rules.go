@@ -30,7 +30,7 @@ func hosts(one func(have *model.Host, at on, c model.Cluster) []plan.Step) plan.
 }
 
 func prepare(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
-	if !have.Packages.Is("") {
+	if !have.Packages.Is(model.Set[string]{}) {
 		out = append(out, Packages{at})
 	}
 	if !model.Same(have.System, at.Want.System) {
@@ -142,11 +142,11 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 	for _, name := range slices.Sorted(maps.Keys(want.Addons)) {
 		id := through[i%len(through)]
 		w := want.Hosts[id]
-		switch off := want.Addons[name].Is(""); {
-		case off && have.Addons[name].Not(""): // while it is unknown, nothing says that it is there
+		switch off := want.Addons[name].Is(model.Installed{}); {
+		case off && have.Addons[name].Not(model.Installed{}): // while it is unknown, nothing says that it is there
 			out = append(out, RemoveAddon{on{id, &w}, name})
 		case !off && !model.Same(have.Addons[name], want.Addons[name]):
-			out = append(out, Addon{on{id, &w}, name, want.Addons[name]})
+			out = append(out, Addon{on{id, &w}, name, want.Addons[name].Or(model.Installed{}).Digest})
 		default:
 			continue
 		}

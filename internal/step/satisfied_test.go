@@ -22,7 +22,7 @@ func missing(c, want model.Cluster) string {
 				out = append(out, fmt.Sprintf("%s: %s", id, what))
 			}
 		}
-		differs("packages", h.Packages.Is(""))
+		differs("packages", h.Packages.Is(model.Set[string]{}))
 		differs("system", model.Same(h.System, w.System))
 		differs("binaries", model.Same(h.Binaries, w.Binaries))
 		differs("images", model.Same(h.Images, w.Images))
@@ -52,7 +52,7 @@ func missing(c, want model.Cluster) string {
 		}
 	}
 	for name, digest := range want.Addons {
-		if off := digest.Is(""); off && c.Addons[name].Not("") || !off && !model.Same(c.Addons[name], digest) {
+		if off := digest.Is(model.Installed{}); off && c.Addons[name].Not(model.Installed{}) || !off && !model.Same(c.Addons[name], digest) {
 			out = append(out, "addon "+name)
 		}
 	}

@@ -85,7 +85,7 @@ func (o on) prepared(c model.Cluster) error {
 // equipped is the need of the first thing that is written on a host: what
 // cannot be had is found out before anything is changed.
 func (o on) equipped(c model.Cluster) error {
-	if lacks, known := c.Hosts[o.ID].Packages.Get(); !known || lacks != "" {
+	if lacks, known := c.Hosts[o.ID].Packages.Get(); !known || !lacks.IsEmpty() {
 		return errors.New("its packages are not installed yet")
 	}
 	return nil

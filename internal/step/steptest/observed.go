@@ -66,7 +66,7 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	}
 	if len(serving) == 0 && born {
 		for name := range c.Addons {
-			c.Addons[name] = model.Unknown[string](noAPI)
+			c.Addons[name] = model.Unknown[model.Installed](noAPI)
 		}
 	}
 	switch {

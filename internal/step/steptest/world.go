@@ -14,17 +14,18 @@ import (
 func Want(cps, workers string) model.Cluster {
 	c := model.New("t")
 	set := strings.ReplaceAll(cps, " ", ",")
+	masters := Hosts(cps)
 	put := func(name string, roles model.Role) {
-		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(""),
-			System: model.Is("sys-" + set), Binaries: model.Is("bin"), Images: model.Is("img"), Keys: model.Is(model.PublicKeys),
-			Certs: model.Is("certs"), Backends: model.Is(set),
+		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
+			System: model.Valid("sys-" + set), Binaries: model.Is("bin"), Images: model.Is(model.SetOf("img")), Keys: model.Is(model.PublicKeys),
+			Certs: model.Valid("certs"), Backends: model.Is(masters),
 			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}}
 		services := []model.Component{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
 		if roles.Has(model.ControlPlane) {
 			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
-			h.Keys, h.EtcdServers, h.Ready = model.Is(model.SharedKeys), model.Is(set), model.Is(true)
+			h.Keys, h.EtcdServers, h.Ready = model.Is(model.SharedKeys), model.Is(masters), model.Is(true)
 			h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
-			h.Certs = model.Is("certs-" + set)
+			h.Certs = model.Valid("certs-" + set)
 		}
 		for _, v := range services {
 			d := v.String()
@@ -48,18 +49,27 @@ func Want(cps, workers string) model.Cluster {
 	}
 	c.CAsCreated = model.Is(true)
 	for _, a := range []string{"rbac", "coredns", "cluster"} {
-		c.Addons[a] = model.Is(a + "-" + set)
+		c.Addons[a] = model.Valid(a + "-" + set)
 	}
-	c.Addons["metrics-server"] = model.Is("") // switched off
+	c.Addons["metrics-server"] = model.NotInstalled() // switched off
 	return c
+}
+
+// Hosts is a set of hosts, of names with blanks between.
+func Hosts(names string) model.HostSet {
+	var ids []model.HostID
+	for _, n := range strings.Fields(names) {
+		ids = append(ids, model.HostID(n))
+	}
+	return model.SetOf(ids...)
 }
 
 // Bare is a fresh machine.
 func Bare(roles model.Role) model.Host {
-	h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is("nginx"),
-		System: model.Is(""), Binaries: model.Is(""), Images: model.Is(""), Keys: model.Is(model.NoKeys), Certs: model.Is(""),
+	h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.SetOf("nginx")),
+		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys), Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), EtcdServers: model.Is(""), Backends: model.Is(""),
+		Ready: model.Is(false), EtcdServers: model.Is(model.HostSet{}), Backends: model.Is(model.HostSet{}),
 		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
 	for v := range h.Components {
 		h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
@@ -90,7 +100,7 @@ func Nothing() model.Cluster {
 	c := model.New("t")
 	c.CAsCreated = model.Is(false)
 	for _, a := range []string{"rbac", "coredns", "cluster", "metrics-server"} {
-		c.Addons[a] = model.Is("")
+		c.Addons[a] = model.NotInstalled()
 	}
 	return c
 }
