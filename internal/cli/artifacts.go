@@ -29,7 +29,7 @@ func artifactsBuild() *cobra.Command {
 	var kubernetes, source, arch string
 	var test bool
 	cmd := &cobra.Command{
-		Use: "build", Example: "  quorate artifacts build --kubernetes v1.36.3",
+		Use: "build", Example: "  quorate artifacts build --kubernetes-version v1.36.3",
 		Short: "Bring everything the systemd flavour needs into the store",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
