@@ -12,7 +12,7 @@ LDFLAGS := -s -w -X quorate.dev/quorate/internal/cli.Version=$(VERSION)
 QUORATE := bin/quorate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench clean
+.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench bench-faults clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: ## gofmt, go vet, staticcheck, shell syntax, links between the documents
 
 bench: setup artifacts ## time everything that has a target; BENCH_RUNS=5 (for others: hack/bench.sh -h)
 	@hack/bench.sh -quorate $(QUORATE)
+
+bench-faults: setup artifacts ## what clients feel when a control plane falls silent, hangs or loses its power (for others: go run ./test/faults -h)
+	@go run ./test/faults -quorate $(QUORATE) $(FAULTS)
 
 clean: ## remove what was built here; the artefact store and the lab image stay
 	@rm -rf bin

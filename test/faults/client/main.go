@@ -1,0 +1,259 @@
+// Command client is what a faulty cluster's users are: it runs on a lab host
+// and asks an API server through several ways at once, with new connections, on
+// standing ones and by a watch. It reads a Job from stdin and writes a Report.
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// Job is what to ask, and for how long.
+type Job struct {
+	Ways    map[string]string // URL by name
+	CA      []byte            // PEM
+	Cert    []byte
+	Key     []byte
+	Server  string  // the name by which the server's certificate is checked
+	Object  string  // path of a ConfigMap that is read and written
+	Seconds float64 // how long to ask
+	Limit   float64 // seconds after which a request has failed
+}
+
+// Row is what one client noticed on one way.
+type Row struct {
+	Way, Client string
+	Requests    int
+	Failed      int     // within the limit
+	Slow        int     // took over a second, or failed
+	Longest     float64 // seconds, of a request that was answered
+	Gap         float64 // longest time between two answers on one connection, in seconds
+	GapAt       float64 // seconds after the start, when that gap began
+	First       string  // the first failure
+}
+
+func main() {
+	var job Job
+	if err := json.NewDecoder(os.Stdin).Decode(&job); err != nil {
+		fmt.Fprintln(os.Stderr, "client: read the job:", err)
+		os.Exit(1)
+	}
+	rows, err := run(job)
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(rows)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "client:", err)
+		os.Exit(1)
+	}
+}
+
+// tally counts one row.
+type tally struct {
+	mu    sync.Mutex
+	row   Row
+	begun time.Time
+}
+
+// line is a connection, or all new ones together: the time between its answers
+// is what its user feels.
+type line struct {
+	*tally
+	last time.Time
+}
+
+func (t *tally) line() *line { return &line{t, time.Now()} }
+
+func (t *line) answered(took time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.row.Requests++
+	if err != nil {
+		t.row.Failed++
+		t.row.Slow++
+		if t.row.First == "" {
+			t.row.First = err.Error()
+		}
+		return
+	}
+	if took > time.Second {
+		t.row.Slow++
+	}
+	t.row.Longest = max(t.row.Longest, took.Seconds())
+	t.gap()
+}
+
+// gap ends one gap and begins the next.
+func (t *line) gap() {
+	now := time.Now()
+	if d := now.Sub(t.last).Seconds(); d > t.row.Gap {
+		t.row.Gap, t.row.GapAt = d, t.last.Sub(t.begun).Seconds()
+	}
+	t.last = now
+}
+
+func (t *line) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gap()
+}
+
+func run(job Job) ([]Row, error) {
+	pair, err := tls.X509KeyPair(job.Cert, job.Key)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(job.CA)
+	conf := &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: job.Server, NextProtos: []string{"h2", "http/1.1"}}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(job.Seconds*float64(time.Second)))
+	defer cancel()
+	var tallies []*tally
+	var wg sync.WaitGroup
+	limit := time.Duration(job.Limit * float64(time.Second))
+	for way, url := range job.Ways {
+		for _, c := range []struct {
+			name string
+			ask  func(context.Context, *tally)
+		}{
+			{"new", func(ctx context.Context, t *tally) { fresh(ctx, conf, url+job.Object, limit, t) }},
+			{"standing reads", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodGet, url+job.Object, limit, t) }},
+			{"standing writes", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodPatch, url+job.Object, limit, t) }},
+			{"watch", func(ctx context.Context, t *tally) { watch(ctx, conf, url, job.Object, t) }},
+		} {
+			t := &tally{row: Row{Way: way, Client: c.name}, begun: time.Now()}
+			tallies = append(tallies, t)
+			wg.Go(func() { c.ask(ctx, t) })
+		}
+	}
+	wg.Wait()
+	var rows []Row
+	for _, t := range tallies {
+		rows = append(rows, t.row)
+	}
+	return rows, nil
+}
+
+// transport is HTTP/2 with client-go's health checks: a ping after 30 s without
+// a frame, given up after 15 s (k8s.io/apimachinery/pkg/util/net).
+func transport(conf *tls.Config) *http.Transport {
+	t := &http.Transport{TLSClientConfig: conf.Clone(), DialContext: (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext}
+	if h2, err := http2.ConfigureTransports(t); err == nil {
+		h2.ReadIdleTimeout, h2.PingTimeout = 30*time.Second, 15*time.Second
+	}
+	return t
+}
+
+func ask(c *http.Client, method, url string, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var body io.Reader
+	if method == http.MethodPatch {
+		body = strings.NewReader(fmt.Sprintf(`{"data":{"at":"%d"}}`, time.Now().UnixNano()))
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return err
+	}
+	if method == http.MethodPatch {
+		r.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	resp, err := c.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", method, resp.Status)
+	}
+	return nil
+}
+
+// fresh asks ten times a second, each time on a connection of its own, also
+// while earlier requests have no answer yet.
+func fresh(ctx context.Context, conf *tls.Config, url string, limit time.Duration, t *tally) {
+	l := t.line()
+	var wg sync.WaitGroup
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			wg.Go(func() {
+				tr := transport(conf)
+				defer tr.CloseIdleConnections()
+				begun := time.Now()
+				err := ask(&http.Client{Transport: tr}, http.MethodGet, url, limit)
+				l.answered(time.Since(begun), err)
+			})
+		}
+	}
+	wg.Wait()
+	l.end()
+}
+
+// standing asks five times a second on each of four connections, each kept as long as it
+// lives, one request after the other on each.
+func standing(ctx context.Context, conf *tls.Config, method, url string, limit time.Duration, t *tally) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			c, l := &http.Client{Transport: transport(conf)}, t.line()
+			for ctx.Err() == nil {
+				begun := time.Now()
+				err := ask(c, method, url, limit)
+				l.answered(time.Since(begun), err)
+				time.Sleep(max(0, 200*time.Millisecond-time.Since(begun)))
+			}
+			l.end()
+			c.CloseIdleConnections()
+		})
+	}
+	wg.Wait()
+}
+
+// watch holds a watch of the object, which the writers change all the time, and
+// begins it anew when it ends. An event is an answer; a break is a failure.
+func watch(ctx context.Context, conf *tls.Config, url, object string, t *tally) {
+	c := &http.Client{Transport: transport(conf)}
+	l := t.line()
+	dir, name := object[:strings.LastIndex(object, "/")], object[strings.LastIndex(object, "/")+1:]
+	for ctx.Err() == nil {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+dir+"?watch=1&fieldSelector=metadata.name="+name, nil)
+		if err != nil {
+			return
+		}
+		resp, err := c.Do(r)
+		if err == nil {
+			lines := bufio.NewScanner(resp.Body)
+			lines.Buffer(nil, 1<<20)
+			for lines.Scan() {
+				l.answered(0, nil)
+			}
+			err = fmt.Errorf("watch ended: %v", lines.Err())
+			resp.Body.Close()
+		}
+		if ctx.Err() == nil {
+			l.answered(0, err)
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	l.end()
+}
