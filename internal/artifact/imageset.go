@@ -65,7 +65,7 @@ func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image,
 	}
 	tell := teller(key.Component, progress)
 	names := []string{name}
-	if have, missing, err := s.lookup(key, names); err != nil || len(missing) == 0 {
+	if have, missing, err := s.lookup(key, names, tell); err != nil || len(missing) == 0 {
 		tell("cached", name, 1, 1)
 		return have[name], err
 	}
@@ -74,12 +74,13 @@ func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image,
 		return File{}, err
 	}
 	defer w.end()
-	if have, missing, err := s.lookup(key, names); err != nil || len(missing) == 0 {
+	if have, missing, err := s.lookup(key, names, tell); err != nil || len(missing) == 0 {
 		tell("done", name, 1, 1)
 		return have[name], err
 	}
 	start := time.Now()
 	var list []named
+	of := origin{images: map[string]string{}}
 	for i, img := range imgs {
 		if err := ctx.Err(); err != nil {
 			return File{}, fmt.Errorf("make %s: %w", name, err)
@@ -89,6 +90,11 @@ func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image,
 		if err != nil {
 			return File{}, err
 		}
+		digest, err := got.Digest()
+		if err != nil {
+			return File{}, fmt.Errorf("make %s: digest of %s: %w", name, img.ref(v), err)
+		}
+		of.images[img.ref(v)] = digest.String()
 		list = append(list, named{ref: img.ref(v), img: got})
 	}
 	path := filepath.Join(w.dir, name)
@@ -107,7 +113,7 @@ func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image,
 	if err != nil {
 		return File{}, err
 	}
-	if err := s.record(key, time.Since(start), f); err != nil {
+	if err := s.record(key, time.Since(start), of, f); err != nil {
 		return File{}, err
 	}
 	tell("done", name, 1, 1)

@@ -44,9 +44,13 @@ type Entry struct {
 
 // Record is one file of an entry.
 type Record struct {
-	SHA256 string    `json:"sha256"`
-	Size   int64     `json:"size"`
-	Made   time.Time `json:"made"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+	// From is the SHA-256 of the download that it came out of.
+	From string `json:"from,omitempty"`
+	// Images are the digests of the manifests in an image set, by the images' names.
+	Images map[string]string `json:"images,omitempty"`
+	Made   time.Time         `json:"made"`
 	// Seconds is how long the making of this file and of those made with it took.
 	Seconds float64 `json:"seconds"`
 }
@@ -61,26 +65,48 @@ func (s *Store) entryPath(key Key) string {
 	return filepath.Join(s.root, "index", key.id()+".json")
 }
 
-// lookup returns those of names that the store has under key, and the rest.
-func (s *Store) lookup(key Key, names []string) (have map[string]File, missing []string, err error) {
+// lookup returns those of names that the store has under key with the content
+// that it recorded, and the rest. A file that was changed is set aside, and said.
+func (s *Store) lookup(key Key, names []string, tell telling) (have map[string]File, missing []string, err error) {
+	return s.lookupOf(key, names, tell, func(string, Record) bool { return true })
+}
+
+// lookupOf is lookup among the records that serve.
+func (s *Store) lookupOf(key Key, names []string, tell telling, serves func(name string, r Record) bool) (map[string]File, []string, error) {
 	e, err := s.readEntry(s.entryPath(key))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	have = map[string]File{}
+	defer s.verified.save()
+	have, missing := map[string]File{}, []string(nil)
 	for _, n := range names {
 		r, ok := e.Files[n]
-		if f := s.file(n, r); ok && s.present(f) {
-			have[n] = f
-		} else {
+		f := s.file(n, r)
+		switch {
+		case !ok || !serves(n, r) || !s.present(f):
 			missing = append(missing, n)
+		case s.verified.holds(f):
+			have[n] = f
+		default:
+			missing = append(missing, n)
+			at, err := s.setAside(f)
+			if err != nil {
+				return nil, nil, err
+			}
+			tell("damaged", fmt.Sprintf("%s was changed in the store; the changed file is kept at %s, and it is made again", n, at), 0, 0)
 		}
 	}
 	return have, missing, nil
 }
 
+// origin is what a record says of where files came from.
+type origin struct {
+	from   string            // SHA-256 of the download
+	images map[string]string // digests of an image set's manifests, by name
+}
+
 // record adds files to the entry of key. The caller holds the component's lock.
-func (s *Store) record(key Key, took time.Duration, files ...File) error {
+func (s *Store) record(key Key, took time.Duration, of origin, files ...File) error {
 	path := s.entryPath(key)
 	e, err := s.readEntry(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -91,7 +117,8 @@ func (s *Store) record(key Key, took time.Duration, files ...File) error {
 		e.Files = map[string]Record{}
 	}
 	for _, f := range files {
-		e.Files[f.Name] = Record{SHA256: f.SHA256, Size: f.Size, Made: time.Now().UTC().Truncate(time.Second), Seconds: took.Round(100 * time.Millisecond).Seconds()}
+		e.Files[f.Name] = Record{SHA256: f.SHA256, Size: f.Size, From: of.from, Images: of.images,
+			Made: time.Now().UTC().Truncate(time.Second), Seconds: took.Round(100 * time.Millisecond).Seconds()}
 	}
 	data, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {

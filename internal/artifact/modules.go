@@ -52,7 +52,7 @@ func (m *Modules) Fetch(ctx context.Context, v Versions, arch string, names []st
 // component makes the named programs of one recipe.
 func (m *Modules) component(ctx context.Context, g golang, r recipe, key Key, names []string, progress func(Event)) (map[string]File, error) {
 	tell := teller(r.component, progress)
-	have, missing, err := m.store.lookup(key, names)
+	have, missing, err := m.store.lookup(key, names, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (m *Modules) component(ctx context.Context, g golang, r recipe, key Key, na
 	}
 	defer w.end()
 	// Another process may have made it while we waited.
-	if have, missing, err = m.store.lookup(key, names); err != nil {
+	if have, missing, err = m.store.lookup(key, names, tell); err != nil {
 		return nil, err
 	}
 	if len(missing) > 0 {
@@ -75,7 +75,7 @@ func (m *Modules) component(ctx context.Context, g golang, r recipe, key Key, na
 		if err != nil {
 			return nil, err
 		}
-		if err := m.store.record(key, time.Since(start), made...); err != nil {
+		if err := m.store.record(key, time.Since(start), origin{}, made...); err != nil {
 			return nil, err
 		}
 		for _, f := range made {

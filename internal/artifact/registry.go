@@ -21,6 +21,9 @@ func (u *Upstream) Images(ctx context.Context, v Versions, arch, set string, nam
 	own := map[string][]File{}
 	for _, img := range imgs {
 		recipe = fmt.Appendf(recipe, "%s\n", img.ref(v))
+		if pin := u.pin(img.ref(v)); pin != "" {
+			recipe = fmt.Appendf(recipe, "sha256:%s\n", pin)
+		}
 		if img.ref(v) != TestImage {
 			continue
 		}
@@ -38,16 +41,21 @@ func (u *Upstream) Images(ctx context.Context, v Versions, arch, set string, nam
 	})
 }
 
-// pull opens an image of a registry, or of the mirror that stands for it.
+// pull opens an image of a registry, or of the mirror that stands for it, by
+// the digest that is pinned or that the project's own registry tells.
 func (u *Upstream) pull(ctx context.Context, ref, arch string) (v1.Image, error) {
+	digest, err := u.manifest(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
 	host, rest, _ := strings.Cut(ref, "/")
-	base := u.bases[host]
+	rest, _, _ = strings.Cut(rest, ":")
 	var opts []name.Option
-	mirror, insecure := strings.CutPrefix(base, "http://")
+	mirror, insecure := strings.CutPrefix(u.bases[host], "http://")
 	if insecure {
 		opts = append(opts, name.Insecure)
 	}
-	from, err := name.ParseReference(strings.TrimPrefix(mirror, "https://")+"/"+rest, opts...)
+	from, err := name.NewDigest(strings.TrimPrefix(mirror, "https://")+"/"+rest+"@"+digest.String(), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("pull %s: %w", ref, err)
 	}

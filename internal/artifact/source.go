@@ -19,7 +19,7 @@ type File struct {
 // Event tells how far a fetch is.
 type Event struct {
 	Component string        // kubernetes, etcd, …
-	What      string        // wait | download | build | image | cached | done
+	What      string        // wait | download | checksum | build | image | damaged | cached | done
 	Text      string        // what just happened: a module, a package, a file
 	N, M      int           // N of M units of What; M is 0 when the end is not known
 	Elapsed   time.Duration // since this component was begun
@@ -125,13 +125,13 @@ func teller(component string, progress func(Event)) telling {
 }
 
 // NewSource makes the source that spec.artifacts names: modules (also "") or
-// upstream, whose mirrors baseURLs tells.
-func NewSource(kind string, store *Store, baseURLs map[string]string) (Source, error) {
+// upstream, which downloads as trust says.
+func NewSource(kind string, store *Store, trust Trust) (Source, error) {
 	switch kind {
 	case "", "modules":
 		return NewModules(store), nil
 	case "upstream":
-		return NewUpstream(store, baseURLs)
+		return NewUpstream(store, trust)
 	}
 	return nil, fmt.Errorf("artifacts.source %q: want modules or upstream", kind)
 }

@@ -21,7 +21,13 @@ import (
 // A file appears under store/ by one rename, complete and synced; an index
 // entry appears after its files. A killed process leaves only things in tmp/
 // and build/, which the next one of the same component clears.
-type Store struct{ root string }
+//
+// A file counts as there only when its content has the digest that its name
+// says: verified.json remembers which were read. Others are kept in damaged/.
+type Store struct {
+	root     string
+	verified *verified
+}
 
 // OpenStore opens, and makes when needed, the store in root; "" means quorate's
 // folder in the user's cache directory.
@@ -37,7 +43,7 @@ func OpenStore(root string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{root: root}
+	s := &Store{root: root, verified: openVerified(root)}
 	for _, d := range []string{"store/sha256", "index", "lock", "tmp", "build", "download"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)

@@ -31,7 +31,7 @@ func makeThing(t *testing.T, s *Store, content string) (f File, made bool) {
 		t.Fatal(err)
 	}
 	defer w.end()
-	have, missing, err := s.lookup(testKey, []string{"thing"})
+	have, missing, err := s.lookup(testKey, []string{"thing"}, teller("thing", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func makeThing(t *testing.T, s *Store, content string) (f File, made bool) {
 	if f, err = s.add("thing", from); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.record(testKey, time.Second, f); err != nil {
+	if err := s.record(testKey, time.Second, origin{}, f); err != nil {
 		t.Fatal(err)
 	}
 	return f, true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,14 +13,17 @@ import (
 	"time"
 )
 
-// Upstream takes the projects' own release files and images, and believes a
-// file only when it has the checksum that the project published beside it.
+// Upstream takes the projects' own release files and images, from them or from
+// mirrors. It believes a file only when it has the checksum that is pinned, or
+// that the project itself publishes over HTTPS.
 type Upstream struct {
-	store  *Store
-	bases  map[string]string // upstream host → base URL
-	client *http.Client
-	local  *Modules // for the test image, which nobody publishes
-	pause  time.Duration
+	store   *Store
+	bases   map[string]string // upstream host → base URL
+	origins map[string]string // the same without mirrors: whose word counts
+	pins    map[string]string
+	client  *http.Client
+	local   *Modules // for the test image, which nobody publishes
+	pause   time.Duration
 }
 
 // upstreamBases are the hosts releases come from. A mirror replaces one by
@@ -30,23 +34,26 @@ var upstreamBases = map[string]string{
 	"registry.k8s.io": "https://registry.k8s.io",
 }
 
-// NewUpstream makes a source that downloads into store; baseURLs names mirrors
-// by the host they stand for (spec.artifacts.baseURLs).
-func NewUpstream(store *Store, baseURLs map[string]string) (*Upstream, error) {
-	bases := maps.Clone(upstreamBases)
+// NewUpstream makes a source that downloads into store as trust says
+// (spec.artifacts.baseURLs and checksums).
+func NewUpstream(store *Store, trust Trust) (*Upstream, error) {
+	bases, plain, baseURLs := maps.Clone(upstreamBases), map[string]bool{}, trust.BaseURLs
 	for _, host := range slices.Sorted(maps.Keys(baseURLs)) {
 		if bases[host] == "" {
 			return nil, fmt.Errorf("artifacts.baseURLs: unknown host %q; known are %s", host, strings.Join(slices.Sorted(maps.Keys(bases)), ", "))
 		}
-		url := strings.TrimSuffix(baseURLs[host], "/")
-		if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-			return nil, fmt.Errorf("artifacts.baseURLs.%s: %q is not a URL; want the form https://mirror.example.com/path", host, baseURLs[host])
+		base := strings.TrimSuffix(baseURLs[host], "/")
+		u, err := url.Parse(base)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return nil, fmt.Errorf("artifacts.baseURLs.%s is not a URL of the form https://mirror.example.com/path", host)
 		}
-		bases[host] = url
+		plain[u.Host] = plain[u.Host] || u.Scheme == "http"
+		bases[host] = base
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = 30 * time.Second
-	return &Upstream{store: store, bases: bases, client: &http.Client{Transport: transport}, local: NewModules(store), pause: 2 * time.Second}, nil
+	return &Upstream{store: store, bases: bases, origins: upstreamBases, pins: trust.Checksums, client: &http.Client{Transport: secured{transport, plain}},
+		local: NewModules(store), pause: 2 * time.Second}, nil
 }
 
 // release is where a project publishes a component's programs.
@@ -98,7 +105,15 @@ func (u *Upstream) Fetch(ctx context.Context, v Versions, arch string, names []s
 func (u *Upstream) component(ctx context.Context, r release, version, arch string, names []string, progress func(Event)) (map[string]File, error) {
 	tell := teller(r.component, progress)
 	key := Key{Source: "upstream", Component: r.component, Version: version, Arch: arch, Recipe: r.url}
-	have, missing, err := u.store.lookup(key, names)
+	// A pin decides also about what was downloaded before it was set.
+	lookup := func() (map[string]File, []string, error) {
+		return u.store.lookupOf(key, names, tell, func(name string, got Record) bool {
+			file, _ := r.at(version, arch, name)
+			pin := u.pin(file)
+			return pin == "" || pin == got.From || !r.archive && pin == got.SHA256
+		})
+	}
+	have, missing, err := lookup()
 	if err != nil {
 		return nil, err
 	}
@@ -111,19 +126,19 @@ func (u *Upstream) component(ctx context.Context, r release, version, arch strin
 		return nil, err
 	}
 	defer w.end()
-	if have, missing, err = u.store.lookup(key, names); err != nil {
+	if have, missing, err = lookup(); err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	for len(missing) > 0 {
-		made, err := u.take(ctx, r, version, arch, missing, w.dir, tell)
+		made, from, err := u.take(ctx, r, version, arch, missing, w.dir, tell)
 		if err != nil {
 			return nil, err
 		}
-		if err := u.store.record(key, time.Since(start), made...); err != nil {
+		if err := u.store.record(key, time.Since(start), origin{from: from}, made...); err != nil {
 			return nil, err
 		}
-		if have, missing, err = u.store.lookup(key, names); err != nil {
+		if have, missing, err = lookup(); err != nil {
 			return nil, err
 		}
 	}
@@ -131,23 +146,29 @@ func (u *Upstream) component(ctx context.Context, r release, version, arch strin
 	return have, nil
 }
 
+// at is where a program's file is published, host first, and the path of its checksums there.
+func (r release) at(version, arch, program string) (file, sums string) {
+	fill := strings.NewReplacer("{v}", version, "{arch}", arch, "{name}", program)
+	return r.host + fill.Replace(r.url), fill.Replace(r.sums)
+}
+
 // take downloads one file of a release and adds what it holds to the store: at
-// least the first of the missing programs.
-func (u *Upstream) take(ctx context.Context, r release, version, arch string, missing []string, dir string, tell telling) ([]File, error) {
-	fill := strings.NewReplacer("{v}", version, "{arch}", arch, "{name}", missing[0])
-	url, sums := u.bases[r.host]+fill.Replace(r.url), u.bases[r.host]+fill.Replace(r.sums)
-	want, err := u.checksum(ctx, sums, filepath.Base(url))
+// least the first of the missing programs. from is the file's digest.
+func (u *Upstream) take(ctx context.Context, r release, version, arch string, missing []string, dir string, tell telling) (made []File, from string, err error) {
+	file, sums := r.at(version, arch, missing[0])
+	url := u.bases[r.host] + strings.TrimPrefix(file, r.host)
+	want, err := u.expected(ctx, file, sums, tell)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	part := filepath.Join(u.store.root, "download", want+".part")
 	if err := u.download(ctx, url, want, part, tell); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer os.Remove(part)
 	if !r.archive {
 		f, err := u.store.add(missing[0], part)
-		return []File{f}, err
+		return []File{f}, want, err
 	}
 	programs := missing
 	for _, c := range components {
@@ -157,20 +178,19 @@ func (u *Upstream) take(ctx context.Context, r release, version, arch string, mi
 	}
 	found, err := extract(part, programs, dir)
 	if err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", url, err)
+		return nil, "", fmt.Errorf("unpack %s: %w", url, err)
 	}
 	for _, n := range missing {
 		if !slices.Contains(found, n) {
-			return nil, fmt.Errorf("unpack %s: it holds no %s", url, n)
+			return nil, "", fmt.Errorf("unpack %s: it holds no %s", url, n)
 		}
 	}
-	var files []File
 	for _, n := range found {
 		f, err := u.store.add(n, filepath.Join(dir, n))
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		files = append(files, f)
+		made = append(made, f)
 	}
-	return files, nil
+	return made, want, nil
 }

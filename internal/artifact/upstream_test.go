@@ -6,6 +6,8 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -33,10 +35,12 @@ type mirror struct {
 	cutAt  map[string]int    // cut the first answer for a path after so many bytes
 }
 
-func newMirror(t *testing.T) *mirror {
+func newMirror(t *testing.T) *mirror { return startMirror(t, false) }
+
+func startMirror(t *testing.T, plain bool) *mirror {
 	m := &mirror{files: map[string][]byte{}, asked: map[string]int{}, ranges: map[string]string{}, cutAt: map[string]int{}}
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	m.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v2") {
 			images.ServeHTTP(w, r)
 			return
@@ -70,6 +74,11 @@ func newMirror(t *testing.T) *mirror {
 		}
 	}))
 	m.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if plain {
+		m.Start()
+	} else {
+		m.StartTLS()
+	}
 	t.Cleanup(m.Close)
 	return m
 }
@@ -96,14 +105,30 @@ func archive(t *testing.T, files ...string) []byte {
 	return b.Bytes()
 }
 
-// upstreamAt makes a source whose every host is the mirror.
+// upstreamAt makes a source whose every host is m, the projects' own too.
 func upstreamAt(t *testing.T, s *Store, m *mirror) *Upstream {
 	t.Helper()
-	u, err := NewUpstream(s, map[string]string{"dl.k8s.io": m.URL + "/dl", "github.com": m.URL + "/gh/", "registry.k8s.io": m.URL + "/mirrored"})
+	return mirrored(t, s, m, m, nil)
+}
+
+// mirrored makes a source whose every host is mirrored by m; the projects
+// themselves are at origin.
+func mirrored(t *testing.T, s *Store, m, origin *mirror, pinned map[string]string) *Upstream {
+	t.Helper()
+	u, err := NewUpstream(s, Trust{BaseURLs: map[string]string{"dl.k8s.io": m.URL + "/dl", "github.com": m.URL + "/gh/", "registry.k8s.io": m.URL + "/mirrored"}, Checksums: pinned})
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.pause = 0
+	u.origins = map[string]string{"dl.k8s.io": origin.URL + "/dl", "github.com": origin.URL + "/gh", "registry.k8s.io": origin.URL + "/mirrored"}
+	roots := x509.NewCertPool()
+	for _, one := range []*mirror{m, origin} {
+		if one.Certificate() != nil {
+			roots.AddCert(one.Certificate())
+		}
+	}
+	safe := u.client.Transport.(secured)
+	safe.RoundTripper.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 	return u
 }
 
@@ -218,7 +243,7 @@ func TestUpstreamErrors(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	for host, url := range map[string]string{"gitlab.com": "https://x", "github.com": "ftp://x"} {
-		if _, err := NewUpstream(u.store, map[string]string{host: url}); err == nil || !strings.Contains(err.Error(), "artifacts.baseURLs") {
+		if _, err := NewUpstream(u.store, Trust{BaseURLs: map[string]string{host: url}}); err == nil || !strings.Contains(err.Error(), "artifacts.baseURLs") {
 			t.Errorf("base URL %s of %s: %v", url, host, err)
 		}
 	}
@@ -233,11 +258,11 @@ func TestUpstreamImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(strings.TrimPrefix(m.URL, "http://")+"/mirrored/pause:3.10.2", name.Insecure)
+	ref, err := name.ParseReference(strings.TrimPrefix(m.URL, "https://") + "/mirrored/pause:3.10.2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(ref, img); err != nil {
+	if err := remote.Write(ref, img, remote.WithTransport(u.client.Transport)); err != nil {
 		t.Fatal(err)
 	}
 	f, err := u.Images(t.Context(), resolved(t), "amd64", "tests", []string{"pause"}, nil)

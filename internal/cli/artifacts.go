@@ -41,7 +41,7 @@ func artifactsBuild() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			src, err := artifact.NewSource(source, store, nil)
+			src, err := artifact.NewSource(source, store, artifact.Trust{})
 			if err != nil {
 				return err
 			}

@@ -133,7 +133,7 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 	if a.Versions, err = artifact.Resolve(file.Spec.Kubernetes.Version, of.Versions); err != nil {
 		return a, usageError{err}
 	}
-	src, err := artifact.NewSource(of.Source, store, of.BaseURLs)
+	src, err := artifact.NewSource(of.Source, store, artifact.Trust{BaseURLs: of.BaseURLs, Checksums: of.Checksums})
 	if err != nil {
 		return a, usageError{err}
 	}

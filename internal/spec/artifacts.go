@@ -13,6 +13,11 @@ var (
 	sha256Form       = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// ArtifactKeys are the keys that spec.artifacts.baseURLs and versions may have.
+func ArtifactKeys() (hosts, components []string) {
+	return artifactKeys("BaseURLs"), artifactKeys("Versions")
+}
+
 // artifactKeys are the keys that a map of spec.artifacts may have.
 func artifactKeys(name string) []string {
 	f, _ := reflect.TypeFor[Artifacts]().FieldByName(name)
@@ -21,7 +26,7 @@ func artifactKeys(name string) []string {
 
 func judgeArtifacts(r *report, a Artifacts) {
 	const path = "spec.artifacts"
-	hosts, components := artifactKeys("BaseURLs"), artifactKeys("Versions")
+	hosts, components := ArtifactKeys()
 	for _, host := range sorted(a.BaseURLs) {
 		here := child(path+".baseURLs", host)
 		if !slices.Contains(hosts, host) {
