@@ -140,8 +140,17 @@ func (s *session) probed(cmd *cobra.Command, f form, ob *observe.Observation, do
 	if err != nil {
 		return fmt.Errorf("--probe: %w; apply without it", err)
 	}
+	if p.Waits() && !f.json() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "probe: no API server answers yet; it begins with the first that does")
+	}
 	failed := do()
 	report, err := p.Stop(context.WithoutCancel(cmd.Context()))
+	switch {
+	case errors.Is(err, engine.ErrNeverAsked) && failed != nil:
+		return failed // that is why
+	case errors.Is(err, engine.ErrNeverAsked):
+		return fmt.Errorf("--probe: %w", err)
+	}
 	if f.json() {
 		err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"kind": "probe", "report": report}))
 	} else {

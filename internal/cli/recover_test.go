@@ -14,15 +14,18 @@ import (
 )
 
 // three is a cluster whose hosts are "up", "stopped" (etcd does not run),
-// "empty" (without data), "new" (not joined yet) or "dead".
+// "alone" (it runs without a quorum), "empty" (without data), "new" (not joined yet) or "dead".
 func three(words string) model.Cluster {
 	c := model.New("t")
 	for i, w := range strings.Fields(words) {
 		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Obstacle: model.Is("")}
 		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(w == "up")}
-		h.Components[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up"])
+		h.Components[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up" || w == "alone"])
 		if w == "new" {
 			h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Healthy: model.Is(false)}
+		}
+		if w == "alone" {
+			h.Etcd.Healthy = model.Is(false)
 		}
 		if w == "dead" {
 			h = model.Host{Roles: h.Roles, Etcd: model.EtcdState{Member: model.Is(model.Voter)}}
@@ -35,7 +38,8 @@ func three(words string) model.Cluster {
 func TestQuorumLost(t *testing.T) {
 	for words, want := range map[string]bool{
 		"up up dead":              false,
-		"up dead dead":            true,
+		"alone dead dead":         true,
+		"up dead dead":            false, // its reads are agreed to: the others died since
 		"stopped stopped dead":    false, // apply starts them
 		"stopped empty dead":      true,
 		"stopped stopped stopped": false,
@@ -53,7 +57,7 @@ func TestQuorumLost(t *testing.T) {
 			t.Errorf("%s: the way on is %s", words, got)
 		}
 	}
-	if got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: three("up dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
+	if got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: three("alone dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
 		t.Errorf("the better way is not the first: %s", got)
 	}
 }

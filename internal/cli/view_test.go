@@ -115,7 +115,7 @@ func TestAcceptable(t *testing.T) {
 		{Risk: plan.Outage, Reasons: []string{"OUTAGE: while this runs, no API server answers (for about 12 s)"}},
 	}}
 	err := acceptable(p, false)
-	if exitCode(err) != 3 || err.Error() != "nothing was changed: OUTAGE: while this runs, no API server answers (for about 12 s); if that is meant, say --accept-outage" {
+	if exitCode(err) != 3 || err.Error() != "nothing was changed: OUTAGE: while this runs, no API server answers (for about 12 s); to proceed, pass --accept-outage" {
 		t.Errorf("%v: exit code %d", err, exitCode(err))
 	}
 	if acceptable(p, true) != nil || acceptable(plan.Plan{Stages: p.Stages[:1]}, false) != nil {

@@ -32,6 +32,7 @@ type Engine struct {
 	eyes     observer // the observer
 	rules    []plan.Rule
 	run      string
+	seen     func(*observe.Observation) // told what an apply sees; nil: nobody
 	mu       sync.Mutex
 }
 

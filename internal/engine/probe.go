@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"quorate.dev/quorate/internal/model"
@@ -16,18 +18,77 @@ import (
 	"quorate.dev/quorate/internal/prober"
 )
 
-// ErrNoDoor says that there is nothing to probe: no host that stays has a front
-// door that leads anywhere.
-var ErrNoDoor = errors.New("no host that stays has a front door through which the API answers")
+// Probing is a probe that begins as soon as there is a way in.
+type Probing struct {
+	// start begins to ask through a host's front door.
+	start func(context.Context, *observe.Observation, model.HostID) (*prober.Prober, error)
 
-// Probe begins to ask the cluster, as a user's program on one of its hosts
+	mu    sync.Mutex
+	busy  bool // it is being begun
+	ended bool
+	asks  *prober.Prober
+	err   error // why it could not begin
+	group sync.WaitGroup
+}
+
+// ErrNeverAsked says that a probe found no way in while it was to ask.
+var ErrNeverAsked = errors.New("nothing was probed")
+
+// Probe asks the cluster all the while, as a user's program on one of its hosts
 // would: through that host's own front door. Workers come first, for a control
-// plane's API server may be restarted.
-func (e *Engine) Probe(ctx context.Context, ob *observe.Observation) (*prober.Prober, error) {
-	at, ok := door(ob)
-	if !ok || ob.Shared == nil {
-		return nil, ErrNoDoor
+// plane's API server may be restarted. With no way in yet it begins when an apply
+// sees the first one.
+func (e *Engine) Probe(ctx context.Context, ob *observe.Observation) (*Probing, error) {
+	p := &Probing{start: e.startProbe}
+	if at, ok := door(ob); ok {
+		var err error
+		p.asks, err = p.start(ctx, ob, at)
+		return p, err
 	}
+	e.seen = func(ob *observe.Observation) { p.saw(ctx, ob) }
+	return p, nil
+}
+
+// saw begins the probe if it has not begun and what was seen has a way in.
+func (p *Probing) saw(ctx context.Context, ob *observe.Observation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, ok := door(ob)
+	if !ok || p.busy || p.ended || p.asks != nil {
+		return
+	}
+	p.busy = true
+	p.group.Go(func() {
+		asks, err := p.start(ctx, ob, at)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.busy, p.asks, p.err = false, asks, err
+	})
+}
+
+// Stop ends the probe; its report is what the cluster's users would have noticed.
+func (p *Probing) Stop(ctx context.Context) (prober.Report, error) {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.group.Wait()
+	switch {
+	case p.asks != nil:
+		return p.asks.Stop(ctx)
+	case p.err != nil:
+		return prober.Report{}, fmt.Errorf("%w: %w", ErrNeverAsked, p.err)
+	}
+	return prober.Report{}, fmt.Errorf("%w: the API never answered through a front door", ErrNeverAsked)
+}
+
+// Waits says that the probe has not begun, for want of a way in.
+func (p *Probing) Waits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asks == nil
+}
+
+func (e *Engine) startProbe(ctx context.Context, ob *observe.Observation, at model.HostID) (*prober.Prober, error) {
 	cert, key, err := pki.AdminClient(*ob.Shared, "quorate-probe", 24*time.Hour, time.Now())
 	if err != nil {
 		return nil, err
@@ -53,11 +114,16 @@ func (e *Engine) Probe(ctx context.Context, ob *observe.Observation) (*prober.Pr
 	return p, nil
 }
 
-// door is the host through whose front door to ask.
+// door is the host through whose front door to ask, if the API answers there.
 func door(ob *observe.Observation) (at model.HostID, ok bool) {
+	if ob.Shared == nil {
+		return "", false
+	}
+	serving := ob.Have.Serving()
 	for _, id := range ob.Goal.IDs() {
 		h := ob.Have.Hosts[id]
-		if !h.Up() || !h.Runs(model.FrontDoor) || h.Strands(ob.Have.Serving()) {
+		leads := slices.ContainsFunc(serving, func(s model.HostID) bool { return model.InSet(h.Backends.Or(""), s) })
+		if !h.Up() || !h.Runs(model.FrontDoor) || !leads {
 			continue
 		}
 		if worker := !h.Roles.Has(model.ControlPlane); !ok || worker {

@@ -46,6 +46,9 @@ func (w *work) run(ctx context.Context) error {
 	whole := true // ob is of all hosts, with nothing running
 	fresh := true // ob is of all hosts, as they are now
 	for {
+		if w.seen != nil {
+			w.seen(ob)
+		}
 		failed, err := w.finish(ctx, ob)
 		if err != nil {
 			return err
