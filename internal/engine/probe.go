@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -122,7 +121,7 @@ func door(ob *observe.Observation) (at model.HostID, ok bool) {
 	serving := ob.Have.Serving()
 	for _, id := range ob.Goal.IDs() {
 		h := ob.Have.Hosts[id]
-		leads := slices.ContainsFunc(serving, func(s model.HostID) bool { return model.InSet(h.Backends.Or(""), s) })
+		leads := h.Backends.Or(model.HostSet{}).Any(serving)
 		if !h.Up() || !h.Runs(model.FrontDoor) || !leads {
 			continue
 		}
