@@ -20,8 +20,9 @@ help: ## list the targets
 setup: ## install what building, testing and labs need and this machine lacks (root, apt)
 	@hack/setup.sh
 
-build: ## build bin/quorate
+build: ## build bin/quorate and bin/quorate-lb
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(QUORATE) ./cmd/quorate
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.Version=$(VERSION)' -o bin/quorate-lb ./cmd/quorate-lb
 
 artifacts: build ## build Kubernetes, etcd and the rest from their Go modules (15 minutes once, then nothing)
 	@$(QUORATE) artifacts build --test-image >/dev/null

@@ -38,6 +38,10 @@ var rank = map[string]int{
 	"internal/engine": 9, "internal/status": 9,
 	"internal/cli": 10,
 	"cmd/quorate":  11,
+
+	"internal/balancer/config": 0, "internal/balancer/health": 0, "internal/balancer/wire": 0, "internal/balancer/relay": 0,
+	"internal/balancer/notify": 0, "internal/balancer/lbtest": 0,
+	"internal/balancer/check": 1, "internal/balancer": 2, "internal/balancer/admin": 3, "cmd/quorate-lb": 4,
 }
 
 // pure packages see values only: of this module they import these, and nothing

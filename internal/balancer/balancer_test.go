@@ -1,0 +1,382 @@
+package balancer_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"quorate.dev/quorate/internal/balancer"
+	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/balancer/health"
+	"quorate.dev/quorate/internal/balancer/lbtest"
+)
+
+// bed is a balancer before real TLS servers on loopback.
+type bed struct {
+	t       *testing.T
+	certs   *lbtest.Certificates
+	servers []*lbtest.Server
+	b       *balancer.Balancer
+	file    config.File
+	address string
+}
+
+func newBed(t *testing.T, servers int, change func(*config.File)) *bed {
+	certs, err := lbtest.NewCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bed := &bed{t: t, certs: certs, address: freePort(t), b: balancer.New(slog.New(slog.NewTextHandler(t.Output(), nil)))}
+	way := config.Way{Name: "api", Listen: []string{bed.address}, Check: config.Check{Kind: config.KindReadyz, CA: certs.CA}}
+	for i := range servers {
+		s, err := lbtest.NewServer(fmt.Sprintf("cp%d", i+1), certs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bed.servers = append(bed.servers, s)
+		way.Backends = append(way.Backends, config.Backend{Name: s.Name, Address: s.Address})
+		t.Cleanup(s.Stop)
+	}
+	bed.file = config.File{Ways: []config.Way{way}}
+	if change != nil {
+		change(&bed.file)
+	}
+	t.Cleanup(bed.b.Close)
+	bed.apply()
+	return bed
+}
+
+func (b *bed) apply() {
+	b.t.Helper()
+	f := b.file.WithDefaults()
+	if err := f.Validate(); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.b.Apply(f, "digest"); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// until waits for something that must happen, for as long as a slow machine
+// may need.
+func (b *bed) until(what string, f func() bool) time.Duration {
+	b.t.Helper()
+	begun := time.Now()
+	for !f() {
+		if time.Since(begun) > 20*time.Second {
+			b.t.Fatalf("%s did not happen: %+v", what, b.b.View().Ways[0].Backends)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return time.Since(begun)
+}
+
+func (b *bed) state(i int) health.State {
+	for _, v := range b.b.View().Ways[0].Backends {
+		if v.Address == b.servers[i].Address {
+			return v.State
+		}
+	}
+	return health.Unknown
+}
+
+func (b *bed) client() *http.Client {
+	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: b.certs.Pool}}
+	b.t.Cleanup(t.CloseIdleConnections)
+	return &http.Client{Transport: t, Timeout: 10 * time.Second}
+}
+
+// who asks over a new connection, or over that of c.
+func (b *bed) who(c *http.Client) (string, error) {
+	if c == nil {
+		c = b.client()
+		defer c.CloseIdleConnections()
+	}
+	resp, err := c.Get("https://" + b.address + "/who")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}
+
+// spread makes a client for every server, each with a standing connection.
+func (b *bed) spread() map[string]*http.Client {
+	b.t.Helper()
+	all := map[string]*http.Client{}
+	for range 1000 {
+		c := b.client()
+		name, err := b.who(c)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all[name] = c
+		if len(all) == len(b.servers) {
+			return all
+		}
+	}
+	b.t.Fatalf("connections went to %d servers only", len(all))
+	return nil
+}
+
+func TestSpreadsOverAll(t *testing.T) { newBed(t, 3, nil).spread() }
+
+func TestBytesArriveWhole(t *testing.T) {
+	bed := newBed(t, 2, nil)
+	c := bed.client()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			text := bytes.Repeat([]byte(fmt.Sprintf("%08d", i)), 1<<18)
+			resp, err := c.Post("https://"+bed.address+"/echo", "text/plain", bytes.NewReader(text))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if got, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(got, text) {
+				t.Errorf("%d of %d bytes, %v", len(got), len(text), err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestHungServer: it takes connections and is silent. New connections do not
+// notice, and standing ones are reset.
+func TestHungServer(t *testing.T) {
+	bed := newBed(t, 3, nil)
+	standing := bed.spread()
+	bed.servers[1].Hang()
+	lost := make(chan error, 1)
+	go func() {
+		_, err := bed.who(standing["cp2"])
+		lost <- err
+	}()
+	for range 20 {
+		if _, err := bed.who(nil); err != nil {
+			t.Error(err)
+		}
+	}
+	bed.until("the hung server is gone", func() bool { return bed.state(1) == health.Gone })
+	// Go's client repeats a GET over a new connection when the old one breaks.
+	if err := <-lost; err != nil {
+		t.Errorf("the standing connection: %v", err)
+	}
+	bed.servers[1].Wake()
+	bed.until("it is back", func() bool { return bed.state(1) == health.Ready })
+}
+
+func TestRefusingServer(t *testing.T) {
+	bed := newBed(t, 3, nil)
+	bed.servers[0].Stop()
+	for range 30 {
+		if _, err := bed.who(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bed.until("it is gone", func() bool { return bed.state(0) == health.Gone })
+	if err := bed.servers[0].Start(nil); err != nil {
+		t.Fatal(err)
+	}
+	bed.until("it is back", func() bool { return bed.state(0) == health.Ready })
+}
+
+func TestNotReadyServer(t *testing.T) {
+	bed := newBed(t, 2, func(f *config.File) { f.Ways[0].Check.Grace = config.Duration(300 * time.Millisecond) })
+	standing := bed.spread()
+	bed.servers[0].Readyz.Store(500)
+	bed.until("it is not ready", func() bool { return bed.state(0) == health.NotReady })
+	for range 20 {
+		if name, err := bed.who(nil); err != nil || name != "cp2" {
+			t.Fatalf("%s, %v", name, err)
+		}
+	}
+	bed.until("its sessions are closed", func() bool {
+		name, err := bed.who(standing["cp1"])
+		return err == nil && name == "cp2"
+	})
+	bed.servers[1].Readyz.Store(500) // the last one stays
+	time.Sleep(600 * time.Millisecond)
+	if name, err := bed.who(nil); err != nil || name != "cp2" {
+		t.Errorf("the last one does not get connections: %s, %v", name, err)
+	}
+}
+
+func TestHangingReadyzKeepsSessions(t *testing.T) {
+	bed := newBed(t, 2, nil)
+	standing := bed.spread()
+	bed.servers[0].Readyz.Store(0)
+	bed.until("it is not ready", func() bool { return bed.state(0) == health.NotReady })
+	if name, err := bed.who(standing["cp1"]); err != nil || name != "cp1" {
+		t.Errorf("its session was ended: %s, %v", name, err)
+	}
+}
+
+func TestAllDownIsRefusedAndNotHung(t *testing.T) {
+	bed := newBed(t, 2, nil)
+	bed.servers[0].Stop()
+	bed.servers[1].Stop()
+	begun := time.Now()
+	_, err := bed.who(nil)
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v, want a reset", err)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestKilledServerEndsItsSessionsOnly(t *testing.T) {
+	bed := newBed(t, 3, nil)
+	standing := bed.spread()
+	bed.servers[2].Stop()
+	bed.until("it is gone", func() bool { return bed.state(2) == health.Gone })
+	for _, name := range []string{"cp1", "cp2"} {
+		if got, err := bed.who(standing[name]); err != nil || got != name {
+			t.Errorf("the session with %s is now with %q, %v", name, got, err)
+		}
+	}
+}
+
+// TestReloadUnderLoad adds and removes backends while clients work; nobody
+// notices.
+func TestReloadUnderLoad(t *testing.T) {
+	bed := newBed(t, 3, nil)
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			c := bed.client()
+			for ctx.Err() == nil {
+				use := c
+				if i%2 == 0 {
+					use = nil
+				}
+				if _, err := bed.who(use); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all := bed.file.Ways[0].Backends
+	for i := range 12 {
+		bed.file.Ways[0].Backends = append([]config.Backend{}, all[:1+i%3]...)
+		bed.apply()
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	wg.Wait()
+	if n := bed.b.View().Ways[0].Counts.Refused.Load(); n != 0 {
+		t.Errorf("%d connections were refused", n)
+	}
+}
+
+func TestRemovedBackendKeepsItsSessions(t *testing.T) {
+	bed := newBed(t, 2, func(f *config.File) { f.Drain = config.Duration(3 * time.Second) })
+	standing := bed.spread()
+	bed.file.Ways[0].Backends = bed.file.Ways[0].Backends[1:]
+	bed.apply()
+	if name, err := bed.who(standing["cp1"]); err != nil || name != "cp1" {
+		t.Errorf("its session was ended: %s, %v", name, err)
+	}
+	for range 10 {
+		if name, err := bed.who(nil); err != nil || name != "cp2" {
+			t.Errorf("a new connection: %s, %v", name, err)
+		}
+	}
+	bed.until("it is forgotten at the end of the drain", func() bool { return len(bed.b.View().Ways[0].Backends) == 1 })
+	if name, err := bed.who(standing["cp1"]); err != nil || name != "cp2" {
+		t.Errorf("after the drain: %s, %v", name, err)
+	}
+}
+
+func TestChangedListenersAndTakenPort(t *testing.T) {
+	bed := newBed(t, 1, nil)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	f := bed.file.WithDefaults()
+	f.Ways[0].Listen = []string{bed.address, taken.Addr().String()}
+	if err := bed.b.Apply(f, "bad"); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("got %v, want that the address is taken", err)
+	}
+	if v := bed.b.View(); v.Digest != "digest" {
+		t.Errorf("the configuration is now %s", v.Digest)
+	}
+	if _, err := bed.who(nil); err != nil {
+		t.Error(err)
+	}
+	old := bed.address
+	bed.address = freePort(t)
+	bed.file.Ways[0].Listen = []string{bed.address}
+	bed.apply()
+	if _, err := bed.who(nil); err != nil {
+		t.Error(err)
+	}
+	bed.until("the old address is closed", func() bool {
+		c, err := net.Dial("tcp", old)
+		if err == nil {
+			c.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	})
+}
+
+// TestHandOver runs two balancers on one address, as while a program is
+// replaced: no connection fails.
+func TestHandOver(t *testing.T) {
+	bed := newBed(t, 2, nil)
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := bed.who(nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	standing := bed.spread()
+	second := balancer.New(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	defer second.Close()
+	if err := second.Apply(bed.file.WithDefaults(), "second"); err != nil {
+		t.Fatal(err)
+	}
+	drained, cancel := context.WithTimeout(context.Background(), 2500*time.Millisecond)
+	defer cancel()
+	bed.b.Drain(drained)
+	for name, c := range standing {
+		if got, err := bed.who(c); err != nil || got != name {
+			t.Errorf("the session with %s is now with %q, %v", name, got, err)
+		}
+	}
+	stop()
+	wg.Wait()
+	if n := second.View().Ways[0].Counts.Connections.Load(); n == 0 {
+		t.Error("the second balancer got no connection")
+	}
+}

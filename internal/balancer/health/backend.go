@@ -1,0 +1,150 @@
+package health
+
+import "time"
+
+// asked is a question without an answer so far.
+type asked struct {
+	Question
+	at time.Time
+}
+
+// good is one good answer: when it was asked for, and when it came.
+type good struct{ asked, came time.Time }
+
+// down is a verdict that waits for evidence that others are well.
+type down struct {
+	to     State
+	reason string
+	since  time.Time // another backend must have answered a question of then or later
+	settle bool      // it may be our own network, see vouches
+}
+
+// backend is one server of the machine.
+type backend struct {
+	name string
+	mode Mode
+
+	state  State
+	since  time.Time
+	reason string
+	down   *down
+
+	open    []asked   // oldest first
+	alive   time.Time // when the newest answered question was asked
+	ready   time.Time // the same for questions about readiness
+	goods   []good    // newest last; empty after a bad answer
+	broken  int       // connections in a row that broke
+	count   int       // questions asked
+	next    time.Time // when to ask again
+	known   bool      // it said what it is since it was last gone
+	changed time.Time // last state change or step of shedding
+	silent  time.Time // a question of then got no answer, and was given up
+	hung    time.Time // the same for readiness
+
+	lost      time.Time // what was asked before may have been lost on the way
+	suspected time.Time // when it was last asked on suspicion
+	confirmed time.Time // when it was last asked for a sign of life
+}
+
+const keptGoods = 8
+
+func (b *backend) take(id uint64) (asked, bool) {
+	for i, a := range b.open {
+		if a.ID == id {
+			b.open = append(b.open[:i:i], b.open[i+1:]...)
+			return a, true
+		}
+	}
+	return asked{}, false
+}
+
+// answered: b gave some answer to a. When nothing at all had come for a while,
+// what was asked meanwhile may have been lost on the way: it does not count as
+// hanging, and readiness is asked for anew.
+func (b *backend) answered(a asked, now time.Time) {
+	if since, _ := b.unansweredSince(); now.Sub(since) >= 2*confirm && !since.IsZero() && a.Alive {
+		b.hung, b.lost, b.next = time.Time{}, now, now
+	}
+	b.alive = later(b.alive, a.at)
+	if !b.silent.After(b.alive) {
+		b.silent = time.Time{}
+	}
+	if a.Alive {
+		return
+	}
+	b.ready = later(b.ready, a.at)
+	if !b.hung.After(b.ready) {
+		b.hung = time.Time{}
+	}
+}
+
+// unansweredSince is when the oldest question was asked that no answer has
+// followed; zero when there is none.
+func (b *backend) unansweredSince() (since time.Time, n int) {
+	since = b.silent
+	if !since.IsZero() {
+		n++
+	}
+	for _, a := range b.open {
+		if a.at.After(b.alive) {
+			n++
+			since = earlier(since, a.at)
+		}
+	}
+	return since, n
+}
+
+// hangingSince is the same for questions about readiness.
+func (b *backend) hangingSince() (since time.Time, n int) {
+	since = b.hung
+	if !since.IsZero() {
+		n++
+	}
+	for _, a := range b.open {
+		if !a.Alive && a.at.After(b.ready) && !a.at.Before(b.lost) {
+			n++
+			since = earlier(since, a.at)
+		}
+	}
+	return since, n
+}
+
+// vouches: b has answered well a question that was asked when other's trouble
+// had begun. Where that could be our own network, other must since have left
+// another question unanswered, so that it does not go while all come back.
+func (b *backend) vouches(d *down, other *backend, now time.Time) bool {
+	if b.state != Ready || b.down != nil {
+		return false
+	}
+	for _, g := range b.goods {
+		if !g.asked.Before(d.since) && (!d.settle || other.ignored(g.came, now)) {
+			return true
+		}
+	}
+	return false
+}
+
+// ignored: a question that was asked at since or later has no answer.
+func (b *backend) ignored(since, now time.Time) bool {
+	for _, a := range b.open {
+		if a.at.After(b.alive) && !a.at.Before(since) && now.Sub(a.at) >= settling {
+			return true
+		}
+	}
+	return false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// earlier ignores zero times.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

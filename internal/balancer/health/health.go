@@ -1,0 +1,125 @@
+// Package health decides which backends of a way are in use. It is a state
+// machine over values: questions go out, answers and the time come in, and what
+// follows is returned. It does no I/O, starts no goroutine and reads no clock.
+//
+// What it promises:
+//
+//   - A backend that falls silent is Gone within Interval + Timeout.
+//   - A backend is taken out only while another one has been seen to answer
+//     well since. So the last one stays, and a fault of our own network or a
+//     stall of our own process takes out nobody.
+//   - Slow is not silent: a backend whose /readyz hangs but which answers
+//     something else is NotReady, and keeps its sessions for the grace period.
+package health
+
+import "time"
+
+// State of a backend.
+type State int
+
+const (
+	Unknown  State = iota // not answered yet
+	Ready                 // takes connections
+	NotReady              // answers, but asks for no new connections
+	Gone                  // no TCP, TLS or HTTP answer in time
+	Barred                // must never be used: a learner, or of another cluster
+)
+
+func (s State) String() string {
+	return [...]string{"unknown", "ready", "not ready", "gone", "barred"}[s]
+}
+
+// Mode is what the configuration wants of a backend.
+type Mode int
+
+const (
+	Used    Mode = iota
+	Leaving      // no new connections; its sessions are closed a few at a time
+	Left         // no new connections; its sessions stay as long as it lives
+)
+
+// Settings of one way.
+type Settings struct {
+	Interval time.Duration // between two questions to one backend
+	Timeout  time.Duration // an answer later than this is none
+	Grace    time.Duration // how long sessions stay on a backend that is NotReady
+	ShedOver time.Duration // in which time they are then closed
+}
+
+const (
+	// confirm: a question that is unanswered for this long brings another one,
+	// over a new connection, that any living server can answer.
+	confirm = 100 * time.Millisecond
+	// settling: a question unanswered for this long is ignored, as long as others
+	// answer theirs.
+	settling = 300 * time.Millisecond
+	// lag: when we are later than this, what looks overdue may have been
+	// answered, and the time is not counted.
+	lag = 100 * time.Millisecond
+	// rise: so many good answers bring a backend back.
+	rise = 2
+	// fresh: every so many questions one goes over a new connection.
+	fresh = 20
+	// hanging: so many unanswered questions are enough for one backend.
+	hanging = 3
+	// mostOpen bounds the unanswered questions of one backend.
+	mostOpen = 16
+	// suspectEvery bounds the questions that failed client dials bring.
+	suspectEvery = 50 * time.Millisecond
+	// shedEvery: sessions are closed in steps of this.
+	shedEvery = 100 * time.Millisecond
+)
+
+// Question is one check to be made.
+type Question struct {
+	ID      uint64
+	Backend string
+	Alive   bool // anything that a living server can answer, whatever its state
+	Fresh   bool // over a new connection
+}
+
+// Result of a check.
+type Result int
+
+const (
+	OK       Result = iota
+	NotOK           // an answer, but not ready
+	Bar             // an answer that bars the backend
+	Refused         // the host answers that nobody listens
+	Broken          // the connection broke, or TLS failed
+	Silence         // no answer in time
+	OurFault        // the check could not be made; it says nothing
+)
+
+// Answer to a question.
+type Answer struct {
+	Result Result
+	Reason string
+}
+
+// Change of a backend's state, for logs and the statistics page.
+type Change struct {
+	Backend  string
+	From, To State
+	Reason   string
+	At       time.Time
+}
+
+// Do is what the caller has to do next.
+type Do struct {
+	Ask     []Question
+	Changes []Change
+	Reset   []string       // backends whose sessions all end now
+	Shed    map[string]int // backends and one over the share of sessions to close now
+}
+
+// View is a backend's state for the data plane and for people.
+type View struct {
+	Name   string
+	State  State
+	Since  time.Time
+	Reason string
+	Held   string // why it is kept in use although it does not answer well
+	Mode   Mode
+	Known  bool // it has said what it is since it was last gone
+}

@@ -1,0 +1,152 @@
+package health
+
+import (
+	"fmt"
+	"time"
+)
+
+// flush asks what is due, judges what is overdue, lets verdicts take effect
+// whose evidence is there, and returns what is to be done.
+func (m *Machine) flush(now time.Time) Do {
+	for _, b := range m.backends {
+		m.overdue(b, now)
+	}
+	if m.askAll {
+		m.askAll = false
+		for _, b := range m.backends {
+			if b.state == Ready && b.down == nil && len(b.open) == 0 {
+				m.ask(b, Question{}, now)
+			}
+		}
+	}
+	for _, b := range m.backends {
+		if now.Before(b.next) {
+			continue
+		}
+		b.next = now.Add(m.settings.Interval)
+		_, n := b.hangingSince()
+		b.count++
+		if (n < hanging || b.state != Ready) && len(b.open) < mostOpen {
+			m.ask(b, Question{Fresh: n > 0 || b.count%fresh == 0}, now)
+		}
+	}
+	for _, b := range m.backends {
+		m.settle(b, now)
+		m.shed(b, now)
+	}
+	do := m.do
+	m.do = Do{}
+	m.due = m.next(now)
+	return do
+}
+
+func (m *Machine) overdue(b *backend, now time.Time) {
+	since, n := b.unansweredSince()
+	if !since.IsZero() {
+		waited := now.Sub(since)
+		if waited >= confirm && !now.Before(b.confirmed.Add(confirm)) && b.state != Gone && len(b.open) < mostOpen {
+			b.confirmed = now
+			m.ask(b, Question{Alive: true, Fresh: true}, now)
+			m.askAll = m.askAll || b.state == Ready
+		}
+		if waited >= m.settings.Timeout && n > 1 {
+			m.bad(b, &down{to: Gone, since: since, settle: true,
+				reason: fmt.Sprintf("no answer for %v", m.settings.Timeout)})
+			return
+		}
+	}
+	if since, _ := b.hangingSince(); !since.IsZero() && now.Sub(since) >= m.settings.Timeout && !b.alive.Before(since) {
+		m.bad(b, &down{to: NotReady, since: since,
+			reason: fmt.Sprintf("it lives, but has not said for %v whether it is ready", m.settings.Timeout)})
+	}
+}
+
+// settle lets a verdict take effect when another backend vouches.
+func (m *Machine) settle(b *backend, now time.Time) {
+	d := b.down
+	if d == nil {
+		return
+	}
+	if b.state == d.to || b.state == Gone && d.to == NotReady || b.state == Barred {
+		// It cannot get new connections as it is: no evidence is needed.
+		m.change(b, d.to, d.reason, now)
+		return
+	}
+	for _, other := range m.backends {
+		if other != b && other.mode == Used && other.vouches(d, b, now) {
+			m.change(b, d.to, d.reason, now)
+			return
+		}
+	}
+	if b.state == Unknown {
+		m.change(b, d.to, d.reason, now)
+	}
+}
+
+// shed closes the sessions of a backend that is not ready or leaves, a few at
+// a time, while another one is ready.
+func (m *Machine) shed(b *backend, now time.Time) {
+	from := b.since.Add(m.settings.Grace)
+	if b.mode == Leaving && b.state == Ready {
+		from = b.changed
+	} else if b.state != NotReady {
+		return
+	}
+	if now.Before(from) || now.Before(b.changed.Add(shedEvery)) || !m.othersReady(b) {
+		return
+	}
+	if m.do.Shed == nil {
+		m.do.Shed = map[string]int{}
+	}
+	m.do.Shed[b.name] = max(1, int(from.Add(m.settings.ShedOver).Sub(now)/shedEvery))
+	b.changed = now
+}
+
+func (m *Machine) othersReady(b *backend) bool {
+	for _, other := range m.backends {
+		if other != b && other.state == Ready && other.down == nil && other.mode == Used {
+			return true
+		}
+	}
+	return false
+}
+
+// next is when something will be due.
+func (m *Machine) next(now time.Time) time.Time {
+	next := now.Add(m.settings.Interval)
+	sooner := func(t time.Time) {
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	for _, b := range m.backends {
+		sooner(b.next)
+		for _, a := range b.open {
+			sooner(a.at.Add(confirm))
+			sooner(a.at.Add(m.settings.Timeout))
+		}
+		if since, _ := b.unansweredSince(); !since.IsZero() && b.state != Gone {
+			sooner(b.confirmed.Add(confirm))
+			for _, a := range b.open {
+				sooner(a.at.Add(settling))
+			}
+		}
+		if b.state == NotReady || b.mode == Leaving {
+			sooner(b.changed.Add(shedEvery))
+			sooner(b.since.Add(m.settings.Grace))
+		}
+	}
+	return next
+}
+
+// Views returns all backends in their order.
+func (m *Machine) Views() []View {
+	views := make([]View, len(m.backends))
+	for i, b := range m.backends {
+		views[i] = View{Name: b.name, State: b.state, Since: b.since, Reason: b.reason, Mode: b.mode, Known: b.known}
+		if b.down != nil {
+			views[i].Held = b.down.reason
+		}
+	}
+	return views
+}
