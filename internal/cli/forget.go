@@ -41,7 +41,7 @@ the host, and says what stays there.`,
 // forget asks before the lock is taken, and looks again under it.
 func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
 	if _, named := s.file.Host(string(id)); named {
-		return engine.Kept{Host: id, Why: "the file names it; take it out of the file and apply first"}
+		return engine.NotForgottenError{Host: id, Why: "the file names it; take it out of the file and apply first"}
 	}
 	ob, err := s.engine.Look(cmd.Context())
 	if err != nil {

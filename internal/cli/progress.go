@@ -18,6 +18,7 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/plain"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
 )
 
 // watcher follows a run: it shows the events (a live view on a terminal, plain
@@ -44,7 +45,7 @@ type watcher struct {
 type tally struct {
 	steps int
 	open  []string // begun, and not seen done
-	kept  []string
+	kept  []step.Kept
 }
 
 // close takes a step out of those that are open.
@@ -97,8 +98,8 @@ func (w *watcher) on(ev engine.Event) {
 	case engine.StepFail:
 		w.fails[ev.Step.Key()] = ev
 	case engine.Note:
-		if strings.Contains(ev.Text, "kept ") {
-			w.tally.kept = append(w.tally.kept, ev.Text)
+		if ev.Kept != nil {
+			w.tally.kept = append(w.tally.kept, *ev.Kept)
 		}
 	}
 	switch {

@@ -66,14 +66,14 @@ func exitCode(err error) int {
 	var blocked engine.BlockedError
 	var notApproved engine.NotApprovedError
 	var held engine.Held
-	var kept engine.Kept
+	var notForgotten engine.NotForgottenError
 	var usage usageError
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errChanges), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &kept), errors.As(err, new(etcdadmin.Refused)), errors.Is(err, errRefused):
+	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &notForgotten), errors.As(err, new(etcdadmin.Refused)), errors.Is(err, errRefused):
 		return exitBlocked
 	}
 	return exitFailed

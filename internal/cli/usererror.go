@@ -50,7 +50,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	var notApproved engine.NotApprovedError
 	var held engine.Held
 	var unfinished engine.UnfinishedError
-	var kept engine.Kept
+	var notForgotten engine.NotForgottenError
 	var done ended
 	var usage usageError
 	var refused etcdadmin.Refused
@@ -72,7 +72,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	case errors.As(err, &held):
 		e.kept = "nothing was changed by this run"
 		e.next = "wait until that has ended, then " + again
-	case errors.As(err, &kept):
+	case errors.As(err, &notForgotten):
 		e.kept = "nothing was changed"
 	case errors.As(err, &unfinished):
 		e.next = again + "; it can be repeated"
@@ -114,7 +114,9 @@ func (t tally) String() string {
 	if n := len(t.kept); n > few {
 		says = append(says, fmt.Sprintf("%d replaced files are under %s on their hosts", n, step.KeptDir))
 	} else {
-		says = append(says, t.kept...)
+		for _, k := range t.kept {
+			says = append(says, k.String())
+		}
 	}
 	return strings.Join(says, "; ")
 }

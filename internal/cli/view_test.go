@@ -16,6 +16,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/step"
 )
 
 var at = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -33,7 +34,7 @@ func TestView(t *testing.T) {
 		event(engine.StepRun, "cp1", "install binaries", 0),
 		event(engine.StepRun, "cp2", "install binaries", 0),
 		event(engine.StepDone, "cp2", "install binaries", 2*time.Second),
-		{Kind: engine.Note, At: at, Text: "cp1: the old /etc/hosts is kept at /x"},
+		{Kind: engine.Note, At: at, Text: "cp1: kept the old /etc/hosts at /x"},
 		event(engine.StepDone, "cp1", "install binaries", 3*time.Second),
 		{Kind: engine.StageRun, At: at, Stage: 2, Of: 4, Text: "EXPOSED: while this runs, losing cp2 stops the control plane"},
 		event(engine.StepRun, "cp1", "run etcd", 3*time.Second),
@@ -44,7 +45,7 @@ func TestView(t *testing.T) {
 	fail := event(engine.StepFail, "w1", "run containerd, kube-nginx", 5*time.Second)
 	fail.Err = "exit status 1\nand all that systemd said"
 	want := []string{
-		"  cp1: the old /etc/hosts is kept at /x",
+		"  cp1: kept the old /etc/hosts at /x",
 		"  cp1 cp2  install binaries  3.0s",
 		"EXPOSED: while this runs, losing cp2 stops the control plane",
 	}
@@ -85,8 +86,8 @@ func TestExplain(t *testing.T) {
 		code int
 		want string
 	}{
-		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{steps: 7, kept: []string{"cp2: the old /etc/hosts is kept at /k"}}}, 1,
-			"cp2: promote etcd member: not caught up\nkept: what is done stays (steps: 7); cp2: the old /etc/hosts is kept at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
+		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{steps: 7, kept: []step.Kept{{Host: "cp2", Path: "/etc/hosts", At: "/k"}}}}, 1,
+			"cp2: promote etcd member: not caught up\nkept: what is done stays (steps: 7); cp2: kept the old /etc/hosts at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
 		{ended{errStopped, tally{}}, 1, "stopped; what runs on hosts ends by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml, to go on\n"},
 		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v /run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
 		{ended{engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far", Doing: "apply", Run: "R", PID: 7, Since: at}}}, tally{steps: 3, open: []string{"cp2: run etcd"}}}, 3,

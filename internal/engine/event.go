@@ -6,7 +6,9 @@ package engine
 import (
 	"time"
 
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
 )
 
 // Kinds of events.
@@ -32,7 +34,14 @@ type Event struct {
 	Step  *plan.About   `json:"step,omitempty"`
 	Took  time.Duration `json:"took,omitempty"` // nanoseconds
 	Text  string        `json:"text,omitempty"`
+	Kept  *step.Kept    `json:"kept,omitempty"` // of a note about something that was replaced
 	Err   string        `json:"error,omitempty"`
+}
+
+// kept is a note that something was replaced, and where the old one is.
+func kept(host model.HostID, path, at string) Event {
+	k := step.Kept{Host: host, Path: path, At: at}
+	return Event{Kind: Note, Text: k.String(), Kept: &k}
 }
 
 func (e *Engine) tell(ev Event) {

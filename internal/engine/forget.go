@@ -11,19 +11,21 @@ import (
 	"quorate.dev/quorate/internal/observe"
 )
 
-// Kept is why a host is not forgotten.
-type Kept struct {
+// NotForgottenError is why a host is not forgotten.
+type NotForgottenError struct {
 	Host model.HostID
 	Why  string
 }
 
-func (k Kept) Error() string { return fmt.Sprintf("%s is not forgotten: %s", k.Host, k.Why) }
+func (n NotForgottenError) Error() string {
+	return fmt.Sprintf("%s is not forgotten: %s", n.Host, n.Why)
+}
 
 // Forgettable finds a host among those that left the file. It is an error when
 // something else is to be done about it than to forget it.
 func Forgettable(ob *observe.Observation, id model.HostID) (kubeapi.Departed, error) {
 	no := func(format string, args ...any) (kubeapi.Departed, error) {
-		return kubeapi.Departed{}, Kept{id, fmt.Sprintf(format, args...)}
+		return kubeapi.Departed{}, NotForgottenError{id, fmt.Sprintf(format, args...)}
 	}
 	if _, named := ob.Goal.File.Host(string(id)); named {
 		return no("the file names it; take it out of the file and apply first")

@@ -48,7 +48,7 @@ func TestForgettable(t *testing.T) {
 				}
 				return
 			}
-			if !errors.As(err, new(Kept)) || !strings.Contains(err.Error(), c.want) {
+			if !errors.As(err, new(NotForgottenError)) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, %v", got, err)
 			}
 		})

@@ -185,9 +185,9 @@ func (r *recovering) begin(ctx context.Context, id model.HostID) (err error) {
 			r.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: etcd does not come up with this data, so the bare database is taken: the last writes before it stopped may be missing", id)})
 		}
 	}
-	kept, err := step.RestoreEtcd(ctx, r.on(id), r.restore)
-	if err == nil && kept != "" {
-		r.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: the old etcd data is kept at %s", id, kept)})
+	at, err := step.RestoreEtcd(ctx, r.on(id), r.restore)
+	if err == nil && at != "" {
+		r.tell(kept(id, "etcd data", at))
 	}
 	return err
 }
@@ -227,7 +227,7 @@ func (e *Engine) snapshotBefore(ctx context.Context, ob *observe.Observation) {
 	for _, id := range ask {
 		snap, err := etcd.SaveSnapshot(ctx, e.observer.Hosts[id])
 		if err == nil {
-			e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: what etcd held until now is kept at %s (%s)", id, snap.Path, snap)})
+			e.tell(kept(id, fmt.Sprintf("etcd data (%s)", snap), snap.Path))
 			return
 		}
 		e.tell(Event{Kind: Note, Text: err.Error()})

@@ -54,9 +54,12 @@ func (e *Engine) sweep(ctx context.Context, id model.HostID) error {
 	if !ok {
 		return errors.New("it is not connected")
 	}
-	says, err := step.Sweep(ctx, h, e.observer.File.Metadata.Name)
-	for _, s := range says {
-		e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: %s", id, s)})
+	swept, err := step.Sweep(ctx, h, e.observer.File.Metadata.Name)
+	if swept.Kept != "" {
+		e.tell(kept(id, step.SweptFiles, swept.Kept))
+	}
+	for _, l := range swept.Left {
+		e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: left %s", id, l)})
 	}
 	return err
 }

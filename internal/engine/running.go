@@ -22,7 +22,7 @@ const (
 	pollEvery = 250 * time.Millisecond
 	// stepTime bounds a step: its work and the wait for its effect.
 	stepTime     = 3 * time.Minute
-	packagesTime = 10 * time.Minute
+	downloadTime = 10 * time.Minute
 	// explainTime bounds the question to a host why a step failed there.
 	explainTime = 10 * time.Second
 )
@@ -76,10 +76,10 @@ func (e *Engine) do(ctx context.Context, r *running) error {
 }
 
 func (e *Engine) limit(a plan.About) time.Duration {
-	switch a.Kind {
-	case "packages", "binaries":
-		return packagesTime
-	case "drain":
+	switch a.Limit {
+	case plan.DownloadLimit:
+		return downloadTime
+	case plan.DrainLimit:
 		return stepTime + e.DrainTime
 	}
 	return stepTime
@@ -149,6 +149,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 		Say: func(format string, args ...any) {
 			e.tell(Event{Kind: Note, Text: fmt.Sprintf(format, args...)})
 		},
+		Keep: func(path, at string) { e.tell(kept(id, path, at)) },
 	}
 }
 

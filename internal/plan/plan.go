@@ -24,7 +24,19 @@ type About struct {
 	Seconds int `json:"seconds,omitempty"`
 	// Exclusive names a thing that one step at a time may change.
 	Exclusive string `json:"-"`
+	// Limit is how long it may take, its work and the wait for its effect.
+	Limit Limit `json:"-"`
 }
+
+// Limit is a time limit for steps of a kind; the engine knows the durations.
+type Limit uint8
+
+// The limits.
+const (
+	UsualLimit    Limit = iota
+	DownloadLimit       // packages and programs come over the network
+	DrainLimit          // pods take the time that the operator gives them
+)
 
 // Key identifies a step among those of a plan.
 func (a About) Key() string { return a.Kind + "@" + string(a.Host) }

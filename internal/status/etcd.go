@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
@@ -34,7 +33,7 @@ type Member struct {
 	PeerURL   string       `json:"peerURL,omitempty"`
 	ClientURL string       `json:"clientURL,omitempty"` // none before it has started
 	InFile    bool         `json:"inFile"`              // the cluster file names its host
-	Role      string       `json:"role"`                // leader | follower | voter (which of the two is not known) | learner | unstarted
+	Role      string       `json:"role"`
 	Healthy   bool         `json:"healthy"`
 	Why       string       `json:"why,omitempty"` // it is not
 	Asked     bool         `json:"asked"`         // it gave its own status
@@ -46,8 +45,26 @@ type Member struct {
 	DBUsed    int64        `json:"dbUsed,omitempty"`
 	Quota     int64        `json:"dbQuota,omitempty"`
 	Version   string       `json:"version,omitempty"`
-	Errors    []string     `json:"errors,omitempty"` // alarms, of any member, and "no leader"
+	Alarms    []Alarm      `json:"alarms,omitempty"` // raised, of all members, as this one has them
+	Errors    []string     `json:"errors,omitempty"` // other trouble: "no leader"
 }
+
+// Alarm is an alarm that a member has raised.
+type Alarm struct {
+	Kind   string `json:"kind"`   // NOSPACE | CORRUPT
+	Member string `json:"member"` // its host, or its id when no host is known
+}
+
+func (a Alarm) String() string { return "alarm " + a.Kind + " of " + a.Member }
+
+// Roles of members.
+const (
+	RoleLeader    = "leader"
+	RoleFollower  = "follower"
+	RoleVoter     = "voter" // which of the two is not known
+	RoleLearner   = "learner"
+	RoleUnstarted = "unstarted"
+)
 
 // EtcdOf is etcd as an observation has it.
 func EtcdOf(ob *observe.Observation) Etcd {
@@ -67,7 +84,7 @@ func EtcdOf(ob *observe.Observation) Etcd {
 		if st, asked := ob.Etcd.Status[id]; asked && e.Cluster == "" {
 			e.Cluster = fmt.Sprintf("%x", st.ClusterID)
 		}
-		if m.Role != "learner" {
+		if m.Role != RoleLearner {
 			e.Voters++
 			if m.Healthy {
 				e.Serving++
@@ -84,9 +101,9 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	m := ob.Etcd.Members[id]
 	st, asked := ob.Etcd.Status[id]
 	_, inFile := ob.Goal.File.Host(string(id))
-	out := Member{Host: id, ID: m.HexID(), Name: m.Name, InFile: inFile, Role: "follower", Asked: asked, Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
+	out := Member{Host: id, ID: m.HexID(), Name: m.Name, InFile: inFile, Role: RoleFollower, Asked: asked, Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
 		Term: st.Term, Index: st.Index, Applied: st.Applied, Revision: st.Revision, DBSize: st.DBSize, DBUsed: st.DBSizeInUse, Quota: st.Quota,
-		Version: st.Version, Errors: plainly(ob, st)}
+		Version: st.Version, Alarms: alarms(ob, st), Errors: st.Errors}
 	if len(m.PeerURLs) > 0 {
 		out.PeerURL = m.PeerURLs[0]
 	}
@@ -95,13 +112,13 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	}
 	switch {
 	case m.Learner:
-		out.Role = "learner"
+		out.Role = RoleLearner
 	case !m.Started():
-		out.Role = "unstarted"
+		out.Role = RoleUnstarted
 	case asked && st.IsLeader():
-		out.Role = "leader"
+		out.Role = RoleLeader
 	case !asked:
-		out.Role = "voter"
+		out.Role = RoleVoter
 	}
 	if !out.Healthy {
 		out.Why = silent(ob.Facts[id], asked)
@@ -112,8 +129,8 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	return out
 }
 
-// plainly says what a member tells of, alarms with hosts where etcd has numbers.
-func plainly(ob *observe.Observation, st etcd.Status) (out []string) {
+// alarms have hosts where etcd has numbers.
+func alarms(ob *observe.Observation, st etcd.Status) (out []Alarm) {
 	for _, a := range st.Alarms {
 		of := fmt.Sprintf("member %x", a.Member)
 		for id, m := range ob.Etcd.Members {
@@ -121,9 +138,9 @@ func plainly(ob *observe.Observation, st etcd.Status) (out []string) {
 				of = string(id)
 			}
 		}
-		out = append(out, "alarm "+a.Kind+" of "+of)
+		out = append(out, Alarm{a.Kind, of})
 	}
-	return append(out, st.Errors...)
+	return out
 }
 
 // corrupt says that CORRUPT is raised, with which nobody reads or writes.
@@ -198,97 +215,19 @@ func (e Etcd) Problems() []string {
 
 // complaints are what members say is wrong; alarms they all tell alike.
 func (e Etcd) complaints() (out []string) {
+	told := map[Alarm]bool{}
 	for _, m := range e.Members {
-		for _, err := range m.Errors {
-			switch {
-			case !strings.HasPrefix(err, "alarm "):
-				out = append(out, fmt.Sprintf("%s says: %s", m.Host, err))
-			case !slices.Contains(out, err):
-				out = append(out, err)
+		for _, a := range m.Alarms {
+			if !told[a] {
+				out = append(out, a.String()+"; see quorate etcd alarm --help")
 			}
+			told[a] = true
 		}
-	}
-	for i, err := range out {
-		if strings.HasPrefix(err, "alarm ") {
-			out[i] = err + "; see quorate etcd alarm --help"
+		for _, err := range m.Errors {
+			out = append(out, fmt.Sprintf("%s says: %s", m.Host, err))
 		}
 	}
 	return out
-}
-
-// Text is etcd for people: each member, what is down, and last whether there
-// is a quorum and what it tolerates.
-func (e Etcd) Text() string {
-	var b strings.Builder
-	if e.Cluster != "" {
-		fmt.Fprintf(&b, "etcd cluster %s%s\n", e.Cluster, e.remembered())
-	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	if len(e.Members) > 0 {
-		fmt.Fprintln(w, "HOST\tID\tVERSION\tROLE\tSTATE\tDATABASE\tQUOTA\tTERM\tINDEX\tAPPLIED\tREVISION")
-	}
-	for _, m := range e.Members {
-		row := []string{string(m.Host), m.ID, "-", m.Role, m.state(), "-", "-", "-", "-", "-", "-"}
-		if m.Asked {
-			copy(row[5:], []string{fmt.Sprintf("%s (%s used)", size(m.DBSize), size(m.DBUsed)), "-", fmt.Sprint(m.Term), fmt.Sprint(m.Index), fmt.Sprint(m.Applied), fmt.Sprint(m.Revision)})
-			row[2] = m.Version
-		}
-		if m.Quota > 0 {
-			row[6] = size(m.Quota)
-		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	w.Flush()
-	for _, p := range e.Problems() {
-		fmt.Fprintf(&b, "DOWN: %s\n", p)
-	}
-	fmt.Fprintln(&b, e.Tolerance)
-	return b.String()
-}
-
-// MembersText is the member list for people.
-func (e Etcd) MembersText() string {
-	var b strings.Builder
-	if r := e.remembered(); r != "" {
-		fmt.Fprintln(&b, "members"+r)
-	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tHOST\tPEER URL\tCLIENT URL\tROLE\tIN THE FILE")
-	for _, m := range e.Members {
-		role := m.Role
-		if role == "leader" || role == "follower" {
-			role = "voter"
-		}
-		fmt.Fprintln(w, strings.Join([]string{m.ID, string(m.Host), dash(m.PeerURL), dash(m.ClientURL), role, yes(m.InFile, "")}, "\t"))
-	}
-	w.Flush()
-	return b.String()
-}
-
-func (e Etcd) remembered() string {
-	if e.Agreed {
-		return ""
-	}
-	return " (as one member remembers it; there is no quorum to agree)"
-}
-
-func (m Member) state() string {
-	if !m.Healthy {
-		return "DOWN"
-	}
-	return "serves"
-}
-
-func (m Member) row() []string {
-	state := m.state()
-	if len(m.Errors) > 0 {
-		state = strings.Join(m.Errors, "; ")
-	}
-	if !m.Asked {
-		return []string{string(m.Host), m.ID, m.Role, state, "-", "-", "-", "-"}
-	}
-	return []string{string(m.Host), m.ID, m.Role, state, fmt.Sprint(m.Term), fmt.Sprint(m.Index),
-		fmt.Sprintf("%s (%s used)", size(m.DBSize), size(m.DBUsed)), m.Version}
 }
 
 // etcd is the same as a part of the whole: a host that could not be asked is

@@ -59,7 +59,7 @@ func (s Status) verdict(b *strings.Builder) {
 	if s.Quorum || len(s.Serving) > 0 {
 		healthy := 0
 		for _, m := range s.Etcd.Members {
-			if m.Healthy && m.Role != "learner" {
+			if m.Healthy && m.Role != RoleLearner {
 				healthy++
 			}
 		}

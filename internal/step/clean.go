@@ -27,28 +27,37 @@ func cleanScript() string {
 	return strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1)
 }
 
-// Sweep takes everything off a host that quorate put there for a cluster, and
-// tells in sentences what was kept where and what was left. It can be repeated
-// after any interruption, and a host of another cluster is refused.
-func Sweep(ctx context.Context, h host.Host, cluster string) ([]string, error) {
+// Swept is what is left of quorate on a host that was cleaned.
+type Swept struct {
+	Kept string   // the folder with SweptFiles; "": there was nothing to keep
+	Left []string // what was not removed, and why
+}
+
+// SweptFiles is what a clean-up keeps.
+const SweptFiles = "keys, etcd data and configuration"
+
+// Sweep takes everything off a host that quorate put there for a cluster. It
+// can be repeated after any interruption, and a host of another cluster is
+// refused. What was kept and left is returned beside an error, too.
+func Sweep(ctx context.Context, h host.Host, cluster string) (Swept, error) {
 	return clean(ctx, h, cluster, "clean")
 }
 
-func clean(ctx context.Context, h host.Host, cluster, mode string) ([]string, error) {
+func clean(ctx context.Context, h host.Host, cluster, mode string) (Swept, error) {
 	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s", "--", cluster, mode}, Stdin: strings.NewReader(cleanScript()), Unit: cleanUnit})
-	var says []string
+	var out Swept
 	for _, l := range strings.Split(strings.TrimSpace(string(res.Stdout)), "\n") {
 		if place, ok := strings.CutPrefix(l, "kept "); ok {
-			says = append(says, "keys, etcd's data and configuration are kept in "+place)
+			out.Kept = place
 		} else if what, ok := strings.CutPrefix(l, "left "); ok {
-			says = append(says, "left "+what)
+			out.Left = append(out.Left, what)
 		}
 	}
 	var exit *host.ExitError
 	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
 		err = fmt.Errorf("%s: %s", h.Name(), strings.TrimSpace(exit.Stderr)) // the script's own words suffice
 	}
-	return says, err
+	return out, err
 }
 
 // Do implements Action: pods end with the services, or they would run on while
@@ -59,9 +68,12 @@ func (s Stop) Do(ctx context.Context, e Env) error { return s.sweep(ctx, e, "sto
 func (s Clean) Do(ctx context.Context, e Env) error { return s.sweep(ctx, e, "clean") }
 
 func (o on) sweep(ctx context.Context, e Env, mode string) error {
-	says, err := clean(ctx, e.Host, e.Goal.Want.Name, mode)
-	for _, l := range says {
-		e.Say("%s: %s", o.ID, l)
+	swept, err := clean(ctx, e.Host, e.Goal.Want.Name, mode)
+	if swept.Kept != "" {
+		e.Keep(SweptFiles, swept.Kept)
+	}
+	for _, l := range swept.Left {
+		e.Say("%s: left %s", o.ID, l)
 	}
 	return err
 }

@@ -26,11 +26,11 @@ func TestSweep(t *testing.T) {
 		return host.Result{Stdout: []byte("kept /k\nleft /x, which quorate did not write\nnoise\n")},
 			&host.ExitError{Host: "cp1", Args: c.Args, Code: 1, Stderr: "etcd.service does not stop"}
 	}, "sh")
-	says, err := Sweep(t.Context(), h, "prod")
+	swept, err := Sweep(t.Context(), h, "prod")
 	if err == nil || !strings.Contains(err.Error(), "etcd.service does not stop") {
 		t.Errorf("got %v", err)
 	}
-	if len(says) != 2 || !strings.Contains(says[0], "/k") || says[1] != "left /x, which quorate did not write" {
-		t.Errorf("told %q", says)
+	if swept.Kept != "/k" || !slices.Equal(swept.Left, []string{"/x, which quorate did not write"}) {
+		t.Errorf("told %q", swept)
 	}
 }

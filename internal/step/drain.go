@@ -28,7 +28,7 @@ var ErrHeld = errors.New("held up")
 
 // About implements plan.Step.
 func (s Drain) About() plan.About {
-	return plan.About{Kind: "drain", Host: s.ID, Title: "move its pods away", Why: leaves}
+	return plan.About{Kind: "drain", Host: s.ID, Title: "move its pods away", Why: leaves, Limit: plan.DrainLimit}
 }
 
 // undrained says that pods may run on a leaving host that a kubelet can still

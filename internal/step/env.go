@@ -42,9 +42,20 @@ type Env struct {
 	API    func(context.Context) (*kubeapi.Client, error)
 	Etcd   func(context.Context) (*etcd.Client, error)
 	EtcdOn func(context.Context, model.HostID) (*etcd.Client, error)
-	// Say tells people something, such as where a replaced file is kept.
+	// Say tells people something.
 	Say func(format string, args ...any)
+	// Keep tells where the old content of a path is, which was replaced.
+	Keep func(path, at string)
 }
+
+// Kept is what was replaced on a host, and where the old content is.
+type Kept struct {
+	Host model.HostID `json:"host"`
+	Path string       `json:"path"` // or what it was, in words
+	At   string       `json:"at"`
+}
+
+func (k Kept) String() string { return fmt.Sprintf("%s: kept the old %s at %s", k.Host, k.Path, k.At) }
 
 // ErrNotYet is what Do returns when it must be called again a little later.
 var ErrNotYet = errors.New("not yet")
@@ -66,7 +77,7 @@ func write(ctx context.Context, e Env, files []host.File) error {
 	}
 	for i, k := range kept {
 		if k != "" && i < len(files) {
-			e.Say("%s: the old %s is kept at %s", e.Host.Name(), files[i].Path, k)
+			e.Keep(files[i].Path, k)
 		}
 	}
 	return nil

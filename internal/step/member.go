@@ -330,7 +330,7 @@ install -D -m 0644 /dev/null `+etcd.BootstrappedPath+`; echo "$k"`, units...)
 	if err != nil {
 		return err
 	}
-	e.Say("%s: the old etcd data is kept at %s", s.ID, kept)
+	e.Keep("etcd data", kept)
 	_, err = sh(ctx, e, "", etcd.RecordSuperseded, e.Superseded...)
 	return err
 }

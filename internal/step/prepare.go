@@ -22,7 +22,7 @@ type Packages struct{ on }
 
 // About implements plan.Step.
 func (s Packages) About() plan.About {
-	return plan.About{Kind: "packages", Host: s.ID, Title: "install packages"}
+	return plan.About{Kind: "packages", Host: s.ID, Title: "install packages", Limit: plan.DownloadLimit}
 }
 
 // Need implements plan.Step.
@@ -67,7 +67,7 @@ type Binaries struct{ on }
 
 // About implements plan.Step.
 func (s Binaries) About() plan.About {
-	return plan.About{Kind: "binaries", Host: s.ID, Title: "install binaries"}
+	return plan.About{Kind: "binaries", Host: s.ID, Title: "install binaries", Limit: plan.DownloadLimit}
 }
 
 // Need implements plan.Step.

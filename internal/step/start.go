@@ -76,14 +76,16 @@ func (s Run) undrop(ctx context.Context, e Env) error {
 		said, err := sh(ctx, e, "", `k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)
 for f in /etc/systemd/system/"$1".d/*.conf /run/systemd/system/"$1".d/*.conf; do
 	[ -f "$f" ] && grep -q '^[[:space:]]*Exec' "$f" || continue
-	mkdir -p -m 700 `+KeptDir+`; mkdir -p "$k${f%/*}"; mv "$f" "$k$f"; echo "$f is kept at $k$f"
+	mkdir -p -m 700 `+KeptDir+`; mkdir -p "$k${f%/*}"; mv "$f" "$k$f"; echo "$f"; echo "$k$f"
 	rmdir "${f%/*}" 2>/dev/null || true
 done`, v.String()+".service")
 		if err != nil {
 			return err
 		}
-		for l := range strings.Lines(said) {
-			e.Say("%s: %s does not run with a drop-in: %s", s.ID, v, strings.TrimSpace(l))
+		lines := strings.Split(said, "\n")
+		for i := 0; i+1 < len(lines); i += 2 {
+			e.Say("%s: %s does not run with the drop-in %s", s.ID, v, lines[i])
+			e.Keep(lines[i], lines[i+1])
 		}
 	}
 	return nil
