@@ -5,12 +5,8 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
-	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
-	"quorate.dev/quorate/internal/step"
-	"quorate.dev/quorate/internal/topology"
 )
 
 // three is a cluster whose hosts are "up", "stopped" (etcd does not run),
@@ -59,33 +55,5 @@ func TestQuorumLost(t *testing.T) {
 	}
 	if got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: three("alone dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
 		t.Errorf("the better way is not the first: %s", got)
-	}
-}
-
-func TestBest(t *testing.T) {
-	s := survey{data: map[model.HostID]step.EtcdData{}, ob: &observe.Observation{Have: three("stopped stopped dead"), Goal: &goal.Goal{Hosts: map[model.HostID]*goal.Host{}},
-		Facts: map[model.HostID]observe.Facts{"a": {SupersededIDs: []string{"old"}}}}}
-	for _, id := range s.ob.Have.IDs() {
-		s.ob.Goal.Hosts[id] = &goal.Host{Node: topology.Node{Name: string(id), Etcd: true}}
-	}
-	for name, at := range map[string]struct {
-		a, b step.EtcdData
-		best model.HostID
-	}{
-		"the newer":                     {step.EtcdData{There: true, Revision: 7}, step.EtcdData{There: true, Revision: 9}, "b"},
-		"the longer log":                {step.EtcdData{There: true, Revision: 7, Index: 3}, step.EtcdData{There: true, Revision: 7, Index: 2}, "a"},
-		"the one that is there":         {step.EtcdData{}, step.EtcdData{There: true, Revision: 1}, "b"},
-		"not of a superseded cluster":   {step.EtcdData{There: true, Revision: 3, Cluster: "new"}, step.EtcdData{There: true, Revision: 9, Cluster: "old"}, "a"},
-		"of a superseded one if alone":  {step.EtcdData{There: true, Revision: 3, Cluster: "old"}, step.EtcdData{}, "a"},
-		"nothing is the best of nobody": {step.EtcdData{}, step.EtcdData{}, ""},
-	} {
-		s.data["a"], s.data["b"] = at.a, at.b
-		if got, ok := s.best(); got != at.best || ok != (at.best != "") {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
-	s.data["a"], s.data["b"] = step.EtcdData{There: true, Cluster: "x"}, step.EtcdData{There: true, Cluster: "y"}
-	if got := s.clusters(); len(got) != 2 {
-		t.Errorf("%v", got)
 	}
 }

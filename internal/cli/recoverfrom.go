@@ -20,7 +20,7 @@ import (
 // survey is what there is of etcd's data.
 type survey struct {
 	ob   *observe.Observation
-	data map[model.HostID]step.EtcdData
+	data map[model.HostID]etcd.DiskData
 	errs map[model.HostID]error
 }
 
@@ -40,31 +40,18 @@ func (s survey) clusters() (ids []string) {
 	return ids
 }
 
-// best is the host with the newest data: of clusters that are not superseded,
-// if there is one. An entry known to be committed counts before a revision that
-// was read off a disk, for a member's log may hold more.
-func (s survey) best() (at model.HostID, ok bool) {
-	past := s.ob.Superseded()
-	old := func(d step.EtcdData) bool { return slices.Contains(past, d.Cluster) }
-	newer := func(a, b step.EtcdData) bool {
-		switch {
-		case old(a) != old(b):
-			return old(b)
-		case a.Revision != b.Revision:
-			return a.Revision > b.Revision
-		}
-		return a.Index > b.Index
-	}
+// survivor is the host whose data comes back, if no other is asked for.
+func (s survey) survivor() etcd.Survivor {
+	var all []etcd.Candidate
 	for _, id := range s.ob.Have.Critical() {
-		d, there := s.data[id]
-		if !there || !d.There || s.ob.Have.Hosts[id].Obstacle.Or("") != "" || !s.etcdHost(id) {
-			continue
+		d, seen := s.data[id]
+		if _, failed := s.errs[id]; !seen && !failed {
+			continue // it has nothing to do with etcd
 		}
-		if !ok || newer(d, s.data[at]) {
-			at, ok = id, true
-		}
+		all = append(all, etcd.Candidate{Host: id, Data: d, Unseen: !seen, Superseded: slices.Contains(s.ob.Superseded(), d.Cluster),
+			Unusable: s.ob.Have.Hosts[id].Obstacle.Or("") != "" || !s.etcdHost(id)})
 	}
-	return at, ok
+	return etcd.ChooseSurvivor(all)
 }
 
 // choose finds the data and the host, and checks that they can be used.
@@ -84,7 +71,8 @@ func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, f
 		return id, nil
 	}
 	if r.source == "" {
-		at, ok := found.best()
+		at := found.survivor().Host
+		ok := at != ""
 		if r.from != "" {
 			if at, err = can(r.from); err != nil {
 				return do, nil, err
@@ -160,7 +148,7 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 	var b strings.Builder
 	b.WriteString("What there is of etcd's data:\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  HOST\tDATA\tREVISION\tINDEX\tCLUSTER\tETCD")
+	fmt.Fprintln(w, "  HOST\tDATA\tREVISION\tTERM\tINDEX\tCLUSTER\tETCD")
 	var silent []model.HostID
 	for _, id := range s.ob.Have.Critical() {
 		d, asked := s.data[id]
@@ -168,10 +156,10 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 		switch {
 		case failed:
 			silent = append(silent, id)
-			fmt.Fprintf(w, "  %s\t?\t?\t?\t?\t%s\n", id, firstLine(err.Error()))
+			fmt.Fprintf(w, "  %s\t?\t?\t?\t?\t?\t%s\n", id, firstLine(err.Error()))
 		case !asked:
 		case !d.There:
-			fmt.Fprintf(w, "  %s\tnone\t\t\t\t\n", id)
+			fmt.Fprintf(w, "  %s\tnone\t\t\t\t\t\n", id)
 		default:
 			of, state := d.Cluster, "stopped"
 			if slices.Contains(s.ob.Superseded(), of) {
@@ -183,7 +171,7 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 			if d.Problem != "" {
 				state += "; " + d.Problem
 			}
-			fmt.Fprintf(w, "  %s\t%.1f MiB\t%s\t%s\t%s\t%s\n", id, float64(d.Bytes)/(1<<20), number(uint64(d.Revision)), number(d.Index), of, state)
+			fmt.Fprintf(w, "  %s\t%.1f MiB\t%s\t%s\t%s\t%s\t%s\n", id, float64(d.Bytes)/(1<<20), number(uint64(d.Revision)), number(d.Term), number(d.Index), of, state)
 		}
 	}
 	w.Flush()

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
-	"quorate.dev/quorate/internal/step"
 )
 
 // longTime bounds the work on one host outside of plans: etcd's data may have to
@@ -34,8 +34,8 @@ var ErrQuorum = errors.New("etcd has quorum")
 
 // Survey says what data of etcd each host has that can be reached. A host that
 // cannot be asked is missing from the first and has its reason in the second.
-func (e *Engine) Survey(ctx context.Context, ob *observe.Observation) (map[model.HostID]step.EtcdData, map[model.HostID]error) {
-	data, errs := map[model.HostID]step.EtcdData{}, map[model.HostID]error{}
+func (e *Engine) Survey(ctx context.Context, ob *observe.Observation) (map[model.HostID]etcd.DiskData, map[model.HostID]error) {
+	data, errs := map[model.HostID]etcd.DiskData{}, map[model.HostID]error{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, id := range ob.Have.Critical() {
@@ -50,7 +50,7 @@ func (e *Engine) Survey(ctx context.Context, ob *observe.Observation) (map[model
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			d, err := step.SurveyEtcd(ctx, e.observer.Hosts[id])
+			d, err := etcd.SurveyDisk(ctx, e.observer.Hosts[id])
 			mu.Lock()
 			defer mu.Unlock()
 			if data[id] = d; err != nil {

@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -123,7 +124,7 @@ func parse(out []byte) (Facts, error) {
 	f.HostsSum = line("hosts")
 	f.SupersededIDs, f.Fence = lines(frames["past"]), lines(frames["fence"])
 	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
-		if _, cluster, err := etcd.Identity(head); err == nil {
+		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)
 		}
 	}

@@ -1,11 +1,8 @@
 package step
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -27,17 +24,6 @@ const RestoreFile = "/var/lib/quorate/restore.db"
 // known: more than what hosts that are silent can have written beyond it.
 const bump = 1_000_000_000
 
-// EtcdData is what of etcd's data lies on a host.
-type EtcdData struct {
-	There    bool
-	Running  string // systemd's state of etcd when it is not stopped
-	Cluster  string // id of the cluster it belongs to
-	Revision int64  // of the database; 0: not known. A member that does not run may have more in its log.
-	Index    uint64 // last entry known to be committed; 0: not known
-	Bytes    int64
-	Problem  string // why the database cannot be read
-}
-
 // restoring runs a verb of restore.sh. With a unit it goes on when the
 // connection is lost, and who repeats it waits for its end.
 func restoring(ctx context.Context, h host.Host, unit, doing string, args ...string) (string, error) {
@@ -51,67 +37,6 @@ func restoring(ctx context.Context, h host.Host, unit, doing string, args ...str
 		return "", fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
 	}
 	return strings.TrimSpace(string(res.Stdout)), nil
-}
-
-// SurveyEtcd says what data there is. It changes nothing.
-func SurveyEtcd(ctx context.Context, h host.Host) (EtcdData, error) {
-	out, err := restoring(ctx, h, "", "look at etcd's data", "survey")
-	if err != nil {
-		return EtcdData{}, err
-	}
-	d, err := parseSurvey(out)
-	if err != nil {
-		err = fmt.Errorf("%s: look at etcd's data: %w", h.Name(), err)
-	}
-	return d, err
-}
-
-func parseSurvey(out string) (d EtcdData, err error) {
-	whole := false
-	lines := bufio.NewScanner(strings.NewReader(out))
-	for lines.Scan() {
-		key, value, _ := strings.Cut(lines.Text(), " ")
-		switch key {
-		case "bytes":
-			d.There = true
-			d.Bytes, err = strconv.ParseInt(value, 10, 64)
-		case "wal":
-			var head []byte
-			if head, err = base64.StdEncoding.DecodeString(value); err == nil {
-				var of uint64
-				if _, of, err = etcd.Identity(head); err == nil {
-					d.Cluster = etcd.HexCluster(of)
-				} else {
-					d.Problem, err = err.Error(), nil
-				}
-			}
-		case "status":
-			var of struct{ Revision int64 }
-			err = json.Unmarshal([]byte(value), &of)
-			d.Revision = of.Revision
-		case "broken":
-			d.Problem = value
-		case "running":
-			d.Running = value
-		case "revision", "index":
-			var f float64 // as Prometheus writes numbers; exact up to 2^53
-			f, err = strconv.ParseFloat(value, 64)
-			if key == "revision" {
-				d.Revision = int64(f)
-			} else {
-				d.Index = uint64(f)
-			}
-		case "end":
-			whole = true
-		}
-		if err != nil {
-			return d, fmt.Errorf("cannot read %q: %w", lines.Text(), err)
-		}
-	}
-	if !whole {
-		return d, errors.New("the answer was cut short")
-	}
-	return d, nil
 }
 
 // StopServices stops services on a host, those that are there. With etcd among

@@ -12,9 +12,6 @@ die() {
 	exit 1
 }
 
-# here: where the data is.
-here() { if [ -d $data/member ]; then echo $data/member; elif [ -d $old/member ]; then echo $old/member; fi; }
-
 # last FILE: the last line that is for people.
 last() { grep -v '^{' "$1" | tail -n 1; }
 
@@ -22,28 +19,6 @@ last() { grep -v '^{' "$1" | tail -n 1; }
 room() {
 	free=$(df -Pk -- "$1" | awk 'NR == 2 { print $4 }')
 	[ "$free" -gt $(($2 / 1024 + 65536)) ] || die "$1 has $((free / 1024)) MiB free, and $(($2 / 1048576 + 64)) MiB are needed"
-}
-
-# survey: what there is, in lines. It changes nothing, and reads the database
-# only while no etcd has it open; one that runs tells its revision without
-# quorum, by its metrics.
-survey() {
-	d=$(here)
-	[ -n "$d" ] || { echo end; return; }
-	echo "bytes $(stat -c %s $d/snap/db 2>/dev/null || echo 0)"
-	for f in "$d"/wal/*.wal; do :; done
-	[ ! -f "$f" ] || echo "wal $(head -c 128 "$f" | base64 -w 0)"
-	state=$(systemctl is-active etcd.service || true)
-	case $state in
-	inactive | failed | unknown)
-		if says=$(timeout 120 $bin/etcdutl snapshot status $d/snap/db -w json 2>&1); then echo "status $(echo "$says" | tail -n 1)"; else echo "broken $(echo "$says" | grep -v '^{' | tail -n 1)"; fi
-		;;
-	*)
-		echo "running $state"
-		curl -s -m 5 http://127.0.0.1:2381/metrics | sed -n 's/^etcd_debugging_mvcc_current_revision /revision /p; s/^etcd_server_proposals_committed_total /index /p'
-		;;
-	esac
-	echo end
 }
 
 # stop UNIT...: those that are there. An API server whose etcd does not answer
