@@ -34,7 +34,7 @@ func APIServer(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, fmt.Errorf("write %s: %w", authenticationPath, err)
 	}
-	return workload.Systemd("kube-apiserver", workload.Unit{
+	return workload.UnitService("kube-apiserver", workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes API server",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",

@@ -39,6 +39,7 @@ type Context struct {
 	Leaving     []topology.Node // hosts that leave and may still run pods
 	APIServers  []topology.Node
 	EtcdMembers []topology.Node // the members an API server may ask; learners do not belong here
+	Members     []topology.Node // all hosts that are, or are to be, members of etcd
 
 	ImagePause         string
 	ImageCoreDNS       string

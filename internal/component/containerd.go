@@ -58,7 +58,7 @@ func Containerd(ctx Context) (workload.Service, error) {
 		return workload.Service{}, fmt.Errorf("containerd of %s: no pause image is known; this is a defect of quorate", ctx.Self.Name)
 	}
 	config := fmt.Sprintf(containerdConfig, RuntimeSocket, ctx.ImagePause, CNIBinDir, cniConfDir, BinDir)
-	s := workload.Systemd("containerd", workload.Unit{
+	s := workload.UnitService("containerd", workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "containerd container runtime",
 		Docs:        "https://containerd.io",

@@ -56,7 +56,7 @@ func ControllerManager(ctx Context) (workload.Service, error) {
 		flags["cluster-cidr"] = ctx.Spec.Network.PodCIDR
 		flags["node-cidr-mask-size"] = strconv.Itoa(ctx.Spec.Network.NodeCIDRMaskSize)
 	}
-	return workload.Systemd("kube-controller-manager", workload.Unit{
+	return workload.UnitService("kube-controller-manager", workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes controller manager",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
@@ -99,7 +99,7 @@ func Scheduler(ctx Context) (workload.Service, error) {
 		"tls-private-key-file":         pki.KeyPath(pki.SchedulerServer),
 		"tls-min-version":              "VersionTLS12",
 	}
-	return workload.Systemd("kube-scheduler", workload.Unit{
+	return workload.UnitService("kube-scheduler", workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes scheduler",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",

@@ -45,6 +45,14 @@ func Etcd(c EtcdConfig) workload.Service {
 	}
 }
 
+// etcdOfHost is the member of a host. Its state is always "existing": only the
+// step of a cluster's birth overrides that, in a file that does not outlive a
+// reboot, so that a member that lost its data never comes up as a new, empty
+// cluster.
+func etcdOfHost(ctx Context) (workload.Service, error) {
+	return Etcd(EtcdConfig{Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing, ExtraArgs: ctx.extra(etcd.ServiceName)}), nil
+}
+
 // EtcdInitialEnv is what etcd reads only at a member's birth, when its data folder
 // is empty. It is kept true so that nobody is misled by a stale member list.
 func EtcdInitialEnv(c EtcdConfig) string {

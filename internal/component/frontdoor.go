@@ -78,7 +78,7 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 	s := workload.Service{Name: NginxName, Unit: text, Reload: true,
 		Files: []workload.File{{File: host.File{Path: nginxConfigPath, Content: []byte(config)}}}}
 	s.Verify = [][]string{
-		{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.UnitPath()},
+		{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.Path()},
 		// nginx -t opens the PID file, and before the first start there is no folder for it.
 		{"mkdir", "-p", "/run/kube-nginx"},
 		{"/usr/sbin/nginx", "-t", "-q", "-c", "{}" + nginxConfigPath},

@@ -40,7 +40,7 @@ func Kubelet(ctx Context) (workload.Service, error) {
 	if ctx.bridged() {
 		after = append(after, routesName+".service")
 	}
-	return workload.Systemd("kubelet", workload.Unit{
+	return workload.UnitService("kubelet", workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes kubelet",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",

@@ -33,7 +33,7 @@ func KubeProxy(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
-	return workload.Systemd("kube-proxy", workload.Unit{
+	return workload.UnitService("kube-proxy", workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes service proxy",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",

@@ -10,6 +10,7 @@ import (
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/workload"
 )
 
 type deed struct{ paper }
@@ -37,16 +38,16 @@ func TestDoneAgainAndAgain(t *testing.T) {
 
 func TestEnded(t *testing.T) {
 	s := step.Run{Set: []model.Component{model.Etcd}}
-	facts := func(state string, restarts int) observe.Facts {
-		return observe.Facts{Units: map[string]observe.Unit{"etcd": {Active: state, Sub: "auto-restart", Restarts: restarts}}}
+	facts := func(restarts int) observe.Facts {
+		return observe.Facts{Services: map[model.Component]workload.State{model.Etcd: {CrashLooping: true, Restarts: restarts}}}
 	}
-	if err := ended(s, facts("activating", maxRestarts)); err == nil || !strings.Contains(err.Error(), "etcd has ended") {
+	if err := ended(s, facts(maxRestarts)); err == nil || !strings.Contains(err.Error(), "etcd has ended") {
 		t.Errorf("a service that ends again and again: %v", err)
 	}
-	if err := ended(s, facts("activating", maxRestarts-1)); err != nil {
+	if err := ended(s, facts(maxRestarts-1)); err != nil {
 		t.Errorf("it may yet come up: %v", err)
 	}
-	if err := ended(deed{}, facts("activating", 99)); err != nil {
+	if err := ended(deed{}, facts(99)); err != nil {
 		t.Errorf("a step that begins no service: %v", err)
 	}
 }

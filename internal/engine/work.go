@@ -243,7 +243,7 @@ func ended(s plan.Step, f observe.Facts) error {
 		return nil
 	}
 	for _, v := range r.Set {
-		if n := f.Units[v.String()].Restarts; n >= maxRestarts && f.CrashLooping(v) {
+		if n := f.Services[v].Restarts; n >= maxRestarts && f.CrashLooping(v) {
 			return fmt.Errorf("%s has ended %d times", v, n)
 		}
 	}

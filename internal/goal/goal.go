@@ -12,7 +12,6 @@ import (
 	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/component"
-	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -132,6 +131,7 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 			g.members = append(g.members, n)
 		}
 	}
+	ctx.Members = g.members
 	ctx.APIServers, ctx.EtcdMembers = slices.DeleteFunc(slices.Clone(g.masters), lost), slices.DeleteFunc(slices.Clone(g.members), lost)
 	if len(ctx.APIServers) == 0 || len(ctx.EtcdMembers) == 0 {
 		ctx.APIServers, ctx.EtcdMembers = g.masters, g.members
@@ -160,40 +160,21 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 	if err != nil {
 		return nil, err
 	}
-	add := func(v model.Component, here bool, render component.Renderer) {
-		if !here || err != nil {
-			return
+	for v, t := range component.Table {
+		if !t.On(ctx) {
+			continue
 		}
-		var s workload.Service
-		if s, err = render(ctx); err == nil {
-			h.Services[v] = &s
-		} else {
-			err = fmt.Errorf("render %s: %w", v, err)
+		svc, err := t.Render(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("render %s: %w", model.Component(v), err)
 		}
+		h.Services[v] = &svc
 	}
-	node := n.ControlPlane || n.Worker
-	add(model.Containerd, node, component.Containerd)
-	add(model.Etcd, n.Etcd, g.etcd)
-	add(model.APIServer, n.ControlPlane, component.APIServer)
-	add(model.ControllerManager, n.ControlPlane, component.ControllerManager)
-	add(model.Scheduler, n.ControlPlane, component.Scheduler)
-	add(model.FrontDoor, node, component.FrontDoor)
-	add(model.PodNetwork, node && g.Bridged(), component.PodNetwork)
-	add(model.Kubelet, node, component.Kubelet)
-	add(model.KubeProxy, node, component.KubeProxy)
-	return h, err
+	return h, nil
 }
 
 // Bridged says whether quorate itself makes the pod network.
 func (g *Goal) Bridged() bool { return g.File.Spec.Network.CNI == "bridge" }
-
-// etcd always says "existing": only the step of a cluster's birth overrides
-// that, in a file that does not outlive a reboot, so that a member that lost
-// its data never comes up as a new, empty cluster.
-func (g *Goal) etcd(ctx component.Context) (workload.Service, error) {
-	return component.Etcd(component.EtcdConfig{Cluster: ctx.Cluster, Self: ctx.Self, Members: g.members, State: etcd.Existing,
-		ExtraArgs: g.File.Spec.Components["etcd"].ExtraArgs}), nil
-}
 
 // ImageNames are the references of the images that a node must hold.
 func (g *Goal) ImageNames(ctx component.Context) []string {

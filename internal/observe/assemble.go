@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -109,7 +110,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 
 // service compares what lies on the disk and what runs with what is wanted.
 func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
-	u := f.Units[v.String()]
+	u := f.Services[v]
 	out := model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	if want != nil {
 		sums, any := map[string]string{}, false
@@ -119,21 +120,17 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 		}
 		if any {
 			disk := workload.DiskDigest(sums)
-			if u.File != "enabled" {
-				disk += "-" + u.File
+			if u.Boot != "enabled" {
+				disk += "-" + u.Boot
 			}
 			out.Disk = model.Is(disk)
 		}
-	} else if u.Load == "loaded" || u.Load == "masked" {
+	} else if u.Installed {
 		out.Disk = model.Is("present")
 	}
-	if f.Up(v) {
-		stamp := f.Stamps[v.String()]
-		if stamp == "" {
-			stamp = "not ours"
-		}
-		out.Running = model.Is(stamp)
-	} else if f.CrashLooping(v) {
+	if u.Up {
+		out.Running = model.Is(cmp.Or(u.Read, "not ours"))
+	} else if u.CrashLooping {
 		out.Running = out.Running.Because("ends again and again")
 	}
 	return out

@@ -9,23 +9,15 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/workload"
 )
-
-// Unit is what systemd says of a service.
-type Unit struct {
-	Load, Active, Sub, File string // LoadState, ActiveState, SubState, UnitFileState
-	PID, Restarts           int
-	Result                  string
-	Since                   time.Duration // for how long it has been active
-	DropIns                 []string      // files of others that change it
-}
 
 // Listener is a process that listens on a TCP port.
 type Listener struct {
@@ -64,11 +56,10 @@ type Facts struct {
 	Sums          map[string]string
 	HostsSum      string
 	Links         map[string]string // target by path
-	Units         map[string]Unit
-	Stamps        map[string]string // by service: what the running process has read
-	EtcdHealth    bool              // a read that a quorum agreed to
-	EtcdLocal     bool              // it serves what it has
-	EtcdDataLost  bool              // it ends because its log is not the one that its peers know
+	Services      map[model.Component]workload.State
+	EtcdHealth    bool // a read that a quorum agreed to
+	EtcdLocal     bool // it serves what it has
+	EtcdDataLost  bool // it ends because its log is not the one that its peers know
 	Readyz        bool
 	EtcdServers   []string // etcd servers of the running API server
 	Backends      []string // API servers behind its front door
@@ -96,7 +87,7 @@ func (f *Facts) kubelet(text []byte, now time.Time) {
 // parse reads the probe's output. Output without its end is an error: half an
 // observation is none.
 func parse(out []byte) (Facts, error) {
-	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Units: map[string]Unit{}, Stamps: map[string]string{},
+	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Services: map[model.Component]workload.State{},
 		Sysctls: map[string]string{}, Files: map[string][]byte{}}
 	frames := map[string]string{}
 	for _, part := range strings.Split("\n"+string(out), "\n@@ ")[1:] {
@@ -144,49 +135,15 @@ func parse(out []byte) (Facts, error) {
 	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
 	f.EtcdDataLost = line("lost") == "yes"
-	f.units(frames["units"], line("uptime"))
-	f.stamps(frames["stamps"])
-	if d := line("doorstamp"); d != "" {
-		f.Stamps[model.FrontDoor.String()] = d
-	}
-	if r := line("routestamp"); r != "" {
-		f.Stamps[model.PodNetwork.String()] = r
+	states := workload.Read(frames, component.Watched())
+	for _, v := range model.Components() {
+		f.Services[v] = states[v.String()]
 	}
 	f.listeners(frames["ports"], owners(frames["owners"]))
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
 	}
 	return f, nil
-}
-
-// units reads blocks of systemctl show. uptime is the host's, in seconds.
-func (f *Facts) units(text, uptime string) {
-	up, _ := strconv.ParseFloat(strings.Fields(uptime + " 0")[0], 64)
-	for _, block := range strings.Split(text, "\n\n") {
-		m := map[string]string{}
-		pairs(block, "=", m)
-		pid, _ := strconv.Atoi(m["MainPID"])
-		restarts, _ := strconv.Atoi(m["NRestarts"])
-		if id := strings.TrimSuffix(m["Id"], ".service"); id != "" {
-			u := Unit{Load: m["LoadState"], Active: m["ActiveState"], Sub: m["SubState"], File: m["UnitFileState"],
-				PID: pid, Restarts: restarts, Result: m["Result"], DropIns: strings.Fields(m["DropInPaths"])}
-			if began, err := strconv.ParseInt(m["ActiveEnterTimestampMonotonic"], 10, 64); err == nil && began > 0 {
-				u.Since = max(0, time.Duration(up*float64(time.Second))-time.Duration(began)*time.Microsecond)
-			}
-			f.Units[id] = u
-		}
-	}
-}
-
-// stamps reads lines like /proc/7/environ:QUORATE_CONFIG=digest.
-func (f *Facts) stamps(text string) {
-	of := map[string]string{}
-	pairs(text, ":QUORATE_CONFIG=", of)
-	for name, u := range f.Units {
-		if s := of[fmt.Sprintf("/proc/%d/environ", u.PID)]; s != "" {
-			f.Stamps[name] = s
-		}
-	}
 }
 
 // owners reads lines "/proc/PID/cgroup:NAME.service".
@@ -228,34 +185,11 @@ func (f *Facts) listeners(text string, owners map[int]string) {
 	}
 }
 
-// A service that says nothing of itself to systemd is active as soon as its
-// process is there, whatever becomes of that.
-const (
-	proven   = time.Second      // a process that lives so long has read its configuration
-	restored = 10 * time.Second // one that was restarted, so long
-)
-
-// mute are the services of which systemd knows only that their process is there.
-var mute = []model.Component{model.ControllerManager, model.Scheduler, model.Kubelet, model.KubeProxy}
-
-// Up says whether a service runs, by systemd: a member of etcd that waits for
-// its peers counts, for it is what they wait for; a process that may end in a
-// moment does not.
-func (f Facts) Up(v model.Component) bool {
-	u := f.Units[v.String()]
-	if u.Active == "active" && slices.Contains(mute, v) && (u.Since < proven || u.Restarts > 0 && u.Since < restored) {
-		return false
-	}
-	return u.Active == "active" || u.Active == "reloading" ||
-		u.Active == "activating" && (u.Sub == "start-post" || v == model.Etcd && u.Sub == "start")
-}
+// Up says whether a service runs, and has done so for more than a moment.
+func (f Facts) Up(v model.Component) bool { return f.Services[v].Up }
 
 // CrashLooping says that a service ends again and again, or ended for good by itself.
-func (f Facts) CrashLooping(v model.Component) bool {
-	u := f.Units[v.String()]
-	return u.Sub == "auto-restart" || u.Active == "failed" ||
-		u.Restarts > 0 && (u.Active == "activating" || u.Active == "active" && u.Since < restored)
-}
+func (f Facts) CrashLooping(v model.Component) bool { return f.Services[v].CrashLooping }
 
 func lines(s string) []string {
 	var out []string

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
@@ -15,11 +16,6 @@ import (
 // maxOffset is how far a host's clock may be off: certificates are dated back
 // by five minutes, and leases and logs need better than that.
 const maxOffset = 30 * time.Second
-
-var ports = map[model.Component][]string{
-	model.Etcd: {"2379", "2380", "2381"}, model.APIServer: {"6443"}, model.ControllerManager: {"10257"}, model.Scheduler: {"10259"},
-	model.FrontDoor: {"8081"}, model.Kubelet: {"10250", "10248"}, model.KubeProxy: {"10256", "10249"},
-}
 
 // obstacle is what forbids quorate to touch a host, with what to do about it;
 // "" is nothing.
@@ -96,10 +92,10 @@ func peerAddress(m etcd.Member) string {
 // taken finds a process of somebody else on a port that is needed.
 func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 	for _, v := range model.Components() {
-		if h.Services[v] == nil || f.Up(v) || f.Units[v.String()].Active == "activating" || f.Units[v.String()].Active == "deactivating" {
+		if h.Services[v] == nil || f.Up(v) || f.Services[v].Moving {
 			continue
 		}
-		want := slices.Clone(ports[v])
+		want := slices.Clone(component.Table[v].Ports)
 		if v == model.FrontDoor {
 			want = append(want, fmt.Sprint(g.File.EndpointPort()))
 		}

@@ -7,16 +7,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/workload"
 )
 
 //go:embed probe.sh
-var script string
+var probeText string
+
+// script is the probe with what package workload looks at.
+var script = sync.OnceValue(func() string {
+	return strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched()), 1)
+})
 
 // probeTimeout bounds one look at one host; a host that takes longer is not
 // known, which counts as down.
@@ -27,7 +35,7 @@ func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Fact
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	start := time.Now()
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(preamble(g, id) + script), Secret: true})
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(preamble(g, id) + script()), Secret: true})
 	if err != nil {
 		return Facts{Err: err, Took: time.Since(start)}
 	}
@@ -51,12 +59,9 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	for p := range hostOf(g, id).System.Sums() {
 		paths[p] = true
 	}
-	var pems, units, sysctls, needs []string
+	var pems, sysctls, needs []string
 	for _, c := range hostOf(g, id).Certs {
 		pems = append(pems, c.Path+":"+c.KeyPath)
-	}
-	for _, v := range model.Components() {
-		units = append(units, v.String()+".service")
 	}
 	for k := range hostOf(g, id).System.Sysctls {
 		sysctls = append(sysctls, k)
@@ -66,7 +71,7 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	}
 	var b strings.Builder
 	for k, v := range map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(),
-		"UNITS": units, "SYSCTLS": sysctls, "NEEDS": needs} {
+		"SYSCTLS": sysctls, "NEEDS": needs} {
 		fmt.Fprintf(&b, "%s='%s'\n", k, strings.Join(v, " "))
 	}
 	return b.String()

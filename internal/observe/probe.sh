@@ -1,6 +1,6 @@
 # Read-only. Prints what quorate must know of this host, in frames "@@ NAME".
 # $PATHS: files to digest; $PEMS: certificates to print, each with its key (CERT:KEY); $KEYS: shared keys to
-# print; $NEEDS: commands that must be there; $SYSCTLS; $UNITS; $IMAGES.
+# print; $NEEDS: commands that must be there; $SYSCTLS.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 frame() { printf '\n@@ %s\n' "$1"; } # what came before may lack its last newline
 frame "os"; cat /etc/os-release 2>/dev/null
@@ -29,32 +29,10 @@ frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/
 frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null | sha256sum | cut -d' ' -f1
 frame "links"; for f in /opt/quorate/bin/* /opt/quorate/cni/*; do [ -s "$f" ] && echo "$f $(readlink "$f")"; done
-S=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result,ActiveEnterTimestampMonotonic,DropInPaths $UNITS 2>/dev/null)
-frame "uptime"; cat /proc/uptime
-frame "units"; printf '%s\n' "$S"
-# The running units and their processes, with one pass of the shell's own.
-up=' ' environs= cmdlines= pid= id= state= etcd=
-while IFS='=' read -r k v; do
-	case $k in
-	MainPID) pid=$v ;; Id) id=$v ;; ActiveState) state=$v ;; SubState) state=$state/$v ;;
-	esac
-	if [ -z "$k" ]; then
-		[ "$id" != etcd.service ] || etcd=$state
-		case $state in active/*|reloading/*|activating/start|activating/start-post) up="$up$id " ;; esac
-		case $pid in ''|0) ;; *) environs="$environs /proc/$pid/environ" cmdlines="$cmdlines /proc/$pid/cmdline" ;; esac
-		pid= id= state=
-	fi
-done <<END
-$S
-
-END
-isup() { case $up in *" $1.service "*) true ;; *) false ;; esac; }
-frame "stamps"; [ -n "$environs" ] && grep -zHs '^QUORATE_CONFIG=' $environs | tr '\0' '\n'
-frame "doorstamp"; isup kube-nginx && curl -s -m 2 http://127.0.0.1:8081/quorate
-frame "routestamp"; isup quorate-routes && sed -n '1s/^# *//p' /run/quorate-routes/applied 2>/dev/null
+# @SERVICES@
 frame "etcd"
 # An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.
-if isup etcd; then echo "health $(curl -s -m 2 'http://127.0.0.1:2381/health?exclude=NOSPACE')"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT')"; fi
+if is_up etcd; then echo "health $(curl -s -m 2 'http://127.0.0.1:2381/health?exclude=NOSPACE')"; echo "local $(curl -s -m 2 'http://127.0.0.1:2381/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT')"; fi
 # After its health: one that has just come up has data by now.
 frame "begun"; [ -e /etc/quorate/etcd-begun ] && echo yes
 frame "data"; [ -d /var/lib/etcd/member ] && echo yes
@@ -64,15 +42,13 @@ frame "past"; cat /etc/quorate/etcd-past 2>/dev/null
 frame "fence"; sed -n 's/.* saddr \([^ ]*\) .*/\1/p' /etc/quorate/etcd-fence.nft 2>/dev/null
 # The member cannot go on from what it has: its log is not the one that its peers know.
 frame "lost"
-case $etcd in active/*) ;; *)
-	[ -d /var/lib/etcd/member ] && journalctl -q -u etcd --since=-60s -o cat --no-pager 2>/dev/null | grep -qF 'Was the raft log corrupted, truncated, or lost' && echo yes ;;
-esac
-frame "readyz"; isup kube-apiserver && curl -sk -m 3 https://127.0.0.1:6443/readyz
+is_active etcd || { [ -d /var/lib/etcd/member ] && recent_log etcd | grep -qF 'Was the raft log corrupted, truncated, or lost' && echo yes; }
+frame "readyz"; is_up kube-apiserver && curl -sk -m 3 https://127.0.0.1:6443/readyz
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0,' '\n\n' | sed 's/^--etcd-servers=//'
 frame "backends"; sed -n 's/^ *server \([^ ;{]*:6443\).*/\1/p' /etc/quorate/nginx/nginx.conf 2>/dev/null
 frame "needs"; for n in $NEEDS; do case $n in /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done
 frame "sysctls"; for k in $SYSCTLS; do echo "$k=$(sysctl -n "$k" 2>/dev/null)"; done
-frame "images"; isup containerd && /opt/quorate/bin/ctr -n k8s.io images ls -q 2>/dev/null
+frame "images"; is_up containerd && /opt/quorate/bin/ctr -n k8s.io images ls -q 2>/dev/null
 P=$(ss -Hltnp 2>/dev/null)
 frame "ports"; printf '%s\n' "$P"
 # Whose they are, now: the units were asked a moment earlier, and one may have started since.

@@ -150,18 +150,18 @@ func corrupt(st etcd.Status) bool {
 
 // silent is why a member does not serve.
 func silent(f observe.Facts, asked bool) string {
-	u := f.Units[model.Etcd.String()]
+	u := f.Services[model.Etcd]
 	switch {
 	case f.Err != nil:
 		return f.Err.Error()
-	case u.Load == "not-found" || u.Load == "":
+	case !u.Installed:
 		return "etcd is not installed there"
-	case u.Load == "masked":
-		return "etcd.service is masked there"
-	case u.Sub == "auto-restart":
-		return fmt.Sprintf("etcd crashes and is started again and again (%d times): journalctl -u etcd tells why", u.Restarts)
-	case !f.Up(model.Etcd):
-		return "etcd.service is " + u.Active + " there"
+	case u.Masked:
+		return u.As + " is masked there"
+	case u.Restarting:
+		return fmt.Sprintf("etcd crashes and is started again and again (%d times): %s tells why", u.Restarts, u.Logs)
+	case !u.Up:
+		return u.As + " is " + u.Word + " there"
 	case asked:
 		return "it runs, but has no quorum to serve with"
 	}

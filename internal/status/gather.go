@@ -61,16 +61,8 @@ func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
 		if goal.Services[v] == nil {
 			continue
 		}
-		u := f.Units[v.String()]
-		one := Unit{Name: v.String(), Up: f.Up(v), State: u.Active, Restarts: u.Restarts}
-		switch {
-		case u.Load == "not-found" || u.Load == "":
-			one.State = "not installed"
-		case u.Sub == "auto-restart":
-			one.State = "restarting"
-		case u.Active == "failed" && u.Result != "":
-			one.State = "failed (" + u.Result + ")"
-		}
+		u := f.Services[v]
+		one := Unit{Name: v.String(), Up: u.Up, State: u.Word, Restarts: u.Restarts}
 		if !one.Up {
 			more := ""
 			if u.Restarts > 0 {

@@ -18,6 +18,7 @@ import (
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/workload"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -38,7 +39,7 @@ func TestText(t *testing.T) {
 		"one-lost": func(o *observe.Observation) {
 			lose(o, "cp2")
 			f := o.Facts["w1"]
-			f.Units["kubelet"] = observe.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Restarts: 17}
+			f.Services[model.Kubelet] = workload.State{Installed: true, Word: "restarting", Restarting: true, CrashLooping: true, Restarts: 17}
 			f.Offset = -4 * time.Second
 			n := o.API.Nodes["w1"]
 			n.Ready = false
@@ -134,10 +135,10 @@ func observation(t *testing.T) *observe.Observation {
 		API:  observe.APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{}}}
 	for i, id := range g.IDs() {
 		f := observe.Facts{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0", Offset: 3 * time.Millisecond, Readyz: g.Hosts[id].Node.ControlPlane,
-			Units: map[string]observe.Unit{}, Files: map[string][]byte{}}
-		for _, s := range g.Hosts[id].Services {
+			Services: map[model.Component]workload.State{}, Files: map[string][]byte{}}
+		for at, s := range g.Hosts[id].Services {
 			if s != nil {
-				f.Units[s.Name] = observe.Unit{Load: "loaded", Active: "active", Sub: "running", File: "enabled", Since: time.Hour}
+				f.Services[model.Component(at)] = workload.State{Installed: true, Boot: "enabled", Word: "active", Up: true, Since: time.Hour, Read: s.Stamp()}
 			}
 		}
 		for _, c := range g.Hosts[id].Certs {
@@ -197,7 +198,7 @@ func TestEtcd(t *testing.T) {
 		"etcd-unknown": func(o *observe.Observation) {
 			lose(o, "cp2")
 			f := o.Facts["cp1"]
-			f.Units["etcd"] = observe.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Restarts: 9}
+			f.Services[model.Etcd] = workload.State{Installed: true, Word: "restarting", Restarting: true, CrashLooping: true, Restarts: 9, Logs: "journalctl -u etcd"}
 			o.Etcd = observe.EtcdView{Err: errors.New("no etcd member answers")}
 			for _, id := range []model.HostID{"cp1", "cp3"} {
 				o.Have.Edit(id, func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })

@@ -44,48 +44,32 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}
-	if err := s.undrop(ctx, e); err != nil {
+	if err := s.setOverridesAside(ctx, e, services); err != nil {
 		return err
 	}
-	var script strings.Builder
-	script.WriteString("systemctl daemon-reload\n")
+	var jobs []workload.Job
 	for i, v := range s.Set {
-		name := v.String() + ".service"
-		fmt.Fprintf(&script, "systemctl unmask -q %[1]s; systemctl enable -q %[1]s\n", name)
-		u := e.Have.Hosts[s.ID].Components[v]
-		switch {
-		case model.Same(u.Running, s.Want.Components[v].Running):
-		case services[i].Reload && u.Running.Not(""):
-			fmt.Fprintf(&script, "systemctl reload %[1]s\n", name)
-		default:
-			fmt.Fprintf(&script, "systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl restart --no-block %[1]s\n", name)
-		}
+		running := e.Have.Hosts[s.ID].Components[v].Running
+		jobs = append(jobs, workload.Job{Service: *services[i],
+			Change: services[i].After(running.Not(""), model.Same(running, s.Want.Components[v].Running))})
 	}
-	_, err = sh(ctx, e, "", script.String())
-	return err
+	return workload.Apply(ctx, e.Host, jobs)
 }
 
-// undrop sets aside the drop-ins that give a service another command, when it
-// does not live with them. Others stay: a proxy's address or a limit is the
-// user's to set, and so is a command with which the service runs.
-func (s Run) undrop(ctx context.Context, e Env) error {
-	for _, v := range s.Set {
+// setOverridesAside does so for services that do not live with what others have
+// laid over them; a command with which a service runs is the user's to set.
+func (s Run) setOverridesAside(ctx context.Context, e Env, services []*workload.Service) error {
+	for i, v := range s.Set {
 		if !e.CrashLooping(v) {
 			continue
 		}
-		said, err := sh(ctx, e, "", `k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)
-for f in /etc/systemd/system/"$1".d/*.conf /run/systemd/system/"$1".d/*.conf; do
-	[ -f "$f" ] && grep -q '^[[:space:]]*Exec' "$f" || continue
-	mkdir -p -m 700 `+KeptDir+`; mkdir -p "$k${f%/*}"; mv "$f" "$k$f"; echo "$f"; echo "$k$f"
-	rmdir "${f%/*}" 2>/dev/null || true
-done`, v.String()+".service")
+		moved, err := workload.SetOverridesAside(ctx, e.Host, *services[i])
 		if err != nil {
 			return err
 		}
-		lines := strings.Split(said, "\n")
-		for i := 0; i+1 < len(lines); i += 2 {
-			e.Say("%s: %s does not run with the drop-in %s", s.ID, v, lines[i])
-			e.Keep(lines[i], lines[i+1])
+		for _, m := range moved {
+			e.Say("%s: %s does not run with the drop-in %s", s.ID, v, m.From)
+			e.Keep(m.From, m.To)
 		}
 	}
 	return nil
@@ -157,14 +141,18 @@ func (s Run) once(ctx context.Context, e Env, h *goal.Host) ([]host.File, error)
 	return out, nil
 }
 
-// Diagnose collects what the host itself says of services that do not come up:
-// the last lines of their logs, but for stack traces, which hide what went wrong.
+// Diagnose collects what the host itself says of services that do not come up.
 func (s Run) Diagnose(ctx context.Context, e Env) string {
+	h, err := s.goal(e)
+	if err != nil {
+		return ""
+	}
 	var b strings.Builder
 	for _, v := range s.Set {
-		out, err := sh(ctx, e, "", `systemctl is-active "$1" || true; systemctl show -p DropInPaths "$1" | grep . || true; journalctl -q -u "$1" -n 300 --no-pager -o cat 2>/dev/null |
-	grep -vE '^[[:space:]]|^goroutine |^created by |^[[:alnum:]_./*()-]+\([^ ]*(, [^ ]*)*\)$|"level":"info"|^$' | tail -n 12 | cut -c1-500 || true`, v.String())
-		if err == nil {
+		if h.Services[v] == nil {
+			continue
+		}
+		if out, err := workload.Diagnose(ctx, e.Host, *h.Services[v]); err == nil {
 			fmt.Fprintf(&b, "%s on %s: %s\n", v, s.ID, out)
 		}
 	}

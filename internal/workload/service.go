@@ -1,12 +1,12 @@
-// Package workload says how a component runs on a host: as which files, how its
-// text is checked, and by which digests disk, running process and goal are
-// compared. What the component is comes from package component.
+// Package workload says how a component runs on a host: as which files, how it
+// is started, stopped and looked at, and by which digests disk, running process
+// and goal are compared. Systemd is one kind of it. What the component is comes
+// from package component.
 package workload
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"sort"
 	"strings"
 
@@ -29,10 +29,11 @@ type File struct {
 	Cold bool
 }
 
-// Service is one systemd service of a host.
+// Service is one component of one host, as its kind runs it.
 type Service struct {
 	Name  string // unit name without ".service"
-	Unit  string // the unit file; its [Service] section gets the stamp
+	Kind  Kind   // nil: Systemd
+	Unit  string // its definition, which gets the stamp: for systemd the unit file
 	Files []File
 	// Reload says that a change of Files, the unit being the same, needs only
 	// a reload (nginx).
@@ -44,8 +45,15 @@ type Service struct {
 	Certs []string
 }
 
-// UnitPath is where the unit file lies.
-func (s Service) UnitPath() string { return "/etc/systemd/system/" + s.Name + ".service" }
+// Path is where the definition lies.
+func (s Service) Path() string { return s.kind().Path(s.Name) }
+
+func (s Service) kind() Kind {
+	if s.Kind == nil {
+		return Systemd{}
+	}
+	return s.Kind
+}
 
 // Stamp is the digest of all that the running process has read at its start:
 // the unit and every file that is not cold.
@@ -59,7 +67,7 @@ func (s Service) Stamp() string {
 	return digest(lines)[:16]
 }
 
-// Rendered are the files as they must lie on the disk, the stamped unit last.
+// Rendered are the files as they must lie on the disk, the stamped definition last.
 func (s Service) Rendered() []host.File {
 	stamp := s.Stamp()
 	var out []host.File
@@ -67,11 +75,7 @@ func (s Service) Rendered() []host.File {
 		f.Content = []byte(strings.ReplaceAll(string(f.Content), stampMark, stamp))
 		out = append(out, f.File)
 	}
-	unitText := s.Unit
-	if !s.Reload {
-		unitText = strings.Replace(unitText, "[Service]\n", fmt.Sprintf("[Service]\nEnvironment=%s=%s\n", StampEnv, stamp), 1)
-	}
-	return append(out, host.File{Path: s.UnitPath(), Content: []byte(unitText), Mode: 0o644})
+	return append(out, host.File{Path: s.Path(), Content: []byte(s.kind().Stamped(s, stamp)), Mode: 0o644})
 }
 
 // Disk is the digest of the files as they must lie on the disk.

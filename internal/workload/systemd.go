@@ -1,69 +1,57 @@
 package workload
 
 import (
-	"maps"
-	"slices"
+	"fmt"
 	"strings"
+
+	"quorate.dev/quorate/internal/host"
 )
 
-// Unit is what differs between the unit files of components.
-type Unit struct {
-	Cluster     string
-	Description string
-	Docs        string
-	After       []string // ordering only: starting one service never starts another
-	Exec        string   // the whole ExecStart value
-	Service     []string // further lines of [Service]
-}
+// Systemd runs each component as a unit of its own.
+type Systemd struct{}
 
-// Systemd makes a systemd service of a unit and its files. The unit is checked
-// by systemd (250 or newer) before it takes effect.
-func Systemd(name string, u Unit, certs []string, files ...File) Service {
-	lines := []string{
-		"[Unit]",
-		"Description=" + u.Description,
-		"Documentation=" + u.Docs,
-		"X-Quorate=" + u.Cluster,
-		"Wants=network-online.target",
-		"After=" + strings.Join(append([]string{"network-online.target"}, u.After...), " "),
-		// A component waits for its peers as long as it takes.
-		"StartLimitIntervalSec=0",
-		"",
-		"[Service]",
-		"ExecStart=" + u.Exec,
-		"Restart=always",
-		"RestartSec=2",
+// UnitDir is where units of quorate lie.
+const UnitDir = "/etc/systemd/system"
+
+// Path of the unit file.
+func (Systemd) Path(name string) string { return UnitDir + "/" + unitOf(name) }
+
+// Stamped puts the stamp into the process's environment.
+func (Systemd) Stamped(s Service, stamp string) string {
+	if s.Reload { // its environment would tell what it was started with
+		return s.Unit
 	}
-	lines = append(lines, u.Service...)
-	lines = append(lines, "", "[Install]", "WantedBy=multi-user.target", "")
-	s := Service{Name: name, Unit: strings.Join(lines, "\n"), Files: files, Certs: certs}
-	s.Verify = [][]string{s.VerifyUnit()}
-	return s
+	return strings.Replace(s.Unit, "[Service]\n", fmt.Sprintf("[Service]\nEnvironment=%s=%s\n", StampEnv, stamp), 1)
 }
 
-// VerifyUnit is the command by which systemd checks the staged unit file.
-func (s Service) VerifyUnit() []string {
-	return []string{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.UnitPath()}
-}
+// Begin lets systemd read the units again.
+func (Systemd) Begin() string { return "systemctl daemon-reload\n" }
 
-// CommandLine is the value of ExecStart: the program, then our flags overridden
-// and extended by the user's, sorted, one on each line.
-func CommandLine(program string, flags, extra map[string]string) string {
-	all := maps.Clone(flags)
-	maps.Copy(all, extra)
-	words := []string{program}
-	for _, flag := range slices.Sorted(maps.Keys(all)) {
-		words = append(words, Quote("--"+flag+"="+all[flag]))
+// Apply never waits: a member of etcd starts only once its peers do.
+func (Systemd) Apply(s Service, c Change) string {
+	unit := unitOf(s.Name)
+	text := fmt.Sprintf("systemctl unmask -q %[1]s; systemctl enable -q %[1]s\n", unit)
+	switch c {
+	case Reload:
+		text += fmt.Sprintf("systemctl reload %s\n", unit)
+	case Restart:
+		text += fmt.Sprintf("systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl restart --no-block %[1]s\n", unit)
 	}
-	return strings.Join(words, " \\\n  ")
+	return text
 }
 
-// Quote writes one word of ExecStart so that systemd reads it back unchanged
-// (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers").
-func Quote(word string) string {
-	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
-	if word != "" && !strings.ContainsAny(word, " \t\n\"'\\;") {
-		return word
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(word) + `"`
+// SetOverridesAside moves the drop-ins that give the service another command.
+// Others stay: a proxy's address or a limit is the user's to set.
+func (Systemd) SetOverridesAside(name string) string {
+	return fmt.Sprintf(`for f in /etc/systemd/system/%[1]s.d/*.conf /run/systemd/system/%[1]s.d/*.conf; do
+	[ -f "$f" ] && grep -q '^[[:space:]]*Exec' "$f" || continue
+	mkdir -p -m 700 %[2]s; mkdir -p "$k${f%%/*}"; mv "$f" "$k$f"; echo "$f"; echo "$k$f"
+	rmdir "${f%%/*}" 2>/dev/null || true
+done`, unitOf(name), host.KeptDir)
+}
+
+// Diagnose asks the journal.
+func (Systemd) Diagnose(name string) string {
+	return fmt.Sprintf(`systemctl is-active %[1]s || true; systemctl show -p DropInPaths %[1]s | grep . || true; journalctl -q -u %[1]s -n 300 --no-pager -o cat 2>/dev/null |
+	%[2]s`, name, lastLines)
 }

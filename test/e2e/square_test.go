@@ -138,14 +138,14 @@ func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
 // Ready some time after its kubelet went; and etcd exits, again and again,
 // where it learns that it was removed.
 func comesAlong(path, was, is string, now model.Cluster) bool {
-	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member") || strings.HasSuffix(path, ".Noted")
+	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member") || strings.HasSuffix(path, ".Departed")
 	if told && (was == unknown || is == unknown) {
 		return true
 	}
 	if id, ok := strings.CutSuffix(path, ".Node.Ready"); ok {
 		return is == `"false"` || now.Hosts[model.HostID(id)].Runs(model.Kubelet)
 	}
-	if id, ok := strings.CutSuffix(path, ".Units.etcd.Running"); ok {
+	if id, ok := strings.CutSuffix(path, ".Components.etcd.Running"); ok {
 		return is == `""` && now.Hosts[model.HostID(id)].Etcd.Member.Is(model.NoMember)
 	}
 	return false

@@ -1,0 +1,94 @@
+package workload
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+)
+
+//go:embed systemd.sh
+var systemdProbe string
+
+// Watch is how the state of a component can be told, the same on every host.
+type Watch struct {
+	Name string
+	// Silent: it does not tell when it is ready. It counts as started as soon
+	// as its process is there, whatever becomes of that.
+	Silent bool
+	// ServesStarting: it is what its peers wait for before it is ready (etcd).
+	ServesStarting bool
+	// Stamp is a command that prints what it has read, for what reads its files
+	// again, or has no process.
+	Stamp string
+}
+
+// State is what a host says of one service.
+type State struct {
+	Installed    bool          // it has a definition, and be it one that forbids its start
+	Masked       bool          // that one
+	Boot         string        // "enabled": it starts with the host; else the kind's own word
+	Word         string        // its state in one word
+	Up           bool          // it runs, and not only for a moment
+	Moving       bool          // it is starting or stopping
+	Restarting   bool          // it has ended, and is about to be started again
+	CrashLooping bool          // it ends again and again, or ended for good by itself
+	Restarts     int           // how often it was started again since somebody started it
+	Since        time.Duration // for how long it has been active
+	PID          int           // of its first process; 0: none
+	Read         string        // the stamp of what the running process has read; "" when it does not tell
+	As, Logs     string        // what it is called there, and the command that shows its log
+}
+
+// A process that lives for proven has read its configuration; one that was
+// started again, if it lives for restored.
+const (
+	proven   = time.Second
+	restored = 10 * time.Second
+)
+
+// young says that a process may end in a moment for the reason for which one
+// before it did.
+func young(since time.Duration, restarts int) bool {
+	return since < proven || restarts > 0 && since < restored
+}
+
+// ProbeScript is the part of the probe that looks at services. What comes after
+// it may use the shell functions `is_up NAME`, `is_active NAME` (ready, too),
+// `recent_log NAME` and the list $cmdlines of the services' /proc files. It needs
+// the function `frame`.
+func ProbeScript(watched []Watch) string {
+	var names []string
+	var stamps strings.Builder
+	for _, w := range watched {
+		names = append(names, w.Name)
+		if w.Stamp != "" {
+			fmt.Fprintf(&stamps, "frame \"stamp %[1]s\"; is_up %[1]s && %[2]s\n", w.Name, w.Stamp)
+		}
+	}
+	return "SERVICES='" + strings.Join(names, " ") + "'\n" + systemdProbe + stamps.String()
+}
+
+// Read makes states of the frames that ProbeScript printed, by service.
+func Read(frames map[string]string, watched []Watch) map[string]State {
+	out := map[string]State{}
+	units := systemdStates(frames)
+	for _, w := range watched {
+		s := units[w.Name].state(w)
+		if w.Stamp != "" {
+			s.Read, _, _ = strings.Cut(strings.TrimSpace(frames["stamp "+w.Name]), "\n")
+		}
+		out[w.Name] = s
+	}
+	return out
+}
+
+func pairs(s, sep string) map[string]string {
+	out := map[string]string{}
+	for l := range strings.Lines(s) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(l), sep); ok {
+			out[k] = strings.TrimSpace(v)
+		}
+	}
+	return out
+}

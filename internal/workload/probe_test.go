@@ -1,0 +1,78 @@
+package workload
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A service that ends again and again does not run, in whatever moment it is
+// seen; one that has just begun may be such a one.
+func TestUpAndLoops(t *testing.T) {
+	const blocks = `Id=kube-scheduler.service
+LoadState=loaded
+ActiveState=%STATE%
+SubState=%SUB%
+UnitFileState=enabled
+MainPID=7
+NRestarts=%RESTARTS%
+Result=success
+ActiveEnterTimestampMonotonic=%SINCE%`
+	for name, at := range map[string]struct {
+		state, sub, restarts, since string
+		up, loops                   bool
+	}{
+		"runs":                       {"active", "running", "0", "100000000", true, false},
+		"has just begun":             {"active", "running", "0", "999500000", false, false},
+		"restarted long ago":         {"active", "running", "3", "900000000", true, false},
+		"restarted a moment ago":     {"active", "running", "3", "995000000", false, true},
+		"waits for its next restart": {"activating", "auto-restart", "3", "995000000", false, true},
+		"failed":                     {"failed", "failed", "0", "995000000", false, true},
+		"stopped":                    {"inactive", "dead", "0", "995000000", false, false},
+	} {
+		block := strings.NewReplacer("%STATE%", at.state, "%SUB%", at.sub, "%RESTARTS%", at.restarts, "%SINCE%", at.since).Replace(blocks)
+		s := Read(map[string]string{"units": block, "uptime": "1000.00 3000.00", "stamps": "/proc/7/environ:QUORATE_CONFIG=d1"},
+			[]Watch{{Name: "kube-scheduler", Silent: true}})["kube-scheduler"]
+		if s.Up != at.up || s.CrashLooping != at.loops || s.Read != "d1" || s.PID != 7 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	etcd := unitState{active: "activating", sub: "start", restarts: 1, since: time.Second}
+	if !etcd.state(Watch{ServesStarting: true}).Up || etcd.state(Watch{}).Up {
+		t.Error("a member that waits for its peers is what they wait for; who else starts does not serve yet")
+	}
+}
+
+// The probe's own text, run by a shell on what a systemctl printed: what comes
+// after it learns which services are up, and what is stamped where.
+func TestProbeScript(t *testing.T) {
+	dir := t.TempDir()
+	const show = "#!/bin/sh\nprintf 'MainPID=0\\nId=etcd.service\\nLoadState=loaded\\nActiveState=activating\\nSubState=start\\n\\nMainPID=0\\nId=nginx.service\\nLoadState=loaded\\nActiveState=active\\nSubState=running\\n\\nMainPID=0\\nId=kubelet.service\\nLoadState=not-found\\nActiveState=inactive\\nSubState=dead\\n'\n"
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(show), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	watched := []Watch{{Name: "etcd", ServesStarting: true}, {Name: "nginx", Stamp: "echo d2"}, {Name: "kubelet", Stamp: "echo none"}}
+	text := `frame() { printf '\n@@ %s\n' "$1"; }` + "\n" + ProbeScript(watched) +
+		`frame "more"; for n in etcd nginx kubelet; do is_up $n && echo "$n up"; is_active $n && echo "$n active"; done; frame "end"`
+	cmd := exec.Command("sh", "-c", text)
+	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := map[string]string{}
+	for _, part := range strings.Split("\n"+string(out), "\n@@ ")[1:] {
+		name, body, _ := strings.Cut(part, "\n")
+		frames[name] = strings.TrimSuffix(body, "\n")
+	}
+	if strings.TrimSpace(frames["more"]) != "etcd up\nnginx up\nnginx active" {
+		t.Errorf("told:\n%s", frames["more"])
+	}
+	got := Read(frames, watched)
+	if !got["etcd"].Up || !got["nginx"].Up || got["nginx"].Read != "d2" || got["kubelet"].Installed || got["kubelet"].Read != "" {
+		t.Errorf("read %+v", got)
+	}
+}

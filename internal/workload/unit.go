@@ -1,0 +1,69 @@
+package workload
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Unit is what differs between the unit files of components.
+type Unit struct {
+	Cluster     string
+	Description string
+	Docs        string
+	After       []string // ordering only: starting one service never starts another
+	Exec        string   // the whole ExecStart value
+	Service     []string // further lines of [Service]
+}
+
+// UnitService makes a systemd service of a unit and its files. The unit is checked
+// by systemd (250 or newer) before it takes effect.
+func UnitService(name string, u Unit, certs []string, files ...File) Service {
+	lines := []string{
+		"[Unit]",
+		"Description=" + u.Description,
+		"Documentation=" + u.Docs,
+		"X-Quorate=" + u.Cluster,
+		"Wants=network-online.target",
+		"After=" + strings.Join(append([]string{"network-online.target"}, u.After...), " "),
+		// A component waits for its peers as long as it takes.
+		"StartLimitIntervalSec=0",
+		"",
+		"[Service]",
+		"ExecStart=" + u.Exec,
+		"Restart=always",
+		"RestartSec=2",
+	}
+	lines = append(lines, u.Service...)
+	lines = append(lines, "", "[Install]", "WantedBy=multi-user.target", "")
+	s := Service{Name: name, Unit: strings.Join(lines, "\n"), Files: files, Certs: certs}
+	s.Verify = [][]string{s.VerifyUnit()}
+	return s
+}
+
+// VerifyUnit is the command by which systemd checks the staged unit file.
+func (s Service) VerifyUnit() []string {
+	return []string{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.Path()}
+}
+
+// CommandLine is the value of ExecStart: the program, then our flags overridden
+// and extended by the user's, sorted, one on each line.
+func CommandLine(program string, flags, extra map[string]string) string {
+	all := maps.Clone(flags)
+	maps.Copy(all, extra)
+	words := []string{program}
+	for _, flag := range slices.Sorted(maps.Keys(all)) {
+		words = append(words, Quote("--"+flag+"="+all[flag]))
+	}
+	return strings.Join(words, " \\\n  ")
+}
+
+// Quote writes one word of ExecStart so that systemd reads it back unchanged
+// (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers").
+func Quote(word string) string {
+	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
+	if word != "" && !strings.ContainsAny(word, " \t\n\"'\\;") {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(word) + `"`
+}
