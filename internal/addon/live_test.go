@@ -159,7 +159,7 @@ func TestLive(t *testing.T) {
 		}
 	})
 	t.Run("audit", func(t *testing.T) {
-		text, err := os.ReadFile(l.dir + component.AuditLogPath)
+		text, err := os.ReadFile(l.dir + l.ctx.Layout.APIServer.AuditLog)
 		if err != nil || !strings.Contains(string(text), "bootstrap-token") {
 			t.Errorf("the token's making left no trace: %v", err)
 		}
@@ -290,10 +290,10 @@ func startLive(t *testing.T) *live {
 	if l.shared, err = pki.NewShared(pki.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range l.shared.Files() {
+	for _, f := range l.shared.Files(l.ctx.Layout.PKI) {
 		l.write(t, f)
 	}
-	leaves, err := pki.Leaves(self, pki.Context{ControlPlanes: []topology.Node{self}, Endpoint: l.ctx.Spec.ControlPlaneEndpoint, ServiceCIDR: l.ctx.Spec.Network.ServiceCIDR})
+	leaves, err := pki.Leaves(self, pki.Context{Layout: l.ctx.Layout.PKI, ControlPlanes: []topology.Node{self}, Endpoint: l.ctx.Spec.ControlPlaneEndpoint, ServiceCIDR: l.ctx.Spec.Network.ServiceCIDR})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func startLive(t *testing.T) *live {
 		for _, f := range s.Files {
 			l.write(t, f.File)
 		}
-		_, line, _ := strings.Cut(s.Unit, "ExecStart="+component.BinDir+"/"+s.Name+" \\\n")
+		_, line, _ := strings.Cut(s.Unit, "ExecStart="+l.ctx.Layout.Program(s.Name)+" \\\n")
 		line, _, _ = strings.Cut(line, "\nRestart=")
 		l.start(t, s.Name, strings.Fields(strings.ReplaceAll(l.here(line), "\\\n", " "))...)
 	}

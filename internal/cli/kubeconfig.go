@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/addon"
-	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/kubeconfig"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
@@ -132,7 +132,7 @@ func (a access) address(file *spec.Cluster) (server, serverName string, err erro
 		}
 		port := strconv.Itoa(file.EndpointPort())
 		if h.InternalAddress != "" && h.InternalAddress != h.Address {
-			port = component.APIServerPort // its front door listens on the internal address only
+			port = goal.LayoutOf(file).APIServer.Port // its front door listens on the internal address only
 		}
 		return "https://" + net.JoinHostPort(h.Address, port), file.EndpointHost(), nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/step"
@@ -85,7 +86,7 @@ func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, f
 		case r.from == "" && len(found.clusters()) > 1:
 			return do, nil, fmt.Errorf("%w: the hosts hold data of different etcd clusters (%s); look at `%s`, and choose with --from", errRefused, strings.Join(found.clusters(), ", "), command(cmd, "status"))
 		case !ok:
-			return do, nil, fmt.Errorf("%w: no host that answers has etcd's data: bring one back, or `%s --from-snapshot HOST:PATH` (snapshots lie in %s)", errRefused, command(cmd, "etcd recover"), etcd.SnapshotDir)
+			return do, nil, fmt.Errorf("%w: no host that answers has etcd's data: bring one back, or `%s --from-snapshot HOST:PATH` (snapshots lie in %s)", errRefused, command(cmd, "etcd recover"), goal.LayoutOf(s.file).Own.Snapshots)
 		}
 		do.At, do.Behind = at, found.newest()-found.data[at].Revision
 		return do, nil, nil
@@ -116,7 +117,7 @@ func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, f
 	case from.host != do.At:
 		return do, nil, usageError{fmt.Errorf("%s lies on %s: copy it to this machine first, or restore it there with --on %s", from.path, from.host, from.host)}
 	default:
-		from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], from.path)
+		from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], goal.LayoutOf(s.file), from.path)
 		do.From = from.path
 	}
 	do.Behind = found.newest() - from.is.Revision

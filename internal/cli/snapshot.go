@@ -14,7 +14,9 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/etcdadmin"
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 )
@@ -34,7 +36,7 @@ func snapshotSaveCommand() *cobra.Command {
 		Use:   "save",
 		Short: "Save a snapshot on a host, or with --to on this machine",
 		Long: `Save takes a snapshot of the leader's data, or of the member named. By default it
-is saved on that host under ` + etcd.SnapshotDir + `, where the ten newest
+is saved on that host under ` + layout.Systemd().Own.Snapshots + `, where the ten newest
 stay. With --to it is streamed to a file on this machine, which must not be there
 yet. Either way it is read back before it counts: its checksum and the database.
 
@@ -76,8 +78,9 @@ without, it is told where they are. Whoever has both can read everything.`,
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), place)
 			if !keys {
+				keysAt := goal.LayoutOf(s.file).PKI
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: it can be used only where the cluster's keys are; they lie under %s on %s: %s. --with-keys saves them beside it\n",
-					pki.Dir, hostList(holders), strings.ReplaceAll(strings.Join(pki.SharedPaths(), " "), pki.Dir+"/", ""))
+					keysAt.Dir, hostList(holders), strings.ReplaceAll(strings.Join(pki.SharedPaths(keysAt), " "), keysAt.Dir+"/", ""))
 			}
 			return nil
 		},
@@ -97,7 +100,7 @@ func snapshotListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Example: "  quorate etcd snapshot list -f prod.yaml",
 		Short: "List the snapshots that lie on the hosts, and whether they are whole",
-		Long: `List reads every snapshot under ` + etcd.SnapshotDir + ` of every host that is or
+		Long: `List reads every snapshot under ` + layout.Systemd().Own.Snapshots + ` of every host that is or
 was an etcd member. It ends with 1 when one is broken or a host could not be asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -162,7 +165,7 @@ func snapshotVerifyCommand() *cobra.Command {
 		Long: `Verify compares the checksum that etcd put at the end, and looks at the database
 before it: on a host with etcdutl, on this machine (which needs no cluster) that
 all its pages are there. It ends with 1 when the snapshot is broken.`,
-		Example: `  quorate etcd snapshot verify cp1:` + etcd.SnapshotDir + `/20261121T060000Z.db
+		Example: `  quorate etcd snapshot verify cp1:` + layout.Systemd().Own.Snapshots + `/20261121T060000Z.db
   quorate etcd snapshot verify ./prod.db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -203,7 +206,7 @@ func (t *target) verifyOn(cmd *cobra.Command, name, file string) (etcd.Snapshot,
 	if err := s.named(name); err != nil {
 		return etcd.Snapshot{}, err
 	}
-	snap, err := etcd.CheckSnapshot(cmd.Context(), s.hosts[model.HostID(name)], file)
+	snap, err := etcd.CheckSnapshot(cmd.Context(), s.hosts[model.HostID(name)], goal.LayoutOf(s.file), file)
 	if errors.Is(err, host.ErrUnreachable) {
 		err = fmt.Errorf("%s: %w", name, err)
 	}

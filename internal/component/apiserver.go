@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -9,36 +10,32 @@ import (
 	apiserver "k8s.io/apiserver/pkg/apis/apiserver/v1"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
-)
-
-const (
-	auditPolicyPath    = "/etc/kubernetes/audit-policy.yaml"
-	authenticationPath = "/etc/kubernetes/authentication.yaml"
-	AuditLogPath       = "/var/log/kubernetes/audit.log"
 )
 
 // APIServer is the kube-apiserver of a control plane. It reads its serving
 // certificate, the encryption configuration and the CAs again by itself; a
 // change of the etcd members needs a restart.
 func APIServer(ctx Context) (workload.Service, error) {
+	at := ctx.Layout.APIServer
 	if len(ctx.EtcdMembers) == 0 {
 		return workload.Service{}, fmt.Errorf("kube-apiserver of %s: no etcd member to connect to; bring up etcd first", ctx.Self.Name)
 	}
 	audit, err := Render(auditPolicy())
 	if err != nil {
-		return workload.Service{}, fmt.Errorf("write %s: %w", auditPolicyPath, err)
+		return workload.Service{}, fmt.Errorf("write %s: %w", at.AuditPolicy, err)
 	}
 	authentication, err := Render(healthOnly())
 	if err != nil {
-		return workload.Service{}, fmt.Errorf("write %s: %w", authenticationPath, err)
+		return workload.Service{}, fmt.Errorf("write %s: %w", at.Authentication, err)
 	}
-	return workload.UnitService("kube-apiserver", workload.Unit{
+	return workload.UnitService(ctx.Layout.Unit(model.APIServer), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes API server",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",
-		Exec:        workload.CommandLine(BinDir+"/kube-apiserver", apiServerFlags(ctx), ctx.extra("kube-apiserver")),
+		Exec:        workload.CommandLine(ctx.Layout.Program("kube-apiserver"), apiServerFlags(ctx), ctx.extra("kube-apiserver")),
 		Service: append([]string{
 			// Ready once it serves (k8s.io/apiserver: SdNotify). Without etcd it
 			// waits, and gives up by itself.
@@ -48,66 +45,67 @@ func APIServer(ctx Context) (workload.Service, error) {
 			// somebody follows would hold it for a minute.
 			"TimeoutStopSec=20s",
 			"LimitNOFILE=65536",
-			"LogsDirectory=kubernetes",
+			workload.LogsDirectory(path.Dir(at.AuditLog)),
 			"LogsDirectoryMode=0750",
-		}, slices.Concat(onlyReady, confined)...),
+		}, slices.Concat(onlyReady(at.Port), confined)...),
 	}, []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient},
-		workload.File{File: host.File{Path: auditPolicyPath, Content: audit}},
-		workload.File{File: host.File{Path: authenticationPath, Content: authentication}}), nil
+		workload.File{File: host.File{Path: at.AuditPolicy, Content: audit}},
+		workload.File{File: host.File{Path: at.Authentication, Content: authentication}}), nil
 }
 
 // apiServerFlags are checked against v1.36's options (cmd/kube-apiserver,
 // k8s.io/apiserver/pkg/server/options); none is deprecated there.
 func apiServerFlags(ctx Context) map[string]string {
+	at := ctx.Layout
 	return map[string]string{
 		"advertise-address": ctx.Self.Address,
 		"bind-address":      ctx.anyAddress(),
-		"secure-port":       APIServerPort,
+		"secure-port":       at.APIServer.Port,
 		"allow-privileged":  "true",
 
 		"etcd-servers":  etcdServers(ctx),
-		"etcd-cafile":   pki.EtcdCACertPath,
-		"etcd-certfile": pki.CertPath(pki.APIServerEtcdClient),
-		"etcd-keyfile":  pki.KeyPath(pki.APIServerEtcdClient),
+		"etcd-cafile":   at.PKI.EtcdCA.Cert,
+		"etcd-certfile": at.PKI.Leaf(pki.APIServerEtcdClient).Cert,
+		"etcd-keyfile":  at.PKI.Leaf(pki.APIServerEtcdClient).Key,
 
-		"encryption-provider-config":                  pki.EncryptionPath,
+		"encryption-provider-config":                  at.PKI.Encryption,
 		"encryption-provider-config-automatic-reload": "true",
 
-		"tls-cert-file":        pki.CertPath(pki.APIServer),
-		"tls-private-key-file": pki.KeyPath(pki.APIServer),
+		"tls-cert-file":        at.PKI.Leaf(pki.APIServer).Cert,
+		"tls-private-key-file": at.PKI.Leaf(pki.APIServer).Key,
 		"tls-min-version":      "VersionTLS12",
-		"client-ca-file":       pki.CACertPath,
+		"client-ca-file":       at.PKI.CA.Cert,
 
-		"kubelet-certificate-authority":   pki.CACertPath,
-		"kubelet-client-certificate":      pki.CertPath(pki.APIServerKubeletClient),
-		"kubelet-client-key":              pki.KeyPath(pki.APIServerKubeletClient),
+		"kubelet-certificate-authority":   at.PKI.CA.Cert,
+		"kubelet-client-certificate":      at.PKI.Leaf(pki.APIServerKubeletClient).Cert,
+		"kubelet-client-key":              at.PKI.Leaf(pki.APIServerKubeletClient).Key,
 		"kubelet-preferred-address-types": "InternalIP,Hostname",
 		"kubelet-timeout":                 "10s",
 
 		// Aggregation. Routing goes to endpoints, so that it also works on a
 		// control plane without kube-proxy.
 		"enable-aggregator-routing":          "true",
-		"proxy-client-cert-file":             pki.CertPath(pki.FrontProxyClient),
-		"proxy-client-key-file":              pki.KeyPath(pki.FrontProxyClient),
+		"proxy-client-cert-file":             at.PKI.Leaf(pki.FrontProxyClient).Cert,
+		"proxy-client-key-file":              at.PKI.Leaf(pki.FrontProxyClient).Key,
 		"requestheader-allowed-names":        pki.FrontProxyUser,
-		"requestheader-client-ca-file":       pki.FrontProxyCACertPath,
+		"requestheader-client-ca-file":       at.PKI.FrontProxyCA.Cert,
 		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
 		"requestheader-group-headers":        "X-Remote-Group",
 		"requestheader-username-headers":     "X-Remote-User",
 
-		"authentication-config":       authenticationPath,
+		"authentication-config":       at.APIServer.Authentication,
 		"authorization-mode":          "Node,RBAC",
 		"enable-admission-plugins":    "NodeRestriction",
 		"enable-bootstrap-token-auth": "true",
 
 		"service-account-issuer":           ctx.Issuer(),
-		"service-account-key-file":         pki.SAPubPath,
-		"service-account-signing-key-file": pki.SAKeyPath,
+		"service-account-key-file":         at.PKI.SAPub,
+		"service-account-signing-key-file": at.PKI.SAKey,
 		"service-cluster-ip-range":         ctx.Spec.Network.ServiceCIDR,
 		"service-node-port-range":          ctx.Spec.Network.NodePortRange,
 
-		"audit-policy-file":          auditPolicyPath,
-		"audit-log-path":             AuditLogPath,
+		"audit-policy-file":          at.APIServer.AuditPolicy,
+		"audit-log-path":             at.APIServer.AuditLog,
 		"audit-log-maxage":           "15",
 		"audit-log-maxbackup":        "5",
 		"audit-log-maxsize":          "100",
@@ -140,9 +138,9 @@ func etcdServers(ctx Context) string {
 	var own, others []string
 	for _, m := range ctx.EtcdMembers {
 		if m.Name == ctx.Self.Name {
-			own = append(own, https(m.Address, "2379"))
+			own = append(own, ctx.Layout.Etcd.ClientURL(m.Address))
 		} else {
-			others = append(others, https(m.Address, "2379"))
+			others = append(others, ctx.Layout.Etcd.ClientURL(m.Address))
 		}
 	}
 	return strings.Join(append(own, others...), ",")

@@ -6,34 +6,20 @@ package component
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
 
-// Where quorate puts the artefacts of the systemd flavour.
-const (
-	BinDir    = "/opt/quorate/bin"
-	CNIBinDir = "/opt/quorate/cni"
-)
-
-// APIServerPort is the port of every API server; the front door has its own.
-const APIServerPort = "6443"
-
-// localAPIServer is how a control plane's own components reach the API: always
-// their own server, never the endpoint, so that an older kubelet or
-// controller-manager meets no newer or unready server during an upgrade
-// (kubernetes#127316).
-const localAPIServer = "https://127.0.0.1:" + APIServerPort
-
 // Context is all that a renderer may know.
 type Context struct {
 	Cluster     string    // metadata.name of the file
 	Spec        spec.Spec // with its defaults filled in
+	Layout      layout.Layout
 	Self        topology.Node
 	Nodes       []topology.Node // every host that is, or is to be, a Kubernetes node
 	Leaving     []topology.Node // hosts that leave and may still run pods
@@ -45,7 +31,7 @@ type Context struct {
 	ImageCoreDNS       string
 	ImageMetricsServer string
 
-	// StreamModule is nginx's stream module, "" for DefaultStreamModule, or
+	// StreamModule is nginx's stream module, "" for the layout's, or
 	// "builtin" where nginx has it compiled in.
 	StreamModule string
 
@@ -59,11 +45,17 @@ type Context struct {
 // Renderer makes one service of the host ctx.Self.
 type Renderer func(ctx Context) (workload.Service, error)
 
+// localAPIServer is how a control plane's own components reach the API: always
+// their own server, never the endpoint, so that an older kubelet or
+// controller-manager meets no newer or unready server during an upgrade
+// (kubernetes#127316).
+func (c Context) localAPIServer() string { return c.Layout.APIServer.URL("127.0.0.1") }
+
 // server is the API server that the kubelet and kube-proxy of Self talk to:
 // its own on a control plane, the endpoint elsewhere.
 func (c Context) server() string {
 	if c.Self.ControlPlane {
-		return localAPIServer
+		return c.localAPIServer()
 	}
 	return "https://" + c.Spec.ControlPlaneEndpoint
 }
@@ -105,5 +97,3 @@ func (c Context) anyAddress() string {
 	}
 	return "0.0.0.0"
 }
-
-func https(address, port string) string { return "https://" + net.JoinHostPort(address, port) }

@@ -4,13 +4,9 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/workload"
 )
-
-// RuntimeSocket is containerd's, and what the kubelet is told.
-const RuntimeSocket = "/run/containerd/containerd.sock"
-
-const containerdConfigPath = "/etc/containerd/config.toml"
 
 // containerdConfig is version 3 of containerd's configuration (containerd
 // docs/cri/config.md, 2.x). What is not said stays as containerd has it.
@@ -18,8 +14,8 @@ const containerdConfigPath = "/etc/containerd/config.toml"
 // only log their absence.
 const containerdConfig = `# Written by quorate; changes are overwritten.
 version = 3
-root = '/var/lib/containerd'
-state = '/run/containerd'
+root = '%[6]s'
+state = '%[7]s'
 disabled_plugins = [
   'io.containerd.snapshotter.v1.blockfile',
   'io.containerd.snapshotter.v1.devmapper',
@@ -57,16 +53,17 @@ func Containerd(ctx Context) (workload.Service, error) {
 	if ctx.ImagePause == "" {
 		return workload.Service{}, fmt.Errorf("containerd of %s: no pause image is known; this is a defect of quorate", ctx.Self.Name)
 	}
-	config := fmt.Sprintf(containerdConfig, RuntimeSocket, ctx.ImagePause, CNIBinDir, cniConfDir, BinDir)
-	s := workload.UnitService("containerd", workload.Unit{
+	at, l := ctx.Layout.Containerd, ctx.Layout
+	config := fmt.Sprintf(containerdConfig, at.Socket, ctx.ImagePause, l.CNI.Bin, l.CNI.Conf, l.Bin, at.Root, at.State)
+	s := workload.UnitService(l.Unit(model.Containerd), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "containerd container runtime",
 		Docs:        "https://containerd.io",
-		Exec:        BinDir + "/containerd --config=" + containerdConfigPath,
+		Exec:        l.Program("containerd") + " --config=" + at.Config,
 		Service: []string{
 			"Type=notify",
 			// The shim and runc are found by the path.
-			"Environment=PATH=" + BinDir + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			"Environment=PATH=" + l.Bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 			"ExecStartPre=-/sbin/modprobe overlay",
 			"Delegate=yes",
 			"KillMode=process",
@@ -75,7 +72,7 @@ func Containerd(ctx Context) (workload.Service, error) {
 			"LimitCORE=infinity",
 			"TasksMax=infinity",
 		},
-	}, nil, workload.File{File: host.File{Path: containerdConfigPath, Content: []byte(config)}})
-	s.Verify = append(s.Verify, []string{BinDir + "/containerd", "--config", "{}" + containerdConfigPath, "config", "dump"})
+	}, nil, workload.File{File: host.File{Path: at.Config, Content: []byte(config)}})
+	s.Verify = append(s.Verify, []string{l.Program("containerd"), "--config", "{}" + at.Config, "config", "dump"})
 	return s, nil
 }

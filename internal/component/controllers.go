@@ -9,41 +9,37 @@ import (
 	scheduler "k8s.io/kube-scheduler/config/v1"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
-)
-
-const (
-	controllerManagerConf = "/etc/kubernetes/controller-manager.conf"
-	schedulerConf         = "/etc/kubernetes/scheduler.conf"
-	schedulerConfigPath   = "/etc/kubernetes/scheduler.yaml"
 )
 
 // ControllerManager is the kube-controller-manager of a control plane. Several
 // elect a leader. With the pod network of quorate the nodes' pod networks are
 // given by quorate (Client.SetPodCIDR), otherwise by this controller.
 func ControllerManager(ctx Context) (workload.Service, error) {
-	conf, err := ctx.byPath(controllerManagerConf, localAPIServer, pki.ControllerManagerClient)
+	at, keys := ctx.Layout.ControllerManager, ctx.Layout.PKI
+	conf, err := ctx.byPath(at.Kubeconfig, ctx.localAPIServer(), pki.ControllerManagerClient)
 	if err != nil {
 		return workload.Service{}, err
 	}
 	flags := map[string]string{
-		"kubeconfig":                       controllerManagerConf,
-		"authentication-kubeconfig":        controllerManagerConf,
-		"authorization-kubeconfig":         controllerManagerConf,
+		"kubeconfig":                       at.Kubeconfig,
+		"authentication-kubeconfig":        at.Kubeconfig,
+		"authorization-kubeconfig":         at.Kubeconfig,
 		"bind-address":                     "127.0.0.1",
-		"client-ca-file":                   pki.CACertPath,
-		"requestheader-client-ca-file":     pki.FrontProxyCACertPath,
+		"client-ca-file":                   keys.CA.Cert,
+		"requestheader-client-ca-file":     keys.FrontProxyCA.Cert,
 		"requestheader-allowed-names":      pki.FrontProxyUser,
-		"tls-cert-file":                    pki.CertPath(pki.ControllerManagerServer),
-		"tls-private-key-file":             pki.KeyPath(pki.ControllerManagerServer),
+		"tls-cert-file":                    keys.Leaf(pki.ControllerManagerServer).Cert,
+		"tls-private-key-file":             keys.Leaf(pki.ControllerManagerServer).Key,
 		"tls-min-version":                  "VersionTLS12",
 		"cluster-name":                     ctx.Cluster,
-		"cluster-signing-cert-file":        pki.CACertPath,
-		"cluster-signing-key-file":         pki.CAKeyPath,
+		"cluster-signing-cert-file":        keys.CA.Cert,
+		"cluster-signing-key-file":         keys.CA.Key,
 		"cluster-signing-duration":         signingDuration(ctx),
-		"root-ca-file":                     pki.CACertPath,
-		"service-account-private-key-file": pki.SAKeyPath,
+		"root-ca-file":                     keys.CA.Cert,
+		"service-account-private-key-file": keys.SAKey,
 		"service-cluster-ip-range":         ctx.Spec.Network.ServiceCIDR,
 		"use-service-account-credentials":  "true",
 		// The last two sign kube-public/cluster-info and remove old tokens.
@@ -56,12 +52,12 @@ func ControllerManager(ctx Context) (workload.Service, error) {
 		flags["cluster-cidr"] = ctx.Spec.Network.PodCIDR
 		flags["node-cidr-mask-size"] = strconv.Itoa(ctx.Spec.Network.NodeCIDRMaskSize)
 	}
-	return workload.UnitService("kube-controller-manager", workload.Unit{
+	return workload.UnitService(ctx.Layout.Unit(model.ControllerManager), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes controller manager",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
-		After:       []string{"kube-apiserver.service"},
-		Exec:        workload.CommandLine(BinDir+"/kube-controller-manager", flags, ctx.extra("kube-controller-manager")),
+		After:       []string{ctx.Layout.Service(model.APIServer)},
+		Exec:        workload.CommandLine(ctx.Layout.Program("kube-controller-manager"), flags, ctx.extra("kube-controller-manager")),
 		Service:     confined,
 	}, []string{pki.ControllerManagerClient, pki.ControllerManagerServer}, conf), nil
 }
@@ -74,38 +70,39 @@ func signingDuration(ctx Context) string {
 
 // Scheduler is the kube-scheduler of a control plane. Several elect a leader.
 func Scheduler(ctx Context) (workload.Service, error) {
-	conf, err := ctx.byPath(schedulerConf, localAPIServer, pki.SchedulerClient)
+	at, keys := ctx.Layout.Scheduler, ctx.Layout.PKI
+	conf, err := ctx.byPath(at.Kubeconfig, ctx.localAPIServer(), pki.SchedulerClient)
 	if err != nil {
 		return workload.Service{}, err
 	}
 	config, err := Render(scheduler.KubeSchedulerConfiguration{
 		TypeMeta:               metav1.TypeMeta{APIVersion: scheduler.SchemeGroupVersion.String(), Kind: "KubeSchedulerConfiguration"},
-		ClientConnection:       component.ClientConnectionConfiguration{Kubeconfig: schedulerConf},
+		ClientConnection:       component.ClientConnectionConfiguration{Kubeconfig: at.Kubeconfig},
 		LeaderElection:         component.LeaderElectionConfiguration{LeaderElect: new(true)},
 		DebuggingConfiguration: component.DebuggingConfiguration{EnableProfiling: new(false)},
 	})
 	if err != nil {
-		return workload.Service{}, fmt.Errorf("write %s: %w", schedulerConfigPath, err)
+		return workload.Service{}, fmt.Errorf("write %s: %w", at.Config, err)
 	}
 	flags := map[string]string{
-		"config":                       schedulerConfigPath,
-		"authentication-kubeconfig":    schedulerConf,
-		"authorization-kubeconfig":     schedulerConf,
+		"config":                       at.Config,
+		"authentication-kubeconfig":    at.Kubeconfig,
+		"authorization-kubeconfig":     at.Kubeconfig,
 		"bind-address":                 "127.0.0.1",
-		"client-ca-file":               pki.CACertPath,
-		"requestheader-client-ca-file": pki.FrontProxyCACertPath,
+		"client-ca-file":               keys.CA.Cert,
+		"requestheader-client-ca-file": keys.FrontProxyCA.Cert,
 		"requestheader-allowed-names":  pki.FrontProxyUser,
-		"tls-cert-file":                pki.CertPath(pki.SchedulerServer),
-		"tls-private-key-file":         pki.KeyPath(pki.SchedulerServer),
+		"tls-cert-file":                keys.Leaf(pki.SchedulerServer).Cert,
+		"tls-private-key-file":         keys.Leaf(pki.SchedulerServer).Key,
 		"tls-min-version":              "VersionTLS12",
 	}
-	return workload.UnitService("kube-scheduler", workload.Unit{
+	return workload.UnitService(ctx.Layout.Unit(model.Scheduler), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes scheduler",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",
-		After:       []string{"kube-apiserver.service"},
-		Exec:        workload.CommandLine(BinDir+"/kube-scheduler", flags, ctx.extra("kube-scheduler")),
+		After:       []string{ctx.Layout.Service(model.APIServer)},
+		Exec:        workload.CommandLine(ctx.Layout.Program("kube-scheduler"), flags, ctx.extra("kube-scheduler")),
 		Service:     confined,
 	}, []string{pki.SchedulerClient, pki.SchedulerServer}, conf,
-		workload.File{File: host.File{Path: schedulerConfigPath, Content: config}}), nil
+		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
 }

@@ -2,12 +2,13 @@ package component
 
 import (
 	"maps"
-	"net"
 	"slices"
 	"strings"
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
@@ -15,6 +16,7 @@ import (
 
 // EtcdConfig is all that a member's service depends on.
 type EtcdConfig struct {
+	Layout    layout.Layout
 	Cluster   string          // the cluster's name, and etcd's initial-cluster-token
 	Self      topology.Node   // this member
 	Members   []topology.Node // all members, Self among them
@@ -34,13 +36,13 @@ type EtcdConfig struct {
 // snapshot would only make it begin again.
 func Etcd(c EtcdConfig) workload.Service {
 	return workload.Service{
-		Name: etcd.ServiceName,
+		Name: c.Layout.Unit(model.Etcd),
 		Unit: etcdUnit(c),
 		Files: []workload.File{{
-			File: host.File{Path: etcd.InitialPath, Content: []byte(EtcdInitialEnv(c)), Mode: 0o644},
+			File: host.File{Path: c.Layout.Etcd.Initial, Content: []byte(EtcdInitialEnv(c)), Mode: 0o644},
 			Cold: true,
 		}},
-		Verify: [][]string{{"systemd-analyze", "verify", "{}/etc/systemd/system/" + etcd.ServiceName + ".service"}},
+		Verify: [][]string{{"systemd-analyze", "verify", "{}" + c.Layout.UnitPath(model.Etcd)}},
 		Certs:  []string{pki.EtcdServer, pki.EtcdPeer},
 	}
 }
@@ -50,7 +52,7 @@ func Etcd(c EtcdConfig) workload.Service {
 // reboot, so that a member that lost its data never comes up as a new, empty
 // cluster.
 func etcdOfHost(ctx Context) (workload.Service, error) {
-	return Etcd(EtcdConfig{Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing, ExtraArgs: ctx.extra(etcd.ServiceName)}), nil
+	return Etcd(EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}), nil
 }
 
 // EtcdInitialEnv is what etcd reads only at a member's birth, when its data folder
@@ -58,7 +60,7 @@ func etcdOfHost(ctx Context) (workload.Service, error) {
 func EtcdInitialEnv(c EtcdConfig) string {
 	var urls []string
 	for _, m := range c.Members {
-		urls = append(urls, m.Name+"="+etcd.PeerURL(m))
+		urls = append(urls, m.Name+"="+c.Layout.Etcd.PeerURL(m.Address))
 	}
 	slices.Sort(urls)
 	return "# Read by etcd only when its data folder is empty. Written by quorate.\n" +
@@ -74,6 +76,7 @@ func EtcdInitialEnv(c EtcdConfig) string {
 // needs no capability, for as root it owns all that it reads. No negative OOM
 // score: where CAP_SYS_RESOURCE is missing (containers) the start would fail.
 func etcdUnit(c EtcdConfig) string {
+	at, own := c.Layout.Etcd, c.Layout.Own
 	return `[Unit]
 Description=etcd member ` + c.Self.Name + ` of Kubernetes cluster ` + c.Cluster + `
 Documentation=https://etcd.io/docs/
@@ -84,13 +87,13 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-EnvironmentFile=` + etcd.InitialPath + `
-EnvironmentFile=-` + etcd.BootstrapPath + `
-ExecStartPre=/bin/sh -c 'test -d ` + etcd.DataDir + `/member || test -e ` + etcd.BootstrapPath + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
-ExecStartPre=+-/bin/sh -c '` + etcd.RaiseFence + `'
-ExecStart=` + strings.Join(append([]string{etcd.Binary}, quoteAll(EtcdArgs(c))...), " \\\n  ") + `
-ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + etcd.BootstrappedPath + `
-ExecStartPost=+/bin/rm -f ` + etcd.BootstrapPath + `
+EnvironmentFile=` + at.Initial + `
+EnvironmentFile=-` + at.Bootstrap + `
+ExecStartPre=/bin/sh -c 'test -d ` + at.Member() + ` || test -e ` + at.Bootstrap + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
+ExecStartPre=+-/bin/sh -c '` + etcd.RaiseFence(own.Fence) + `'
+ExecStart=` + strings.Join(append([]string{c.Layout.Program("etcd")}, quoteAll(EtcdArgs(c))...), " \\\n  ") + `
+ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + own.Bootstrapped + `
+ExecStartPost=+/bin/rm -f ` + at.Bootstrap + `
 Restart=always
 RestartSec=2
 TimeoutStartSec=infinity
@@ -99,7 +102,7 @@ LimitNOFILE=65536
 IOSchedulingClass=best-effort
 IOSchedulingPriority=0
 UMask=0077
-StateDirectory=etcd
+` + workload.StateDirectory(at.Data) + `
 StateDirectoryMode=0700
 CapabilityBoundingSet=
 NoNewPrivileges=yes
@@ -107,7 +110,7 @@ LockPersonality=yes
 PrivateTmp=yes
 ProtectHome=yes
 ProtectSystem=strict
-ReadWritePaths=` + etcd.DataDir + `
+ReadWritePaths=` + at.Data + `
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -127,24 +130,23 @@ WantedBy=multi-user.target
 // heartbeat and election time (100 ms and 1 s suit one data centre; over
 // slower links say so in spec.components.etcd.extraArgs).
 func EtcdArgs(c EtcdConfig) []string {
-	self := c.Self
-	loopback := "https://" + net.JoinHostPort("127.0.0.1", etcd.ClientPort)
+	self, at, keys := c.Self, c.Layout.Etcd, c.Layout.PKI
 	own := [][2]string{
 		{"name", self.Name},
-		{"data-dir", etcd.DataDir},
-		{"listen-client-urls", etcd.ClientURL(self) + "," + loopback},
-		{"advertise-client-urls", etcd.ClientURL(self)},
-		{"listen-peer-urls", etcd.PeerURL(self)},
-		{"initial-advertise-peer-urls", etcd.PeerURL(self)},
-		{"listen-metrics-urls", "http://127.0.0.1:" + etcd.MetricsPort},
-		{"cert-file", pki.CertPath(pki.EtcdServer)},
-		{"key-file", pki.KeyPath(pki.EtcdServer)},
+		{"data-dir", at.Data},
+		{"listen-client-urls", at.ClientURL(self.Address) + "," + at.ClientURL("127.0.0.1")},
+		{"advertise-client-urls", at.ClientURL(self.Address)},
+		{"listen-peer-urls", at.PeerURL(self.Address)},
+		{"initial-advertise-peer-urls", at.PeerURL(self.Address)},
+		{"listen-metrics-urls", "http://127.0.0.1:" + at.MetricsPort},
+		{"cert-file", keys.Leaf(pki.EtcdServer).Cert},
+		{"key-file", keys.Leaf(pki.EtcdServer).Key},
 		{"client-cert-auth", "true"},
-		{"trusted-ca-file", pki.EtcdCACertPath},
-		{"peer-cert-file", pki.CertPath(pki.EtcdPeer)},
-		{"peer-key-file", pki.KeyPath(pki.EtcdPeer)},
+		{"trusted-ca-file", keys.EtcdCA.Cert},
+		{"peer-cert-file", keys.Leaf(pki.EtcdPeer).Cert},
+		{"peer-key-file", keys.Leaf(pki.EtcdPeer).Key},
 		{"peer-client-cert-auth", "true"},
-		{"peer-trusted-ca-file", pki.EtcdCACertPath},
+		{"peer-trusted-ca-file", keys.EtcdCA.Cert},
 		{"tls-min-version", "TLS1.2"},
 		{"quota-backend-bytes", "8589934592"}, // 8 GiB, the most that etcd advises
 		{"strict-reconfig-check", "true"},     // no change of members that would lose quorum

@@ -10,9 +10,12 @@ import (
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/component/componenttest"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
+
+var lay = layout.Systemd()
 
 var (
 	cp1 = topology.Node{Name: "cp1", Address: "10.0.0.11", ControlPlane: true, Etcd: true}
@@ -22,14 +25,14 @@ var (
 
 func TestEtcdGolden(t *testing.T) {
 	for name, c := range map[string]component.EtcdConfig{
-		"found": {Cluster: "prod", Self: cp1, Members: []topology.Node{cp2, cp1}, State: etcd.New},
-		"join": {Cluster: "prod", Self: cp6, Members: []topology.Node{cp1, cp6}, State: etcd.Existing, ExtraArgs: map[string]string{
+		"found": {Layout: lay, Cluster: "prod", Self: cp1, Members: []topology.Node{cp2, cp1}, State: etcd.New},
+		"join": {Layout: lay, Cluster: "prod", Self: cp6, Members: []topology.Node{cp1, cp6}, State: etcd.Existing, ExtraArgs: map[string]string{
 			"quota-backend-bytes": "2147483648", "experimental-x": `50% of $HOME "now"`, "auto-compaction-retention": "1"}},
 	} {
 		s := component.Etcd(c)
 		componenttest.Golden(t, name+".service", s.Unit)
 		componenttest.Golden(t, name+".env", string(s.Files[0].Content))
-		if s.Files[0].Path != etcd.InitialPath || !s.Files[0].Cold {
+		if s.Files[0].Path != lay.Etcd.Initial || !s.Files[0].Cold {
 			t.Errorf("%s: %+v", name, s.Files[0])
 		}
 		if len(s.Rendered()) != 2 || !strings.Contains(string(s.Rendered()[1].Content), workload.StampEnv+"="+s.Stamp()) {
@@ -40,7 +43,7 @@ func TestEtcdGolden(t *testing.T) {
 
 // The member list is no reason to restart; a flag is.
 func TestOnlyFlagsMakeARestart(t *testing.T) {
-	base := component.EtcdConfig{Cluster: "prod", Self: cp1, Members: []topology.Node{cp1}, State: etcd.New}
+	base := component.EtcdConfig{Layout: lay, Cluster: "prod", Self: cp1, Members: []topology.Node{cp1}, State: etcd.New}
 	grown := base
 	grown.Members, grown.State = []topology.Node{cp1, cp2}, etcd.Existing
 	if component.Etcd(base).Stamp() != component.Etcd(grown).Stamp() {
@@ -88,7 +91,7 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "etcd.service")
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), etcd.Binary+" ", "/bin/sleep ")), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), lay.Program("etcd")+" ", "/bin/sleep ")), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(analyze, "verify", path).CombinedOutput()

@@ -6,22 +6,9 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
-)
-
-const (
-	// NginxName is the service; the distribution's own nginx.service is left alone.
-	NginxName = "kube-nginx"
-	// FrontDoorHealth serves /healthz, /status (stub_status) and /quorate, which
-	// answers with the stamp of the configuration in use (unit.Service.Stamp).
-	FrontDoorHealth = "127.0.0.1:8081"
-
-	nginxConfigPath = "/etc/quorate/nginx/nginx.conf"
-	nginxPrefix     = "/var/lib/kube-nginx/"
-
-	// DefaultStreamModule is where Debian's libnginx-mod-stream puts it.
-	DefaultStreamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
 )
 
 // FrontDoor is the nginx of one host. It listens on the endpoint's port, on
@@ -39,12 +26,17 @@ const (
 //
 // A reload starts new workers and lets the old ones go on with what they have:
 // no watch, exec or log is cut. worker_shutdown_timeout bounds that to an hour.
+//
+// On loopback the health port serves /healthz, /status (stub_status) and
+// /quorate, which answers with the stamp of the configuration in use
+// (workload.Service.Stamp). The distribution's own nginx.service is left alone.
 func FrontDoor(ctx Context) (workload.Service, error) {
 	config, err := nginxConfig(ctx)
 	if err != nil {
 		return workload.Service{}, err
 	}
-	nginx := "/usr/sbin/nginx -p " + nginxPrefix + " -c " + nginxConfigPath
+	at := ctx.Layout.FrontDoor
+	nginx := at.Program + " -p " + at.State + "/ -c " + at.Config
 	text := strings.Join([]string{
 		"[Unit]",
 		"Description=Front door to the Kubernetes API servers (nginx)",
@@ -63,8 +55,8 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 		"RestartSec=1",
 		"TimeoutStopSec=5s",
 		"LimitNOFILE=131072",
-		"RuntimeDirectory=kube-nginx",
-		"StateDirectory=kube-nginx",
+		workload.RuntimeDirectory(at.Run),
+		workload.StateDirectory(at.State),
 		"NoNewPrivileges=yes",
 		"CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL",
 		"ProtectSystem=full",
@@ -75,13 +67,13 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 		"WantedBy=multi-user.target",
 		"",
 	}, "\n")
-	s := workload.Service{Name: NginxName, Unit: text, Reload: true,
-		Files: []workload.File{{File: host.File{Path: nginxConfigPath, Content: []byte(config)}}}}
+	s := workload.Service{Name: ctx.Layout.Unit(model.FrontDoor), Unit: text, Reload: true,
+		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
 	s.Verify = [][]string{
 		{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.Path()},
 		// nginx -t opens the PID file, and before the first start there is no folder for it.
-		{"mkdir", "-p", "/run/kube-nginx"},
-		{"/usr/sbin/nginx", "-t", "-q", "-c", "{}" + nginxConfigPath},
+		{"mkdir", "-p", at.Run},
+		{at.Program, "-t", "-q", "-c", "{}" + at.Config},
 	}
 	return s, nil
 }
@@ -91,30 +83,33 @@ func nginxConfig(ctx Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("front door of %s: spec.controlPlaneEndpoint %q: %w; write it like api.prod.internal:8443", ctx.Self.Name, ctx.Spec.ControlPlaneEndpoint, err)
 	}
-	if port == APIServerPort && ctx.Self.ControlPlane {
+	if port == ctx.Layout.APIServer.Port && ctx.Self.ControlPlane {
 		return "", fmt.Errorf("front door of %s: port %s is the API server's own; give spec.controlPlaneEndpoint another, like 8443", ctx.Self.Name, port)
 	}
 	if len(ctx.APIServers) == 0 {
 		return "", fmt.Errorf("front door of %s: no API server to lead to; bring one up first", ctx.Self.Name)
 	}
+	at := ctx.Layout.FrontDoor
 	listen := []string{"127.0.0.1"}
 	if ctx.Self.ControlPlane {
 		listen = append(listen, ctx.Self.Address)
 	}
 	var servers, listeners []string
 	for _, n := range topology.ByName(ctx.APIServers) {
-		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s", net.JoinHostPort(n.Address, APIServerPort), n.Name))
+		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s", net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port), n.Name))
 	}
 	for _, a := range listen {
 		listeners = append(listeners, fmt.Sprintf("    listen %s so_keepalive=30s:10s:3;", net.JoinHostPort(a, port)))
 	}
-	return fmt.Sprintf(nginxTemplate, loadStream(ctx.StreamModule), strings.Join(servers, "\n"), strings.Join(listeners, "\n"), FrontDoorHealth), nil
+	return fmt.Sprintf(nginxTemplate, loadStream(ctx), strings.Join(servers, "\n"), strings.Join(listeners, "\n"),
+		net.JoinHostPort("127.0.0.1", at.HealthPort), at.Run), nil
 }
 
-func loadStream(module string) string {
+func loadStream(ctx Context) string {
+	module := ctx.StreamModule
 	switch module {
 	case "":
-		module = DefaultStreamModule
+		module = ctx.Layout.FrontDoor.Stream
 	case "builtin":
 		return "# the stream module is built in"
 	}
@@ -130,7 +125,7 @@ const nginxTemplate = `# Written by quorate; changes are overwritten.
 worker_processes 2;
 worker_rlimit_nofile 130048;
 worker_shutdown_timeout 1h;
-pid /run/kube-nginx/nginx.pid;
+pid %[5]s/nginx.pid;
 error_log stderr warn;
 
 events {
@@ -158,11 +153,11 @@ stream {
 http {
   access_log off;
   server_tokens off;
-  client_body_temp_path /run/kube-nginx/body;
-  proxy_temp_path /run/kube-nginx/proxy;
-  fastcgi_temp_path /run/kube-nginx/fastcgi;
-  uwsgi_temp_path /run/kube-nginx/uwsgi;
-  scgi_temp_path /run/kube-nginx/scgi;
+  client_body_temp_path %[5]s/body;
+  proxy_temp_path %[5]s/proxy;
+  fastcgi_temp_path %[5]s/fastcgi;
+  uwsgi_temp_path %[5]s/uwsgi;
+  scgi_temp_path %[5]s/scgi;
   server {
     listen %[4]s;
     default_type text/plain;

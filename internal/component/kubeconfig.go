@@ -7,24 +7,16 @@ import (
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeconfig"
-	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
-)
-
-// The kubelet's two kubeconfigs, and the link it keeps on its newest
-// certificate (client-go util/certificate: FileStore).
-const (
-	BootstrapPath     = "/etc/kubernetes/bootstrap-kubelet.conf"
-	KubeletConfigPath = "/etc/kubernetes/kubelet.conf"
-	kubeletClientPEM  = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 )
 
 // byPath is the kubeconfig of a component: it names the certificate's files
 // instead of holding it. client-go reads such files again by itself, so a
 // renewed certificate needs no restart (rest.TLSClientConfig.CertFile).
 func (c Context) byPath(path, server, cert string) (workload.File, error) {
+	keys := c.Layout.PKI
 	text, err := clientcmd.Write(*kubeconfig.Entry{Cluster: c.Cluster, User: cert, Context: cert, Server: server,
-		CAPath: pki.CACertPath, CertPath: pki.CertPath(cert), KeyPath: pki.KeyPath(cert)}.Config())
+		CAPath: keys.CA.Cert, CertPath: keys.Leaf(cert).Cert, KeyPath: keys.Leaf(cert).Key}.Config())
 	if err != nil {
 		return workload.File{}, fmt.Errorf("write %s: %w", path, err)
 	}
@@ -38,12 +30,12 @@ func (c Context) byPath(path, server, cert string) (workload.File, error) {
 // of a node changes by a new file and a restart, without a new certificate.
 func (c Context) kubeletKubeconfig() (workload.File, error) {
 	text, err := clientcmd.Write(*kubeconfig.Entry{Cluster: "default-cluster", User: "default-auth", Context: "default-context",
-		Namespace: "default", Server: c.server(), CAPath: pki.CACertPath,
-		CertPath: kubeletClientPEM, KeyPath: kubeletClientPEM}.Config())
+		Namespace: "default", Server: c.server(), CAPath: c.Layout.PKI.CA.Cert,
+		CertPath: c.Layout.Kubelet.ClientPEM, KeyPath: c.Layout.Kubelet.ClientPEM}.Config())
 	if err != nil {
-		return workload.File{}, fmt.Errorf("write %s: %w", KubeletConfigPath, err)
+		return workload.File{}, fmt.Errorf("write %s: %w", c.Layout.Kubelet.Kubeconfig, err)
 	}
-	return workload.File{File: host.File{Path: KubeletConfigPath, Content: text, Mode: 0o600}}, nil
+	return workload.File{File: host.File{Path: c.Layout.Kubelet.Kubeconfig, Content: text, Mode: 0o600}}, nil
 }
 
 // BootstrapKubeconfig is the file by which a new kubelet asks for its first
@@ -51,9 +43,9 @@ func (c Context) kubeletKubeconfig() (workload.File, error) {
 // be removed once the node is there.
 func BootstrapKubeconfig(ctx Context, token string) (host.File, error) {
 	text, err := clientcmd.Write(*kubeconfig.Entry{Cluster: "default-cluster", User: "bootstrap", Context: "default-context",
-		Namespace: "default", Server: ctx.server(), CAPath: pki.CACertPath, Token: token}.Config())
+		Namespace: "default", Server: ctx.server(), CAPath: ctx.Layout.PKI.CA.Cert, Token: token}.Config())
 	if err != nil {
-		return host.File{}, fmt.Errorf("write %s: %w", BootstrapPath, err)
+		return host.File{}, fmt.Errorf("write %s: %w", ctx.Layout.Kubelet.Bootstrap, err)
 	}
-	return host.File{Path: BootstrapPath, Content: text, Mode: 0o600, Secret: true}, nil
+	return host.File{Path: ctx.Layout.Kubelet.Bootstrap, Content: text, Mode: 0o600, Secret: true}, nil
 }

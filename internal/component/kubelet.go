@@ -7,16 +7,16 @@ import (
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeapi"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
 )
-
-const kubeletConfigYAML = "/var/lib/kubelet/config.yaml"
 
 // Kubelet is the kubelet of every node. Its client certificate it fetches by
 // BootstrapKubeconfig and renews by itself; its serving certificate is ours, by
 // the cluster's CA, and read again when it changes (ReloadKubeletServerCertificateFile).
 func Kubelet(ctx Context) (workload.Service, error) {
+	at := ctx.Layout
 	base, err := kubeletConfiguration(ctx)
 	if err != nil {
 		return workload.Service{}, err
@@ -30,30 +30,30 @@ func Kubelet(ctx Context) (workload.Service, error) {
 		return workload.Service{}, err
 	}
 	flags := map[string]string{
-		"config":               kubeletConfigYAML,
-		"bootstrap-kubeconfig": BootstrapPath,
-		"kubeconfig":           KubeletConfigPath,
+		"config":               at.Kubelet.Config,
+		"bootstrap-kubeconfig": at.Kubelet.Bootstrap,
+		"kubeconfig":           at.Kubelet.Kubeconfig,
 		"hostname-override":    ctx.Self.Name,
 		"node-ip":              ctx.Self.Address,
 	}
-	after := []string{"containerd.service"}
+	after := []string{at.Service(model.Containerd)}
 	if ctx.bridged() {
-		after = append(after, routesName+".service")
+		after = append(after, at.Service(model.PodNetwork))
 	}
-	return workload.UnitService("kubelet", workload.Unit{
+	return workload.UnitService(at.Unit(model.Kubelet), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes kubelet",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
 		After:       after,
-		Exec:        workload.CommandLine(BinDir+"/kubelet", flags, ctx.extra("kubelet")),
+		Exec:        workload.CommandLine(at.Program("kubelet"), flags, ctx.extra("kubelet")),
 		Service: []string{
 			// The kubelet reads its own usage and containerd's.
 			"CPUAccounting=yes",
 			"MemoryAccounting=yes",
-			"StateDirectory=kubelet",
+			workload.StateDirectory(at.Kubelet.Root),
 		},
 	}, []string{pki.KubeletServer}, conf,
-		workload.File{File: host.File{Path: kubeletConfigYAML, Content: config}}), nil
+		workload.File{File: host.File{Path: at.Kubelet.Config, Content: config}}), nil
 }
 
 func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
@@ -66,16 +66,16 @@ func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
 		Authentication: kubelet.KubeletAuthentication{
 			Anonymous: kubelet.KubeletAnonymousAuthentication{Enabled: new(false)},
 			Webhook:   kubelet.KubeletWebhookAuthentication{Enabled: new(true)},
-			X509:      kubelet.KubeletX509Authentication{ClientCAFile: pki.CACertPath},
+			X509:      kubelet.KubeletX509Authentication{ClientCAFile: ctx.Layout.PKI.CA.Cert},
 		},
 		Authorization:            kubelet.KubeletAuthorization{Mode: kubelet.KubeletAuthorizationModeWebhook},
 		RotateCertificates:       true,
-		TLSCertFile:              pki.CertPath(pki.KubeletServer),
-		TLSPrivateKeyFile:        pki.KeyPath(pki.KubeletServer),
+		TLSCertFile:              ctx.Layout.PKI.Leaf(pki.KubeletServer).Cert,
+		TLSPrivateKeyFile:        ctx.Layout.PKI.Leaf(pki.KubeletServer).Key,
 		TLSMinVersion:            "VersionTLS12",
 		ClusterDNS:               []string{dns},
 		ClusterDomain:            ctx.Spec.Network.DNSDomain,
-		ContainerRuntimeEndpoint: "unix://" + RuntimeSocket,
+		ContainerRuntimeEndpoint: "unix://" + ctx.Layout.Containerd.Socket,
 		CgroupDriver:             "systemd",
 		// The defaults, said because the failure detector depends on them:
 		// kube-controller-manager waits 50 s (node-monitor-grace-period).

@@ -8,24 +8,14 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
 
-const (
-	cniConfDir = "/etc/cni/net.d"
-	routesName = "quorate-routes"
-	routesPath = "/etc/quorate/routes"
-	masqPath   = "/etc/quorate/masquerade.nft"
-
-	// RoutesApplied is a copy of the routes as last applied; its first line
-	// tells the stamp, as a oneshot service has no process that could.
-	RoutesApplied = "/run/quorate-routes/applied"
-
-	// routeProtocol marks our routes in the kernel's table, so that those of
-	// departed nodes are told from anyone else's (iproute2 rt_protos: 117 is free).
-	routeProtocol = "117"
-)
+// routeProtocol marks our routes in the kernel's table, so that those of
+// departed nodes are told from anyone else's (iproute2 rt_protos: 117 is free).
+const routeProtocol = "117"
 
 // PodNetwork is the network of pods for spec.network.cni bridge: on every host
 // a bridge with addresses of the host's own pod network, and a route to each
@@ -34,7 +24,7 @@ const (
 //
 // A change of peers is a reload, which takes no route away that stays. Routes
 // are applied at boot and at each restart of systemd-networkd; if something else
-// removes them, `systemctl reload quorate-routes` brings them back. A stop
+// removes them, `systemctl reload` of the unit` brings them back. A stop
 // leaves everything as it is; see PodNetworkLeftovers.
 func PodNetwork(ctx Context) (workload.Service, error) {
 	self, err := netip.ParsePrefix(ctx.Self.PodCIDR)
@@ -49,13 +39,15 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
+	at := ctx.Layout.PodNetwork
 	family := "-4"
 	if self.Addr().Is6() {
 		family = "-6"
 	}
 	// One bad peer keeps neither the others nor the outside away (-force), but
-	// the service fails, and RoutesApplied stays behind.
-	apply := []string{"/usr/sbin/nft -f " + masqPath, "/sbin/ip " + family + " -force -batch " + routesPath, "/bin/cp " + routesPath + " " + RoutesApplied}
+	// the service fails, and the copy of the routes stays behind: its first line
+	// tells the stamp, as a oneshot service has no process that could.
+	apply := []string{"/usr/sbin/nft -f " + at.Masquerade, "/sbin/ip " + family + " -force -batch " + at.Routes, "/bin/cp " + at.Routes + " " + at.Applied}
 	lines := []string{
 		"[Unit]",
 		"Description=Routes to the pods of other hosts",
@@ -63,7 +55,7 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 		"X-Quorate=" + ctx.Cluster,
 		"Wants=network-online.target",
 		"After=network-online.target systemd-networkd.service nftables.service",
-		"Before=kubelet.service",
+		"Before=" + ctx.Layout.Service(model.Kubelet),
 		// networkd takes foreign routes away when it starts, the distribution's
 		// nftables all tables.
 		"PartOf=systemd-networkd.service nftables.service",
@@ -72,7 +64,7 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 		"[Service]",
 		"Type=oneshot",
 		"RemainAfterExit=yes",
-		"RuntimeDirectory=" + routesName,
+		workload.RuntimeDirectory(at.Run),
 		"RuntimeDirectoryPreserve=yes",
 	}
 	for _, c := range apply {
@@ -89,12 +81,12 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 		"WantedBy=multi-user.target",
 		"",
 	)
-	s := workload.Service{Name: routesName, Unit: strings.Join(lines, "\n"), Reload: true, Files: []workload.File{
-		{File: host.File{Path: cniConfDir + "/10-quorate.conflist", Content: conflist}},
-		{File: host.File{Path: masqPath, Content: []byte(masquerade(ctx, self))}},
-		{File: host.File{Path: routesPath, Content: []byte(routes)}},
+	s := workload.Service{Name: ctx.Layout.Unit(model.PodNetwork), Unit: strings.Join(lines, "\n"), Reload: true, Files: []workload.File{
+		{File: host.File{Path: at.Conflist, Content: conflist}},
+		{File: host.File{Path: at.Masquerade, Content: []byte(masquerade(ctx, self))}},
+		{File: host.File{Path: at.Routes, Content: []byte(routes)}},
 	}}
-	s.Verify = [][]string{s.VerifyUnit(), {"/usr/sbin/nft", "--check", "--file", "{}" + masqPath}}
+	s.Verify = [][]string{s.VerifyUnit(), {"/usr/sbin/nft", "--check", "--file", "{}" + at.Masquerade}}
 	return s, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/component/componenttest"
 )
 
@@ -55,7 +54,7 @@ func TestVerifyCommands(t *testing.T) {
 		dir := t.TempDir()
 		for _, f := range s.Rendered() {
 			// The binaries are elsewhere here.
-			text := strings.ReplaceAll(string(f.Content), component.BinDir+"/", "/bin/true ")
+			text := strings.ReplaceAll(string(f.Content), lay.Bin+"/", "/bin/true ")
 			path := dir + f.Path
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)

@@ -1,6 +1,9 @@
 package component
 
 import (
+	"net"
+
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
@@ -11,29 +14,41 @@ type Traits struct {
 	// On says which hosts run it.
 	On     func(Context) bool
 	Render Renderer
-	// Ports are those that it listens on, which nobody else may have.
-	Ports []string
-	Watch workload.Watch
+	Watch  workload.Watch
+	// Stamp is a command that prints what it has read, for what has no process
+	// that tells.
+	Stamp func(layout.Layout) string
 }
 
 // Table has an entry for each component.
 var Table = [model.NumComponents]Traits{
 	model.Containerd:        {On: onNodes, Render: Containerd},
-	model.Etcd:              {On: onMembers, Render: etcdOfHost, Ports: []string{"2379", "2380", "2381"}, Watch: workload.Watch{ServesStarting: true}},
-	model.APIServer:         {On: onControlPlanes, Render: APIServer, Ports: []string{APIServerPort}},
-	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Ports: []string{"10257"}, Watch: workload.Watch{Silent: true}},
-	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Ports: []string{"10259"}, Watch: workload.Watch{Silent: true}},
-	model.FrontDoor:         {On: onNodes, Render: FrontDoor, Ports: []string{"8081"}, Watch: workload.Watch{Stamp: "curl -s -m 2 http://" + FrontDoorHealth + "/quorate"}},
-	model.PodNetwork:        {On: bridgedNodes, Render: PodNetwork, Watch: workload.Watch{Stamp: "sed -n '1s/^# *//p' " + RoutesApplied + " 2>/dev/null"}},
-	model.Kubelet:           {On: onNodes, Render: Kubelet, Ports: []string{"10250", "10248"}, Watch: workload.Watch{Silent: true}},
-	model.KubeProxy:         {On: onNodes, Render: KubeProxy, Ports: []string{"10256", "10249"}, Watch: workload.Watch{Silent: true}},
+	model.Etcd:              {On: onMembers, Render: etcdOfHost, Watch: workload.Watch{ServesStarting: true}},
+	model.APIServer:         {On: onControlPlanes, Render: APIServer},
+	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Watch: workload.Watch{Silent: true}},
+	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Watch: workload.Watch{Silent: true}},
+	model.FrontDoor:         {On: onNodes, Render: FrontDoor, Stamp: frontDoorStamp},
+	model.PodNetwork:        {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
+	model.Kubelet:           {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
+	model.KubeProxy:         {On: onNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
+}
+
+func frontDoorStamp(at layout.Layout) string {
+	return "curl -s -m 2 http://" + net.JoinHostPort("127.0.0.1", at.FrontDoor.HealthPort) + "/quorate"
+}
+
+func routesStamp(at layout.Layout) string {
+	return "sed -n '1s/^# *//p' " + at.PodNetwork.Applied + " 2>/dev/null"
 }
 
 // Watched is how the components of a host are told, in their order.
-func Watched() []workload.Watch {
+func Watched(at layout.Layout) []workload.Watch {
 	var out []workload.Watch
 	for v, t := range Table {
-		t.Watch.Name = model.Component(v).String()
+		t.Watch.Name = at.Unit(model.Component(v))
+		if t.Stamp != nil {
+			t.Watch.Stamp = t.Stamp(at)
+		}
 		out = append(out, t.Watch)
 	}
 	return out

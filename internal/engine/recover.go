@@ -50,7 +50,7 @@ func (e *Engine) Survey(ctx context.Context, ob *observe.Observation) (map[model
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			d, err := etcd.SurveyDisk(ctx, e.observer.Hosts[id])
+			d, err := etcd.SurveyDisk(ctx, e.observer.Hosts[id], ob.Goal.Layout)
 			mu.Lock()
 			defer mu.Unlock()
 			if data[id] = d; err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/step"
@@ -45,7 +46,7 @@ func (e *Engine) Recover(ctx context.Context, how Recovery) (revision int64, err
 	}
 	r := &recovering{Engine: e, Recovery: how, ob: ob, past: superseded(ob)}
 	_, r.live = ob.Etcd.Status[how.At]
-	r.restore = step.Restore{Member: ob.Goal.Hosts[how.At].Node, Token: ob.Have.Name + "-" + strings.ToLower(rand.Text()), Superseded: r.past, Snapshot: step.RestoreFile, Behind: how.Behind}
+	r.restore = step.Restore{Member: ob.Goal.Hosts[how.At].Node, Token: ob.Have.Name + "-" + strings.ToLower(rand.Text()), Superseded: r.past, Snapshot: r.at().Own.Restore, Behind: how.Behind}
 	var all, others []model.HostID // that know the old cluster
 	for _, id := range ob.Have.Critical() {
 		if ob.Have.Hosts[id].Up() {
@@ -66,7 +67,7 @@ func (e *Engine) Recover(ctx context.Context, how Recovery) (revision int64, err
 		{"fence", "let nobody reach it who may hold old data", at, r.fence},
 		{"restore", "begin a new etcd cluster from the data", at, r.begin},
 		{"supersede", "remember that the old etcd cluster is superseded", others, func(ctx context.Context, id model.HostID) error {
-			return step.RecordSuperseded(ctx, r.on(id), r.past...)
+			return step.RecordSuperseded(ctx, r.on(id), r.at(), r.past...)
 		}},
 		{"start", "start etcd as the only member", at, r.start},
 	}
@@ -110,24 +111,28 @@ func superseded(ob *observe.Observation) []string {
 
 func (r *recovering) on(id model.HostID) host.Host { return r.observer.Hosts[id] }
 
+func (r *recovering) at() layout.Layout { return r.ob.Goal.Layout }
+
 func (r *recovering) stop(services ...model.Component) func(context.Context, model.HostID) error {
-	return func(ctx context.Context, id model.HostID) error { return step.StopServices(ctx, r.on(id), services...) }
+	return func(ctx context.Context, id model.HostID) error {
+		return step.StopServices(ctx, r.on(id), r.at(), services...)
+	}
 }
 
 // get brings the snapshot onto the host, if one can be had before etcd stops.
 func (r *recovering) get(ctx context.Context, id model.HostID) error {
 	switch {
 	case r.File != "":
-		if err := send(ctx, r.on(id), r.File); err != nil {
+		if err := send(ctx, r.on(id), r.File, r.at().Own.Restore); err != nil {
 			return err
 		}
 	case r.From != "":
 		// A copy: the one that is saved below may push it out.
-		if _, err := r.on(id).Run(ctx, host.Cmd{Args: []string{"install", "-m", "600", "--", r.From, step.RestoreFile}, Unit: "etcd-replay"}); err != nil {
+		if _, err := r.on(id).Run(ctx, host.Cmd{Args: []string{"install", "-m", "600", "--", r.From, r.at().Own.Restore}, Unit: "etcd-replay"}); err != nil {
 			return err
 		}
 	case r.live:
-		snap, err := etcd.SaveSnapshot(ctx, r.on(id))
+		snap, err := etcd.SaveSnapshot(ctx, r.on(id), r.at())
 		if err != nil { // its log is read when it has stopped
 			r.tell(Event{Kind: Note, Text: err.Error()})
 			r.live = false
@@ -145,7 +150,7 @@ func (r *recovering) get(ctx context.Context, id model.HostID) error {
 // silent now may come back at any time. Apply lets them in, one by one. A host
 // without a working nft must not stay without etcd for that.
 func (r *recovering) fence(ctx context.Context, id model.HostID) error {
-	err := step.PutFence(ctx, r.on(id), outside(r.ob, r.At))
+	err := step.PutFence(ctx, r.on(id), r.at(), outside(r.ob, r.At))
 	if err == nil || errors.Is(err, host.ErrUnreachable) || ctx.Err() != nil {
 		return err
 	}
@@ -177,15 +182,15 @@ func outside(ob *observe.Observation, at model.HostID) (addresses []string) {
 // begin puts the data in place.
 func (r *recovering) begin(ctx context.Context, id model.HostID) (err error) {
 	if r.From == "" && r.File == "" && !r.live {
-		r.restore.Snapshot = step.RestoreFile
-		if r.restore.Bare, err = step.SaveStopped(ctx, r.on(id), r.restore.Member); err != nil {
+		r.restore.Snapshot = r.at().Own.Restore
+		if r.restore.Bare, err = step.SaveStopped(ctx, r.on(id), r.at(), r.restore.Member); err != nil {
 			return err
 		}
 		if r.restore.Bare {
 			r.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: etcd does not come up with this data, so the bare database is taken: the last writes before it stopped may be missing", id)})
 		}
 	}
-	at, err := step.RestoreEtcd(ctx, r.on(id), r.restore)
+	at, err := step.RestoreEtcd(ctx, r.on(id), r.at(), r.restore)
 	if err == nil && at != "" {
 		r.tell(kept(id, "etcd data", at))
 	}
@@ -194,7 +199,7 @@ func (r *recovering) begin(ctx context.Context, id model.HostID) (err error) {
 
 // start waits until etcd serves.
 func (r *recovering) start(ctx context.Context, id model.HostID) error {
-	if err := step.StartEtcd(ctx, r.on(id)); err != nil {
+	if err := step.StartEtcd(ctx, r.on(id), r.at()); err != nil {
 		return err
 	}
 	for {
@@ -204,7 +209,7 @@ func (r *recovering) start(ctx context.Context, id model.HostID) error {
 		}
 		if ob.Facts[id].EtcdHealth && ob.Etcd.Status[id].Revision > 0 {
 			r.revision = ob.Etcd.Status[id].Revision
-			_, _ = r.on(id).Run(ctx, host.Cmd{Args: []string{"rm", "-f", step.RestoreFile}}) // in nobody's way
+			_, _ = r.on(id).Run(ctx, host.Cmd{Args: []string{"rm", "-f", r.at().Own.Restore}}) // in nobody's way
 			return nil
 		}
 		if err := pause(ctx, pollEvery); err != nil {
@@ -225,7 +230,7 @@ func (e *Engine) snapshotBefore(ctx context.Context, ob *observe.Observation) {
 		}
 	}
 	for _, id := range ask {
-		snap, err := etcd.SaveSnapshot(ctx, e.observer.Hosts[id])
+		snap, err := etcd.SaveSnapshot(ctx, e.observer.Hosts[id], ob.Goal.Layout)
 		if err == nil {
 			e.tell(kept(id, fmt.Sprintf("etcd data (%s)", snap), snap.Path))
 			return
@@ -235,7 +240,7 @@ func (e *Engine) snapshotBefore(ctx context.Context, ob *observe.Observation) {
 }
 
 // send brings a snapshot onto a host.
-func send(ctx context.Context, h host.Host, file string) error {
+func send(ctx context.Context, h host.Host, file, to string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -246,6 +251,6 @@ func send(ctx context.Context, h host.Host, file string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.Upload(ctx, host.Blob{Path: file, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n, Mode: 0o600}, step.RestoreFile)
+	_, err = h.Upload(ctx, host.Blob{Path: file, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n, Mode: 0o600}, to)
 	return err
 }

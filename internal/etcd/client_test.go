@@ -28,7 +28,7 @@ func TestGrowAndShrink(t *testing.T) {
 	for i, node := range c.nodes[1:] {
 		var added etcd.Member
 		eventually(t, "add "+node.Name, func(ctx context.Context) (err error) {
-			if added, err = one.AddLearner(ctx, etcd.PeerURL(node)); err != nil && !errors.Is(err, etcd.ErrNotSettled) {
+			if added, err = one.AddLearner(ctx, lay.Etcd.PeerURL(node.Address)); err != nil && !errors.Is(err, etcd.ErrNotSettled) {
 				t.Fatal(err)
 			}
 			return err
@@ -36,7 +36,7 @@ func TestGrowAndShrink(t *testing.T) {
 		if added.Started() || !added.Learner {
 			t.Fatalf("added %+v", added)
 		}
-		again, err := one.AddLearner(ctx, etcd.PeerURL(node))
+		again, err := one.AddLearner(ctx, lay.Etcd.PeerURL(node.Address))
 		if err != nil || again.ID != added.ID {
 			t.Fatalf("adding again gave %+v, %v", again, err)
 		}
@@ -56,7 +56,7 @@ func TestGrowAndShrink(t *testing.T) {
 		t.Fatalf("members %+v, %v", members, err)
 	}
 	for i, m := range members {
-		if m.Name != c.nodes[i].Name || m.Learner || !m.Started() || m.PeerURLs[0] != etcd.PeerURL(c.nodes[i]) || m.ClientURLs[0] != etcd.ClientURL(c.nodes[i]) {
+		if m.Name != c.nodes[i].Name || m.Learner || !m.Started() || m.PeerURLs[0] != lay.Etcd.PeerURL(c.nodes[i].Address) || m.ClientURLs[0] != lay.Etcd.ClientURL(c.nodes[i].Address) {
 			t.Errorf("member %d is %+v", i, m)
 		}
 	}
@@ -167,7 +167,7 @@ func TestErrorsNameTheCause(t *testing.T) {
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("a refused connection took %s to tell", took)
 	}
-	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(err.Error(), "m1: list members: etcd at "+etcd.Endpoint(c.nodes[0])) {
+	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(err.Error(), "m1: list members: etcd at "+endpoint(c.nodes[0])) {
 		t.Errorf("nobody listens: %v", err)
 	}
 
@@ -181,7 +181,7 @@ func TestErrorsNameTheCause(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := etcd.Connect(t.Context(), here("m1"), config, etcd.Endpoint(c.nodes[0]))
+	client, err := etcd.Connect(t.Context(), here("m1"), config, endpoint(c.nodes[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestOtherClientsAreRefused(t *testing.T) {
 	config.RootCAs.AppendCertsFromPEM(c.shared.EtcdCA.Cert) // it trusts etcd, but etcd does not trust it
 	for name, certs := range map[string][]tls.Certificate{"foreign": config.Certificates, "none": nil} {
 		config.Certificates = certs
-		client, err := etcd.Connect(t.Context(), here("m1"), config, etcd.Endpoint(c.nodes[0]))
+		client, err := etcd.Connect(t.Context(), here("m1"), config, endpoint(c.nodes[0]))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,10 +14,15 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
+
+var lay = layout.Systemd()
+
+func endpoint(n topology.Node) string { return net.JoinHostPort(n.Address, lay.Etcd.ClientPort) }
 
 // etcdBinary is the real etcd these tests run.
 func etcdBinary(t *testing.T) string {
@@ -87,13 +92,13 @@ func (c *testCluster) start(node topology.Node, state etcd.State, members ...top
 		}
 		return path
 	}
-	ca := write(pki.EtcdCACertPath, c.shared.EtcdCA.Cert)
+	ca := write(lay.PKI.EtcdCA.Cert, c.shared.EtcdCA.Cert)
 	extra := map[string]string{
 		"data-dir":           filepath.Join(dir, "data"),
-		"listen-client-urls": etcd.ClientURL(node), "listen-metrics-urls": "http://" + net.JoinHostPort(node.Address, etcd.MetricsPort),
+		"listen-client-urls": lay.Etcd.ClientURL(node.Address), "listen-metrics-urls": "http://" + net.JoinHostPort(node.Address, lay.Etcd.MetricsPort),
 		"trusted-ca-file": ca, "peer-trusted-ca-file": ca,
 	}
-	leaves, err := pki.Leaves(node, pki.Context{})
+	leaves, err := pki.Leaves(node, pki.Context{Layout: lay.PKI})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -110,7 +115,7 @@ func (c *testCluster) start(node topology.Node, state etcd.State, members ...top
 			extra["peer-cert-file"], extra["peer-key-file"] = certPath, keyPath
 		}
 	}
-	config := component.EtcdConfig{Cluster: "test", Self: node, Members: members, State: state, ExtraArgs: extra}
+	config := component.EtcdConfig{Layout: lay, Cluster: "test", Self: node, Members: members, State: state, ExtraArgs: extra}
 	m := &member{c: c, node: node, log: filepath.Join(dir, "log")}
 	socket := filepath.Join(dir, "notify")
 	os.Remove(socket)
@@ -173,7 +178,7 @@ func (m *member) client() *etcd.Client {
 	if err != nil {
 		m.c.t.Fatal(err)
 	}
-	client, err := etcd.Connect(m.c.t.Context(), here(m.node.Name), tls, etcd.Endpoint(m.node))
+	client, err := etcd.Connect(m.c.t.Context(), here(m.node.Name), tls, endpoint(m.node))
 	if err != nil {
 		m.c.t.Fatal(err)
 	}

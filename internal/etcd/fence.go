@@ -4,36 +4,42 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"quorate.dev/quorate/internal/layout"
 )
 
-// FencePath is an nftables script: hosts that a member has nothing to do with.
-// After a recovery those may hold data of the old cluster, and certificates that
-// are good for the new one; an API server that asks both, on either side, would
-// ruin both.
-const FencePath = "/etc/quorate/etcd-fence.nft"
-
-// FenceTable is the nftables table that FencePath makes.
+// FenceTable is the nftables table of the fence.
 const FenceTable = "inet quorate_etcd"
 
-// PutFence is a shell script that makes its standard input FencePath, in force
-// at once; RaiseFence puts in force what there is, DropFence ends it.
-const (
-	PutFence = `f=` + FencePath + `; mkdir -p "${f%/*}"; cat >"$f.new"; nft -c -f "$f.new"; sync "$f.new"; mv "$f.new" "$f"; sync "${f%/*}"; nft -f "$f"
+// PutFence is a shell script that makes its standard input the fence at a path,
+// in force at once; RaiseFence puts in force what lies there, DropFence ends it.
+func PutFence(path string) string {
+	return `f=` + path + `; mkdir -p "${f%/*}"; cat >"$f.new"; nft -c -f "$f.new"; sync "$f.new"; mv "$f.new" "$f"; sync "${f%/*}"; nft -f "$f"
 `
-	RaiseFence = `test ! -e ` + FencePath + ` || nft -f ` + FencePath
-	DropFence  = `rm -f ` + FencePath + `; nft delete table ` + FenceTable + ` 2>/dev/null || true
-`
-)
+}
 
-// Fence is the content of FencePath for some addresses. What is no address is
-// left out.
-func Fence(addresses []string) string {
+// RaiseFence is a shell command that puts in force the fence at a path.
+func RaiseFence(path string) string { return `test ! -e ` + path + ` || nft -f ` + path }
+
+// DropFence is a shell script that ends the fence at a path.
+func DropFence(path string) string {
+	return `rm -f ` + path + `; nft delete table ` + FenceTable + ` 2>/dev/null || true
+`
+}
+
+// Fence is an nftables script that keeps some addresses out of a host's etcd:
+// hosts that a member has nothing to do with. After a recovery those may hold
+// data of the old cluster, and certificates that are good for the new one; an
+// API server that asks both, on either side, would ruin both. What is no address
+// is left out.
+func Fence(at layout.Etcd, addresses []string) string {
 	addresses = slices.Clone(addresses)
 	slices.Sort(addresses)
 	var b, in, out strings.Builder
 	b.WriteString("# Written by quorate: hosts that may hold data of a superseded etcd cluster.\n")
 	// Named before it is deleted: deleting what is not there is an error.
 	b.WriteString("table " + FenceTable + "\ndelete table " + FenceTable + "\ntable " + FenceTable + " {\n")
+	ports := " tcp dport { " + at.ClientPort + ", " + at.PeerPort + " } reject with tcp reset\n"
 	for _, a := range slices.Compact(addresses) {
 		ip, err := netip.ParseAddr(a)
 		if err != nil {
@@ -43,7 +49,6 @@ func Fence(addresses []string) string {
 		if ip.Unmap().Is4() {
 			family, ip = "ip", ip.Unmap()
 		}
-		const ports = " tcp dport { " + ClientPort + ", " + PeerPort + " } reject with tcp reset\n"
 		in.WriteString("\t\t" + family + " saddr " + ip.String() + ports)
 		out.WriteString("\t\t" + family + " daddr " + ip.String() + ports)
 	}

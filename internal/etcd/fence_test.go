@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 )
 
 func TestFence(t *testing.T) {
-	got := etcd.Fence([]string{"fd00::2", "10.0.0.3", "cp9", "10.0.0.2", "10.0.0.3", "::ffff:10.0.0.4"})
+	got := etcd.Fence(layout.Systemd().Etcd, []string{"fd00::2", "10.0.0.3", "cp9", "10.0.0.2", "10.0.0.3", "::ffff:10.0.0.4"})
 	want := `	chain input {
 		type filter hook input priority -10;
 		ip saddr 10.0.0.2 tcp dport { 2379, 2380 } reject with tcp reset

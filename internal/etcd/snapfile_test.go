@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 )
 
 // What may become of a snapshot on the way, and what is none: a real one is
@@ -126,8 +127,10 @@ func script(t *testing.T, args ...string) []etcd.Snapshot {
 
 // verb runs the script with programs in bin and etcd's data in data.
 func verb(bin, data string, args ...string) (stdout string, err error) {
-	cmd := exec.Command("sh", append([]string{"-s", bin, data, "ca", "cert", "key"}, args...)...)
-	cmd.Stdin = strings.NewReader(etcd.SnapshotScript)
+	at := layout.Systemd()
+	at.Bin, at.Etcd.Data = bin, data
+	cmd := exec.Command("sh", append([]string{"-s"}, args...)...)
+	cmd.Stdin = strings.NewReader(etcd.SnapshotScript(at))
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

@@ -12,12 +12,11 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/pki"
 )
 
 const (
-	// SnapshotDir is where snapshots lie on the hosts.
-	SnapshotDir = "/var/lib/quorate/snapshots"
 	// KeysSuffix makes a snapshot's name the name of the keys beside it.
 	KeysSuffix = ".keys.tar"
 	// keepSnapshots is how many of our own stay on a host.
@@ -25,7 +24,14 @@ const (
 )
 
 //go:embed snapshot.sh
-var SnapshotScript string
+var snapshotText string
+
+// SnapshotScript makes, checks and lists snapshots on a host. Its arguments are
+// a verb and the verb's own.
+func SnapshotScript(at layout.Layout) string {
+	client := at.PKI.Leaf(pki.EtcdHealthcheckClient)
+	return at.Shell() + "CERT='" + client.Cert + "' KEY='" + client.Key + "'\n" + snapshotText
+}
 
 // Snapshot is a snapshot of etcd as a file on a host.
 type Snapshot struct {
@@ -54,16 +60,16 @@ func (s Snapshot) String() string {
 	return fmt.Sprintf("%.1f MiB, revision %d, %d keys, hash %08x", float64(s.Size)/(1<<20), s.Revision, s.Keys, s.Hash)
 }
 
-// SaveSnapshot saves the data of the member on a host under SnapshotDir there,
+// SaveSnapshot saves the data of the member on a host in its folder of snapshots,
 // and reads it back: its checksum and the database inside. Of our own older
 // ones ten stay. It fails before etcd's own disk is full.
-func SaveSnapshot(ctx context.Context, h host.Host) (Snapshot, error) {
+func SaveSnapshot(ctx context.Context, h host.Host, at layout.Layout) (Snapshot, error) {
 	const doing = "save a snapshot of etcd"
-	all, err := snapshots(ctx, h, doing, "snapshot", "save", SnapshotDir, strconv.Itoa(keepSnapshots))
+	all, err := snapshots(ctx, h, at, doing, "snapshot", "save", at.Own.Snapshots, strconv.Itoa(keepSnapshots))
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if len(all) != 1 || all[0].Problem != "" || path.Dir(all[0].Path) != SnapshotDir {
+	if len(all) != 1 || all[0].Problem != "" || path.Dir(all[0].Path) != at.Own.Snapshots {
 		return Snapshot{}, fmt.Errorf("%s: %s: it is not told where it lies: %v", h.Name(), doing, all)
 	}
 	return all[0], nil
@@ -71,8 +77,8 @@ func SaveSnapshot(ctx context.Context, h host.Host) (Snapshot, error) {
 
 // CheckSnapshot reads a snapshot on a host: its checksum, then the database by
 // etcdutl. That it is broken or missing is its Problem, not an error.
-func CheckSnapshot(ctx context.Context, h host.Host, file string) (Snapshot, error) {
-	all, err := snapshots(ctx, h, "check "+file, "", "check", file)
+func CheckSnapshot(ctx context.Context, h host.Host, at layout.Layout, file string) (Snapshot, error) {
+	all, err := snapshots(ctx, h, at, "check "+file, "", "check", file)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -82,21 +88,20 @@ func CheckSnapshot(ctx context.Context, h host.Host, file string) (Snapshot, err
 	return all[0], nil
 }
 
-// Snapshots are those under SnapshotDir on a host, oldest name first. With read
+// Snapshots are those in a host's folder of snapshots, oldest name first. With read
 // each is checked, which reads all of it.
-func Snapshots(ctx context.Context, h host.Host, read bool) ([]Snapshot, error) {
+func Snapshots(ctx context.Context, h host.Host, at layout.Layout, read bool) ([]Snapshot, error) {
 	yes := "no"
 	if read {
 		yes = "yes"
 	}
-	return snapshots(ctx, h, "list snapshots of etcd", "", "list", SnapshotDir, yes)
+	return snapshots(ctx, h, at, "list snapshots of etcd", "", "list", at.Own.Snapshots, yes)
 }
 
 // snapshots runs a verb of the script. Under a unit it outlives the connection.
-func snapshots(ctx context.Context, h host.Host, doing, unit, verb string, args ...string) ([]Snapshot, error) {
-	argv := append([]string{"sh", "-s", path.Dir(Binary), DataDir, pki.EtcdCACertPath,
-		pki.CertPath(pki.EtcdHealthcheckClient), pki.KeyPath(pki.EtcdHealthcheckClient), verb}, args...)
-	res, err := h.Run(ctx, host.Cmd{Args: argv, Unit: unit, Stdin: strings.NewReader(SnapshotScript)})
+func snapshots(ctx context.Context, h host.Host, at layout.Layout, doing, unit, verb string, args ...string) ([]Snapshot, error) {
+	argv := append([]string{"sh", "-s", verb}, args...)
+	res, err := h.Run(ctx, host.Cmd{Args: argv, Unit: unit, Stdin: strings.NewReader(SnapshotScript(at))})
 	var exit *host.ExitError
 	if errors.As(err, &exit) {
 		return nil, fmt.Errorf("%s: %s: %s", h.Name(), doing, strings.TrimSpace(exit.Stderr))

@@ -1,10 +1,10 @@
-# Snapshots on a host. Arguments: save | check | list, then the verb's own.
+# Snapshots on a host, by its layout and $CERT and $KEY. Arguments: save | check | list, then the verb's own.
 # A snapshot is told in two lines: "<bytes> <unix time> <keys: yes|no>
 # <ok|bad|unread> <path>", then what etcdutl knows of it as JSON, or what is wrong.
 set -u
 umask 077
-bin=$1 data=$2 ca=$3 cert=$4 key=$5 verb=$6
-shift 6
+verb=$1
+shift
 
 # The reading must not be in etcd's way.
 gently() {
@@ -24,7 +24,7 @@ sound() {
 	is=$(gently head -c $((n - 32)) -- "$1" | sha256sum | cut -c 1-64) || return 1
 	wants=$(tail -c 32 -- "$1" | od -An -v -tx1 | tr -d ' \n') || return 1
 	[ "$is" = "$wants" ] || { echo "it does not match its checksum: it was changed or damaged after etcd gave it" >&2; return 1; }
-	out=$(gently "$bin/etcdutl" snapshot status "$1" -w json 2>&1) || {
+	out=$(gently "$AT_BIN/etcdutl" snapshot status "$1" -w json 2>&1) || {
 		echo "etcdutl cannot read it: $(printf '%s\n' "$out" | grep -v '^{' | tail -n 1)" >&2
 		return 1
 	}
@@ -47,8 +47,8 @@ save() {
 	mkdir -p -- "$1" || exit 1
 	rm -f -- "$1"/[0-9]*T[0-9]*Z*.db.part # of one that was cut short: only one runs at a time
 	# On etcd's own disk it must leave etcd room to write.
-	if [ "$(stat -c %d -- "$1")" = "$(stat -L -c %d -- "$data" 2>/dev/null)" ]; then
-		need=$(($(stat -c %s -- "$data/member/snap/db" 2>/dev/null || echo 0) / 1024 + 65536))
+	if [ "$(stat -c %d -- "$1")" = "$(stat -L -c %d -- "$AT_ETCD_DATA" 2>/dev/null)" ]; then
+		need=$(($(stat -c %s -- "$AT_ETCD_DATA/member/snap/db" 2>/dev/null || echo 0) / 1024 + 65536))
 		free=$(df -Pk -- "$1" | awk 'NR == 2 { print $4 }')
 		if [ "$free" -lt "$need" ]; then
 			echo "no space left on device: etcd writes to the same disk, a snapshot needs $((need / 1024)) MiB and $((free / 1024)) MiB are free" >&2
@@ -59,7 +59,7 @@ save() {
 	f=$1/$time.db n=1
 	while [ -e "$f" ]; do n=$((n + 1)) f=$1/$time-$n.db; done
 	trap 'rm -f -- "$f" "$f.part"' EXIT
-	if ! err=$("$bin/etcdctl" --endpoints=https://127.0.0.1:2379 --cacert="$ca" --cert="$cert" --key="$key" snapshot save "$f" 2>&1 >/dev/null); then
+	if ! err=$("$AT_BIN/etcdctl" --endpoints=https://127.0.0.1:"$PORT_ETCD_CLIENT" --cacert="$AT_ETCD_CA_CERT" --cert="$CERT" --key="$KEY" snapshot save "$f" 2>&1 >/dev/null); then
 		printf '%s\n' "$err" | grep -v '^{' | sed 's/^Error: //' | grep . >&2 || echo "etcdctl failed and did not say why" >&2
 		exit 1
 	fi

@@ -4,16 +4,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"quorate.dev/quorate/internal/etcd"
 )
 
-// TestRecordPast runs the script itself, in a folder of its own.
-func TestRecordPast(t *testing.T) {
-	at := filepath.Join(t.TempDir(), "etc", "past")
-	script := strings.ReplaceAll(etcd.RecordSuperseded, etcd.SupersededPath, at)
+// TestRecordSuperseded runs the script itself, in a folder of its own.
+func TestRecordSuperseded(t *testing.T) {
+	at := filepath.Join(t.TempDir(), "etc", "superseded")
+	script := etcd.RecordSuperseded(at)
 	record := func(ids ...string) string {
 		if out, err := exec.Command("sh", append([]string{"-euc", script, "sh"}, ids...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 )
 
 //go:embed survey.sh
@@ -33,9 +34,9 @@ type DiskData struct {
 
 // SurveyDisk says what data there is on a host. It changes nothing. The last file of the
 // log is brought here and read: 64 MiB at most, most of it zeros or text.
-func SurveyDisk(ctx context.Context, h host.Host) (DiskData, error) {
+func SurveyDisk(ctx context.Context, h host.Host, at layout.Layout) (DiskData, error) {
 	wrap := func(err error) error { return fmt.Errorf("%s: look at etcd's data: %w", h.Name(), err) }
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(surveyScript)})
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(at.Shell() + surveyScript)})
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}

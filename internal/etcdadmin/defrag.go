@@ -158,7 +158,7 @@ func (g *Guard) defrag(ctx context.Context, id model.HostID) (d Defragged, err e
 // room refuses when the new database, which is written beside the old one,
 // would fill the disk.
 func (g *Guard) room(ctx context.Context, id model.HostID, used int64) error {
-	res, err := g.Hosts[id].Run(ctx, host.Cmd{Args: []string{"df", "-Pk", etcd.DataDir + "/member/snap"}})
+	res, err := g.Hosts[id].Run(ctx, host.Cmd{Args: []string{"df", "-Pk", g.Seen.Goal.Layout.Etcd.Member() + "/snap"}})
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (g *Guard) room(ctx context.Context, id model.HostID, used int64) error {
 		return fmt.Errorf("%s: df says %q", id, res.Stdout)
 	}
 	if need := used + used/10 + spareDisk; kib<<10 < need {
-		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: make room first", id, etcd.DataDir, mib(kib<<10), mib(need))
+		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: make room first", id, g.Seen.Goal.Layout.Etcd.Data, mib(kib<<10), mib(need))
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (g *Guard) client(ctx context.Context, id model.HostID) (*etcd.Client, erro
 	if err != nil {
 		return nil, err
 	}
-	c, err := etcd.Connect(ctx, h, tls, "127.0.0.1:"+etcd.ClientPort)
+	c, err := etcd.Connect(ctx, h, tls, "127.0.0.1:"+g.Seen.Goal.Layout.Etcd.ClientPort)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/host/hosttest"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
@@ -211,7 +212,7 @@ func TestKeysTar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := keysTar(s, time.Now())
+	text, err := keysTar(s, layout.Systemd().PKI, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +233,7 @@ func TestKeysTar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	back, err := pki.ParseShared(files)
+	back, err := pki.ParseShared(files, layout.Systemd().PKI)
 	if err != nil || back.Identity() != s.Identity() {
 		t.Errorf("%v, %v", back, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 )
@@ -27,10 +28,10 @@ func (g *Guard) KeyHosts() []model.HostID {
 
 // keysTar are the cluster's keys by their paths on a host; `tar -C / -xpf` puts
 // them back.
-func keysTar(s pki.Shared, now time.Time) ([]byte, error) {
+func keysTar(s pki.Shared, at layout.PKI, now time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, f := range s.Files() {
+	for _, f := range s.Files(at) {
 		h := &tar.Header{Name: strings.TrimPrefix(f.Path, "/"), Mode: int64(f.Mode), Size: int64(len(f.Content)), ModTime: now, Typeflag: tar.TypeReg, Uname: "root", Gname: "root"}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err

@@ -74,7 +74,7 @@ func (g *Guard) SaveThere(ctx context.Context, at model.HostID, keys bool) (s et
 		return s, Refused{fmt.Sprintf("%s is no control plane, and the cluster's keys do not belong there", at), "save it here with --to FILE"}
 	}
 	err = g.step(at, "snapshot", "save a snapshot of etcd", func() error {
-		if s, err = etcd.SaveSnapshot(ctx, g.Hosts[at]); err == nil {
+		if s, err = etcd.SaveSnapshot(ctx, g.Hosts[at], g.Seen.Goal.Layout); err == nil {
 			g.Say("%s: snapshot %s (%s)", at, s.Path, s)
 		}
 		return err
@@ -83,7 +83,7 @@ func (g *Guard) SaveThere(ctx context.Context, at model.HostID, keys bool) (s et
 		return s, err
 	}
 	return s, g.step(at, "snapshot-keys", "save its keys beside it", func() error {
-		text, err := keysTar(*g.Seen.Shared, time.Now())
+		text, err := keysTar(*g.Seen.Shared, g.Seen.Goal.Layout.PKI, time.Now())
 		if err == nil {
 			_, err = g.Hosts[at].WriteFile(ctx, host.File{Path: s.Path + etcd.KeysSuffix, Content: text, Mode: 0o600, Secret: true})
 		}
@@ -108,7 +108,7 @@ func (g *Guard) SaveHere(ctx context.Context, at model.HostID, file string, keys
 		return s, err
 	}
 	return s, g.step(at, "snapshot-keys", "save its keys beside it", func() error {
-		text, err := keysTar(*g.Seen.Shared, time.Now())
+		text, err := keysTar(*g.Seen.Shared, g.Seen.Goal.Layout.PKI, time.Now())
 		if err == nil {
 			err = writeNew(file+etcd.KeysSuffix, func(f *os.File) error { _, err := f.Write(text); return err })
 		}
@@ -239,7 +239,7 @@ func (g *Guard) Snapshots(ctx context.Context, read bool) []Listed {
 			continue
 		}
 		wg.Go(func() {
-			all, err := etcd.Snapshots(ctx, g.Hosts[id], read)
+			all, err := etcd.Snapshots(ctx, g.Hosts[id], g.Seen.Goal.Layout, read)
 			if err != nil {
 				out[i].Err = err.Error()
 			}

@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -53,6 +54,7 @@ type Host struct {
 type Goal struct {
 	File      *spec.Cluster
 	Artifacts Artifacts
+	Layout    layout.Layout // where everything lies on its hosts
 	Hosts     map[model.HostID]*Host
 	Base      component.Context // the cluster, for what belongs to no host
 	Want      model.Cluster
@@ -64,7 +66,10 @@ type Goal struct {
 // Build makes the goal. Hosts that were not seen get the nature of a common
 // host: what is wrong in it shows once they are seen.
 func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits) (*Goal, error) {
-	g := &Goal{File: file, Artifacts: arts, Hosts: map[model.HostID]*Host{}, Want: model.New(file.Metadata.Name)}
+	g := &Goal{File: file, Artifacts: arts, Layout: LayoutOf(file), Hosts: map[model.HostID]*Host{}, Want: model.New(file.Metadata.Name)}
+	if err := g.Layout.Validate(); err != nil {
+		return nil, fmt.Errorf("where things lie on the hosts: %w", err)
+	}
 	nodes, err := assignPodCIDRs(file, seen)
 	if err != nil {
 		return nil, err
@@ -102,6 +107,9 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 	return g, nil
 }
 
+// LayoutOf is where everything lies on the hosts of a cluster.
+func LayoutOf(*spec.Cluster) layout.Layout { return layout.Systemd() }
+
 // ClusterAddon is the applied file, kept in the cluster so that any machine
 // can go on from it.
 const ClusterAddon = "cluster"
@@ -119,7 +127,7 @@ func (g *Goal) Applied() []byte {
 func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) (component.Context, error) {
 	v := g.Artifacts.Versions
 	lost := func(n topology.Node) bool { return seen[model.HostID(n.Name)].MayReturnStale }
-	ctx := component.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, CNIManifest: g.Artifacts.Manifest}
+	ctx := component.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, Layout: g.Layout, CNIManifest: g.Artifacts.Manifest}
 	for _, n := range nodes {
 		if n.ControlPlane || n.Worker {
 			ctx.Nodes = append(ctx.Nodes, n)
@@ -154,7 +162,7 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 	if h.System, err = system(ctx); err != nil {
 		return nil, err
 	}
-	h.Certs, err = pki.Leaves(n, pki.Context{ControlPlanes: g.masters, Endpoint: g.File.Spec.ControlPlaneEndpoint,
+	h.Certs, err = pki.Leaves(n, pki.Context{Layout: g.Layout.PKI, ControlPlanes: g.masters, Endpoint: g.File.Spec.ControlPlaneEndpoint,
 		CertSANs: g.File.Spec.CertSANs, ServiceCIDR: g.File.Spec.Network.ServiceCIDR, DNSDomain: g.File.Spec.Network.DNSDomain,
 		Algorithm: g.File.Spec.PKI.KeyAlgorithm, Days: g.File.Spec.PKI.CertificateDays})
 	if err != nil {

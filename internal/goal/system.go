@@ -11,15 +11,13 @@ import (
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
 
 // Arch is the processor the artefacts are for.
 const Arch = "amd64"
-
-// MarkerPath names the cluster to which quorate has given a host.
-const MarkerPath = "/etc/quorate/cluster"
 
 // HostsPath holds a block of quorate's; its digest stands under this name.
 const HostsPath = "/etc/hosts"
@@ -46,11 +44,12 @@ func system(ctx component.Context) (System, error) {
 	text := func(p string, lines []string) host.File {
 		return host.File{Path: p, Content: []byte(head + strings.Join(lines, "\n") + "\n"), Mode: 0o644}
 	}
+	at, socket := ctx.Layout.Own, "unix://"+ctx.Layout.Containerd.Socket
 	s.Files = []host.File{
-		{Path: MarkerPath, Content: []byte(ctx.Cluster + "\n"), Mode: 0o644},
-		text("/etc/modules-load.d/quorate.conf", s.Modules),
-		text("/etc/sysctl.d/90-quorate.conf", sysctls),
-		text("/etc/crictl.yaml", []string{"runtime-endpoint: unix:///run/containerd/containerd.sock", "image-endpoint: unix:///run/containerd/containerd.sock"}),
+		{Path: at.Marker, Content: []byte(ctx.Cluster + "\n"), Mode: 0o644},
+		text(at.Modules, s.Modules),
+		text(at.Sysctls, sysctls),
+		text(at.Crictl, []string{"runtime-endpoint: " + socket, "image-endpoint: " + socket}),
 	}
 	return s, nil
 }
@@ -86,14 +85,14 @@ func (g *Goal) programs(n topology.Node) map[string]artifact.File {
 		}
 	}
 	if n.ControlPlane || n.Worker {
-		put(component.BinDir, everywhere...)
-		put(component.CNIBinDir, cniPlugins...)
+		put(g.Layout.Bin, everywhere...)
+		put(g.Layout.CNI.Bin, cniPlugins...)
 	}
 	if n.Etcd {
-		put(component.BinDir, "etcd", "etcdctl", "etcdutl")
+		put(g.Layout.Bin, "etcd", "etcdctl", "etcdutl")
 	}
 	if n.ControlPlane {
-		put(component.BinDir, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
+		put(g.Layout.Bin, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
 	}
 	out := map[string]artifact.File{}
 	for _, f := range g.Artifacts.Programs {
@@ -120,12 +119,11 @@ type Need struct {
 }
 
 // Needs are the packages every node needs.
-var Needs = []Need{
-	{"curl", "curl", "curl"}, {"nginx", "nginx-light", "nginx"}, {"conntrack", "conntrack", "conntrack-tools"},
-	{"nft", "nftables", "nftables"}, {"ip", "iproute2", "iproute"}, {"iptables", "iptables", "iptables-nft"},
-	{"socat", "socat", "socat"}, {"ethtool", "ethtool", "ethtool"}, {"modprobe", "kmod", "kmod"}, {"tar", "tar", "tar"},
-	{"ss", "iproute2", "iproute"},
+func Needs(at layout.Layout) []Need {
+	return append([]Need{
+		{"curl", "curl", "curl"}, {"nginx", "nginx-light", "nginx"}, {"conntrack", "conntrack", "conntrack-tools"},
+		{"nft", "nftables", "nftables"}, {"ip", "iproute2", "iproute"}, {"iptables", "iptables", "iptables-nft"},
+		{"socat", "socat", "socat"}, {"ethtool", "ethtool", "ethtool"}, {"modprobe", "kmod", "kmod"}, {"tar", "tar", "tar"},
+		{"ss", "iproute2", "iproute"},
+	}, Need{at.FrontDoor.Stream, "libnginx-mod-stream", "nginx-mod-stream"})
 }
-
-// StreamModule is the nginx module of the front door: a package of its own.
-var StreamModule = Need{"/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream", "nginx-mod-stream"}

@@ -53,7 +53,7 @@ func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shar
 		err := func() error {
 			ctx, cancel := context.WithTimeout(ctx, askTime)
 			defer cancel()
-			c, err := o.dials.api(ctx, o.Hosts[id], shared)
+			c, err := o.API(ctx, o.Hosts[id], shared)
 			if err != nil {
 				return err
 			}

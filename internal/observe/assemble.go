@@ -20,7 +20,7 @@ import (
 // assemble joins what was seen to a cluster. It is pure.
 func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 	c := model.New(g.Want.Name)
-	keys := readKeys(o.Facts)
+	keys := readKeys(o.Facts, g.Layout.PKI)
 	o.Shared, c.Conflict = keys.shared, keys.conflict
 	if c.Conflict == "" {
 		c.Conflict = o.Etcd.conflict

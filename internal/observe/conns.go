@@ -5,10 +5,11 @@ import (
 	"sync"
 	"time"
 
-	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeapi"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/pki"
 )
 
@@ -27,7 +28,7 @@ func (c *conns) begin(shared *pki.Shared) {
 	}
 }
 
-func (c *conns) etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*etcd.Client, error) {
+func (c *conns) etcd(ctx context.Context, h host.Host, at layout.Layout, shared *pki.Shared) (*etcd.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.begin(shared)
@@ -38,14 +39,14 @@ func (c *conns) etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*etc
 	if err != nil {
 		return nil, err
 	}
-	e, err := etcd.Connect(ctx, h, tls, "127.0.0.1:"+etcd.ClientPort)
+	e, err := etcd.Connect(ctx, h, tls, "127.0.0.1:"+at.Etcd.ClientPort)
 	if err == nil {
 		c.etcs[h.Name()] = e
 	}
 	return e, err
 }
 
-func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kubeapi.Client, error) {
+func (c *conns) api(ctx context.Context, h host.Host, at layout.Layout, shared *pki.Shared) (*kubeapi.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.begin(shared)
@@ -56,7 +57,7 @@ func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kube
 	if err != nil {
 		return nil, err
 	}
-	k, err := kubeapi.Connect(h, "127.0.0.1:"+component.APIServerPort, "", kubeapi.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key})
+	k, err := kubeapi.Connect(h, "127.0.0.1:"+at.APIServer.Port, "", kubeapi.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key})
 	if err == nil {
 		c.apis[h.Name()] = k
 	}
@@ -65,10 +66,10 @@ func (c *conns) api(ctx context.Context, h host.Host, shared *pki.Shared) (*kube
 
 // Etcd is a client of the member on a host.
 func (o *Observer) Etcd(ctx context.Context, h host.Host, shared *pki.Shared) (*etcd.Client, error) {
-	return o.dials.etcd(ctx, h, shared)
+	return o.dials.etcd(ctx, h, goal.LayoutOf(o.File), shared)
 }
 
 // API is a client of the API server on a host.
 func (o *Observer) API(ctx context.Context, h host.Host, shared *pki.Shared) (*kubeapi.Client, error) {
-	return o.dials.api(ctx, h, shared)
+	return o.dials.api(ctx, h, goal.LayoutOf(o.File), shared)
 }

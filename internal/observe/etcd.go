@@ -61,7 +61,7 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 	}
 	slices.SortStableFunc(ask, func(a, b model.HostID) int { return rank(a) - rank(b) })
 	for _, id := range ask {
-		c, err := o.dials.etcd(ctx, o.Hosts[id], shared)
+		c, err := o.Etcd(ctx, o.Hosts[id], shared)
 		if err != nil {
 			v.Err = err
 			continue
@@ -136,7 +136,7 @@ func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID
 	var group sync.WaitGroup
 	for _, id := range ask {
 		group.Go(func() {
-			c, err := o.dials.etcd(ctx, o.Hosts[id], shared)
+			c, err := o.Etcd(ctx, o.Hosts[id], shared)
 			if err != nil {
 				return
 			}

@@ -15,6 +15,7 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -86,7 +87,7 @@ func (f *Facts) kubelet(text []byte, now time.Time) {
 
 // parse reads the probe's output. Output without its end is an error: half an
 // observation is none.
-func parse(out []byte) (Facts, error) {
+func parse(out []byte, at layout.Layout) (Facts, error) {
 	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Services: map[model.Component]workload.State{},
 		Sysctls: map[string]string{}, Files: map[string][]byte{}}
 	frames := map[string]string{}
@@ -109,11 +110,11 @@ func parse(out []byte) (Facts, error) {
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
 	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
-	f.Bootstrapped, f.Data = line("begun") == "yes", line("data") == "yes"
+	f.Bootstrapped, f.Data = line("bootstrapped") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
-	f.SupersededIDs, f.Fence = lines(frames["past"]), lines(frames["fence"])
+	f.SupersededIDs, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
 	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)
@@ -135,9 +136,9 @@ func parse(out []byte) (Facts, error) {
 	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
 	f.EtcdDataLost = line("lost") == "yes"
-	states := workload.Read(frames, component.Watched())
+	states := workload.Read(frames, component.Watched(at))
 	for _, v := range model.Components() {
-		f.Services[v] = states[v.String()]
+		f.Services[v] = states[at.Unit(v)]
 	}
 	f.listeners(frames["ports"], owners(frames["owners"]))
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/topology"
@@ -22,23 +23,24 @@ type keyring struct {
 	partial  map[model.HostID]bool
 	public   map[model.HostID][]byte // CA certificates
 	facts    map[model.HostID]Facts
+	at       layout.PKI
 	conflict string
 }
 
-func readKeys(facts map[model.HostID]Facts) keyring {
-	k := keyring{identity: map[model.HostID]string{}, partial: map[model.HostID]bool{}, public: map[model.HostID][]byte{}, facts: facts}
+func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
+	k := keyring{identity: map[model.HostID]string{}, partial: map[model.HostID]bool{}, public: map[model.HostID][]byte{}, facts: facts, at: at}
 	var of []string
 	for _, id := range slices.Sorted(maps.Keys(facts)) {
 		f := facts[id]
 		if f.Err != nil {
 			continue
 		}
-		for _, path := range []string{pki.EtcdCACertPath, pki.CACertPath} {
+		for _, path := range []string{at.EtcdCA.Cert, at.CA.Cert} {
 			if ca, ok := f.Files[path]; ok {
 				k.public[id] = ca
 			}
 		}
-		s, err := pki.ParseShared(f.Files)
+		s, err := pki.ParseShared(f.Files, at)
 		switch {
 		case err == nil:
 			k.identity[id] = s.Identity()
@@ -46,7 +48,7 @@ func readKeys(facts map[model.HostID]Facts) keyring {
 				k.shared = &s
 			}
 			of = append(of, fmt.Sprintf("%s (%.8s)", id, s.Identity()))
-		case f.Files[pki.CAKeyPath] != nil || f.Files[pki.SAKeyPath] != nil || !errors.Is(err, fs.ErrNotExist):
+		case f.Files[at.CA.Key] != nil || f.Files[at.SAKey] != nil || !errors.Is(err, fs.ErrNotExist):
 			k.partial[id] = true
 		}
 	}
@@ -85,7 +87,7 @@ func (k keyring) state(n topology.Node, id model.HostID, f Facts) model.Keys {
 		return model.NoKeys
 	}
 	have := 0
-	public := k.shared.PublicFiles(n)
+	public := k.shared.PublicFiles(n, k.at)
 	for _, p := range public {
 		switch got, there := f.Files[p.Path]; {
 		case there && !bytes.Equal(bytes.TrimSpace(got), bytes.TrimSpace(p.Content)):
@@ -111,5 +113,5 @@ func (k keyring) ca(of pki.CA, f Facts) []byte {
 			return a.Cert
 		}
 	}
-	return f.Files[map[pki.CA]string{pki.KubernetesCA: pki.CACertPath, pki.EtcdCA: pki.EtcdCACertPath, pki.FrontProxyCA: pki.FrontProxyCACertPath}[of]]
+	return f.Files[of.Path(k.at)]
 }

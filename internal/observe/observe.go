@@ -120,7 +120,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 		return nil, err
 	}
 	out.supersede()
-	keys := readKeys(out.Facts)
+	keys := readKeys(out.Facts, out.Goal.Layout.PKI)
 	var wg sync.WaitGroup
 	wg.Add(2)
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, limit > 0) }()

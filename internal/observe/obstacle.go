@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
@@ -34,7 +33,7 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return fmt.Sprintf("it carries what quorate did not make: %s; take that off first, or choose another host", strings.Join(f.Foreign, ", "))
 	}
 	if f.Marker == "" && f.Data {
-		return "it has etcd data in /var/lib/etcd that quorate did not make; move that away first, or choose another host"
+		return fmt.Sprintf("it has etcd data in %s that quorate did not make; move that away first, or choose another host", g.Layout.Etcd.Data)
 	}
 	if got := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[f.Arch]; got != goal.Arch {
 		return fmt.Sprintf("its processor is %s; the artefacts are for %s", f.Arch, goal.Arch)
@@ -95,13 +94,13 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 		if h.Services[v] == nil || f.Up(v) || f.Services[v].Moving {
 			continue
 		}
-		want := slices.Clone(component.Table[v].Ports)
+		want := slices.Clone(g.Layout.Ports(v))
 		if v == model.FrontDoor {
 			want = append(want, fmt.Sprint(g.File.EndpointPort()))
 		}
 		for _, l := range f.Listeners {
 			// Of nobody: its process came or went while it was looked at.
-			if slices.Contains(want, l.Port) && l.Unit != v.String() && l.PID != 0 {
+			if slices.Contains(want, l.Port) && l.Unit != g.Layout.Unit(v) && l.PID != 0 {
 				return fmt.Sprintf("port %s, which %s needs, is taken by %s (process %d); stop that first", l.Port, v, l.Process, l.PID)
 			}
 		}

@@ -7,12 +7,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
@@ -22,9 +22,9 @@ import (
 var probeText string
 
 // script is the probe with what package workload looks at.
-var script = sync.OnceValue(func() string {
-	return strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched()), 1)
-})
+func script(at layout.Layout) string {
+	return strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at)), 1)
+}
 
 // probeTimeout bounds one look at one host; a host that takes longer is not
 // known, which counts as down.
@@ -35,11 +35,11 @@ func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Fact
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	start := time.Now()
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(preamble(g, id) + script()), Secret: true})
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(g.Layout.Shell() + preamble(g, id) + script(g.Layout)), Secret: true})
 	if err != nil {
 		return Facts{Err: err, Took: time.Since(start)}
 	}
-	f, err := parse(res.Stdout)
+	f, err := parse(res.Stdout, g.Layout)
 	f.Took = time.Since(start)
 	if err != nil {
 		return Facts{Err: fmt.Errorf("%s: read the probe: %w", h.Name(), err), Took: f.Took}
@@ -47,7 +47,7 @@ func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Fact
 	return f
 }
 
-// preamble sets the variables of the script. All values are paths and names of
+// preamble sets the variables of the script that depend on the host. All values are paths and names of
 // quorate's own making, without blanks or quotes.
 func preamble(g *goal.Goal, id model.HostID) string {
 	paths := map[string]bool{}
@@ -66,11 +66,11 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	for k := range hostOf(g, id).System.Sysctls {
 		sysctls = append(sysctls, k)
 	}
-	for _, n := range append(slices.Clone(goal.Needs), goal.StreamModule) {
+	for _, n := range goal.Needs(g.Layout) {
 		needs = append(needs, n.Command)
 	}
 	var b strings.Builder
-	for k, v := range map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(),
+	for k, v := range map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(g.Layout.PKI),
 		"SYSCTLS": sysctls, "NEEDS": needs} {
 		fmt.Fprintf(&b, "%s='%s'\n", k, strings.Join(v, " "))
 	}

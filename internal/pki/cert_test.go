@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/topology"
 )
+
+var lay = layout.Systemd().PKI
 
 var (
 	cp1 = topology.Node{Name: "cp1", Address: "10.0.0.11", ControlPlane: true, Etcd: true}
@@ -22,6 +25,7 @@ var (
 
 func testContext(algorithm string) Context {
 	return Context{
+		Layout:        lay,
 		ControlPlanes: []topology.Node{cp1, cp2},
 		Endpoint:      "api.example.org:8443",
 		CertSANs:      []string{"203.0.113.7", "*.example.net"},

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/topology"
 )
 
@@ -36,22 +37,9 @@ const (
 	FrontProxyUser = "front-proxy-client"
 )
 
-// CertPath is where the certificate of a name lies, and KeyPath its key. The
-// names kubeadm also has lie at kubeadm's paths.
-func CertPath(name string) string { return base(name) + ".crt" }
-
-// KeyPath is where the key of a name lies.
-func KeyPath(name string) string { return base(name) + ".key" }
-
-func base(name string) string {
-	if rest, ok := strings.CutPrefix(name, "etcd-"); ok {
-		return Dir + "/etcd/" + rest
-	}
-	return Dir + "/" + name
-}
-
 // Context is what the certificates of one node need to know of the cluster.
 type Context struct {
+	Layout        layout.PKI
 	ControlPlanes []topology.Node // all of them
 	Endpoint      string          // spec.controlPlaneEndpoint, host:port
 	CertSANs      []string        // more names and addresses for the API servers
@@ -66,7 +54,8 @@ type Context struct {
 func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 	var out []Cert
 	add := func(c Cert) {
-		c.Path, c.KeyPath = CertPath(c.Name), KeyPath(c.Name)
+		at := cl.Layout.Leaf(c.Name)
+		c.Path, c.KeyPath = at.Cert, at.Key
 		c.Algorithm, c.Days = cl.Algorithm, cl.Days
 		if c.Algorithm == "" {
 			c.Algorithm = DefaultAlgorithm

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"quorate.dev/quorate/internal/layout"
 )
 
 // CA names one of the cluster's three certificate authorities. They are three
@@ -28,6 +30,17 @@ const (
 	EtcdCA       CA = "etcd"
 	FrontProxyCA CA = "front-proxy"
 )
+
+// Path is where a host keeps the authority's certificate.
+func (ca CA) Path(at layout.PKI) string {
+	switch ca {
+	case EtcdCA:
+		return at.EtcdCA.Cert
+	case FrontProxyCA:
+		return at.FrontProxyCA.Cert
+	}
+	return at.CA.Cert
+}
 
 // Key algorithms, as the cluster file names them.
 const (

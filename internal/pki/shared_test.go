@@ -28,7 +28,7 @@ func newShared(t *testing.T, o Options) Shared {
 
 func fileMap(s Shared) map[string][]byte {
 	out := map[string][]byte{}
-	for _, f := range s.Files() {
+	for _, f := range s.Files(lay) {
 		out[f.Path] = f.Content
 	}
 	return out
@@ -37,7 +37,7 @@ func fileMap(s Shared) map[string][]byte {
 func TestSharedSurvivesTheDisk(t *testing.T) {
 	for _, o := range []Options{{}, {KeyAlgorithm: RSA2048, EncryptionProvider: "aescbc"}} {
 		s := newShared(t, o)
-		back, err := ParseShared(fileMap(s))
+		back, err := ParseShared(fileMap(s), lay)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,20 +75,20 @@ func TestIdentityCoversEveryPart(t *testing.T) {
 func TestParseSharedNamesThePath(t *testing.T) {
 	s, other := newShared(t, Options{}), newShared(t, Options{})
 	theirs := fileMap(other)
-	for _, path := range SharedPaths() {
+	for _, path := range SharedPaths(lay) {
 		files := fileMap(s)
 		delete(files, path)
-		_, err := ParseShared(files)
+		_, err := ParseShared(files, lay)
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("without %s: %v", path, err)
 		}
 		files[path] = []byte("rubbish")
-		_, err = ParseShared(files)
+		_, err = ParseShared(files, lay)
 		if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("rubbish in %s: %v", path, err)
 		}
 		files[path] = theirs[path]
-		if _, err = ParseShared(files); path == EncryptionPath {
+		if _, err = ParseShared(files, lay); path == lay.Encryption {
 			if err != nil {
 				t.Errorf("another cluster's %s cannot be told by itself: %v", path, err)
 			}
@@ -97,16 +97,16 @@ func TestParseSharedNamesThePath(t *testing.T) {
 		}
 	}
 	files := fileMap(s)
-	files[EncryptionPath] = []byte("kind: EncryptionConfiguration\nresources: [{resources: [secrets], providers: [{identity: {}}]}]\n")
-	if _, err := ParseShared(files); err == nil {
+	files[lay.Encryption] = []byte("kind: EncryptionConfiguration\nresources: [{resources: [secrets], providers: [{identity: {}}]}]\n")
+	if _, err := ParseShared(files, lay); err == nil {
 		t.Error("an encryption configuration that encrypts nothing was taken")
 	}
 }
 
 func TestKeysAreSecret(t *testing.T) {
 	s := newShared(t, Options{})
-	for _, f := range s.Files() {
-		private := strings.HasSuffix(f.Path, ".key") || f.Path == EncryptionPath
+	for _, f := range s.Files(lay) {
+		private := strings.HasSuffix(f.Path, ".key") || f.Path == lay.Encryption
 		if f.Secret != private || (f.Mode == 0o600) != private {
 			t.Errorf("%s: secret %v, mode %o", f.Path, f.Secret, f.Mode)
 		}
@@ -119,16 +119,16 @@ func TestKeysAreSecret(t *testing.T) {
 		}
 	}
 	for _, n := range []topology.Node{{Worker: true}, {Etcd: true}, {Worker: true, Etcd: true}} {
-		for _, f := range s.FilesFor(n) {
+		for _, f := range s.FilesFor(n, lay) {
 			if f.Secret || strings.Contains(string(f.Content), "PRIVATE") {
 				t.Errorf("%+v gets %s", n, f.Path)
 			}
 		}
 	}
-	if got := s.FilesFor(topology.Node{Etcd: true}); len(got) != 1 || got[0].Path != EtcdCACertPath {
+	if got := s.FilesFor(topology.Node{Etcd: true}, lay); len(got) != 1 || got[0].Path != lay.EtcdCA.Cert {
 		t.Errorf("a host of external etcd gets %d files", len(got))
 	}
-	if got := s.FilesFor(topology.Node{ControlPlane: true}); len(got) != len(SharedPaths()) {
+	if got := s.FilesFor(topology.Node{ControlPlane: true}, lay); len(got) != len(SharedPaths(lay)) {
 		t.Errorf("a control plane gets %d files", len(got))
 	}
 }

@@ -163,7 +163,7 @@ func issuer(ob *observe.Observation, f observe.Facts, of pki.CA) []byte {
 			return a.Cert
 		}
 	}
-	return f.Files[map[pki.CA]string{pki.KubernetesCA: pki.CACertPath, pki.EtcdCA: pki.EtcdCACertPath, pki.FrontProxyCA: pki.FrontProxyCACertPath}[of]]
+	return f.Files[of.Path(ob.Goal.Layout.PKI)]
 }
 
 // ids are the hosts of a set, [] when nothing is known.

@@ -44,7 +44,7 @@ func TestText(t *testing.T) {
 			n := o.API.Nodes["w1"]
 			n.Ready = false
 			o.API.Nodes["w1"] = n
-			delete(f.Files, pki.CertPath(pki.KubeProxyClient))
+			delete(f.Files, o.Goal.Layout.PKI.Leaf(pki.KubeProxyClient).Cert)
 			o.Facts["w1"] = f
 			o.Have.Edit("w1", func(h *model.Host) { h.Components[model.Kubelet].Running = model.Is("") })
 		},

@@ -171,7 +171,7 @@ if [ -e /var/lib/docker ]; then echo "left /var/lib/containerd: Docker may use i
 	empty /run/containerd
 fi
 rm -rf /opt/quorate /var/lib/kube-nginx /var/lib/kube-proxy /var/lib/quorate/store /var/log/kubernetes /var/log/pods /var/log/containers \
-	/run/quorate/stage /run/quorate/etcd-birth.env /run/quorate-routes /run/kube-nginx /run/kubernetes \
+	/run/quorate/stage /run/quorate/etcd-bootstrap.env /run/quorate-routes /run/kube-nginx /run/kubernetes \
 	/var/lib/cni/networks/quorate /var/lib/cni/results/quorate-* /etc/cni/net.d/10-quorate.conflist
 for d in /etc/cni/net.d /etc/cni /var/lib/cni/networks /var/lib/cni/results /var/lib/cni/cache /var/lib/cni /usr/libexec/kubernetes/kubelet-plugins/volume/exec \
 	/usr/libexec/kubernetes/kubelet-plugins/volume \
@@ -190,6 +190,6 @@ if grep -q '^# BEGIN quorate' /etc/hosts; then
 		{ mv -f $new /etc/hosts 2>/dev/null || { cat $new >/etc/hosts && rm -f $new; }; } || die "the block in /etc/hosts cannot be removed"
 fi
 sync
-rm -rf /etc/quorate/nginx /etc/quorate/routes /etc/quorate/masquerade.nft /etc/quorate/etcd-begun
+rm -rf /etc/quorate/nginx /etc/quorate/routes /etc/quorate/masquerade.nft /etc/quorate/etcd-bootstrapped /etc/quorate/etcd-superseded
 rm -rf /etc/quorate
 exit 0

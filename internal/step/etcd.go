@@ -93,7 +93,7 @@ func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.Fil
 		return nil, nil
 	}
 	if !e.Have.Bootstrapped() {
-		return []host.File{etcd.BootstrapFile(etcd.New, e.Goal.Base.EtcdMembers)}, nil
+		return []host.File{etcd.BootstrapFile(e.Goal.Layout.Etcd, etcd.New, e.Goal.Base.EtcdMembers)}, nil
 	}
 	c, err := e.Etcd(ctx)
 	if err != nil {
@@ -106,12 +106,12 @@ func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.Fil
 	var members []topology.Node
 	for _, m := range list {
 		name := m.Name
-		if slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) {
+		if slices.Contains(m.PeerURLs, e.Goal.Layout.Etcd.PeerURL(h.Node.Address)) {
 			name = h.Node.Name
 		}
 		for _, u := range m.PeerURLs {
 			members = append(members, topology.Node{Name: name, Address: etcd.HostOf(u)})
 		}
 	}
-	return []host.File{etcd.BootstrapFile(etcd.Existing, members)}, nil
+	return []host.File{etcd.BootstrapFile(e.Goal.Layout.Etcd, etcd.Existing, members)}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -54,14 +55,14 @@ func (s Unfence) Do(ctx context.Context, e Env) error {
 			left = append(left, addresses...)
 		}
 	}
-	return PutFence(ctx, e.Host, left)
+	return PutFence(ctx, e.Host, e.Goal.Layout, left)
 }
 
 // PutFence keeps hosts out of a host's etcd, by their addresses; none ends it.
-func PutFence(ctx context.Context, h host.Host, addresses []string) error {
-	cmd := host.Cmd{Args: []string{"sh", "-euc", etcd.DropFence}}
+func PutFence(ctx context.Context, h host.Host, at layout.Layout, addresses []string) error {
+	cmd := host.Cmd{Args: []string{"sh", "-euc", etcd.DropFence(at.Own.Fence)}}
 	if len(addresses) > 0 {
-		cmd = host.Cmd{Args: []string{"sh", "-euc", etcd.PutFence}, Stdin: strings.NewReader(etcd.Fence(addresses))}
+		cmd = host.Cmd{Args: []string{"sh", "-euc", etcd.PutFence(at.Own.Fence)}, Stdin: strings.NewReader(etcd.Fence(at.Etcd, addresses))}
 	}
 	_, err := h.Run(ctx, cmd)
 	var exit *host.ExitError

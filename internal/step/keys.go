@@ -143,22 +143,23 @@ func (s CreateCAs) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	const fresh = pki.Dir + ".new"
-	if _, err := sh(ctx, e, "", `rm -rf "$1"; ! [ -e "$2/ca.crt" ]`, fresh, pki.Dir); err != nil {
+	at, kept := e.Goal.Layout.PKI, e.Goal.Layout.Own.Kept
+	fresh := at.Dir + ".new"
+	if _, err := sh(ctx, e, "", `rm -rf "$1"; ! [ -e "$2" ]`, fresh, at.CA.Cert); err != nil {
 		return fmt.Errorf("make room for the keys: %w", err)
 	}
-	files := shared.Files()
+	files := shared.Files(at)
 	for i := range files {
-		files[i].Path = fresh + strings.TrimPrefix(files[i].Path, pki.Dir)
+		files[i].Path = fresh + strings.TrimPrefix(files[i].Path, at.Dir)
 	}
 	if _, err := e.Host.WriteFiles(ctx, files); err != nil {
 		return err
 	}
 	// Named, so that a run that lost its connection here is waited for by the next.
-	_, err = sh(ctx, e, "mint", `[ -e "$2/ca.crt" ] && { echo "keys have appeared meanwhile; apply again" >&2; exit 1; }
-chmod 755 "$1" "$1/etcd"; sync
-if [ -d "$2" ]; then k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)$2; mkdir -p "${k%/*}"; mv -T "$2" "$k"; fi
-mv -T "$1" "$2"; sync`, fresh, pki.Dir)
+	_, err = sh(ctx, e, "mint", `[ -e "$3" ] && { echo "keys have appeared meanwhile; apply again" >&2; exit 1; }
+chmod 755 "$1" "$5"; sync
+if [ -d "$2" ]; then k=$4/$(date -u +%Y%m%dT%H%M%SZ)$2; mkdir -p "${k%/*}"; mv -T "$2" "$k"; fi
+mv -T "$1" "$2"; sync`, fresh, at.Dir, at.CA.Cert, kept, fresh+strings.TrimPrefix(at.EtcdDir(), at.Dir))
 	return err
 }
 
@@ -171,7 +172,7 @@ func (s CopyKeys) Do(ctx context.Context, e Env) error {
 	if e.Shared == nil {
 		return ErrNotYet
 	}
-	return write(ctx, e, e.Shared.FilesFor(h.Node))
+	return write(ctx, e, e.Shared.FilesFor(h.Node, e.Goal.Layout.PKI))
 }
 
 // Do implements Action.

@@ -47,6 +47,7 @@ func (o on) unmarked(c model.Cluster) bool {
 
 // Do implements Action.
 func (s MarkJoining) Do(ctx context.Context, e Env) error {
-	_, err := sh(ctx, e, "", etcd.RecordSuperseded+`install -D -m 0644 /dev/null `+etcd.BootstrappedPath, e.Superseded...)
+	at := e.Goal.Layout.Own
+	_, err := sh(ctx, e, "", etcd.RecordSuperseded(at.Superseded)+`install -D -m 0644 /dev/null `+at.Bootstrapped, e.Superseded...)
 	return err
 }

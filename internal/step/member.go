@@ -209,7 +209,7 @@ func listed(ctx context.Context, e Env, c *etcd.Client, id model.HostID) (etcd.M
 	h, named := e.Goal.Hosts[id]
 	seen, known := e.Listed[id]
 	for _, m := range members {
-		if named && slices.Contains(m.PeerURLs, etcd.PeerURL(h.Node)) || m.Name == string(id) || known && m.ID == seen.ID {
+		if named && slices.Contains(m.PeerURLs, e.Goal.Layout.Etcd.PeerURL(h.Node.Address)) || m.Name == string(id) || known && m.ID == seen.ID {
 			return m, true, nil
 		}
 	}
@@ -252,7 +252,7 @@ func (s AddLearner) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.AddLearner(ctx, etcd.PeerURL(h.Node))
+	_, err = c.AddLearner(ctx, e.Goal.Layout.Etcd.PeerURL(h.Node.Address))
 	return soon(err)
 }
 
@@ -292,7 +292,7 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 	if h == nil {
 		return fmt.Errorf("save a snapshot first: %s, whose etcd leads, is not connected", at)
 	}
-	snap, err := etcd.SaveSnapshot(ctx, h)
+	snap, err := etcd.SaveSnapshot(ctx, h, e.Goal.Layout)
 	if err != nil {
 		return err
 	}
@@ -315,22 +315,23 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 
 // Do implements Action.
 func (s SetAside) Do(ctx context.Context, e Env) error {
-	units := []string{"etcd.service"}
+	at := e.Goal.Layout
+	units := []string{at.Service(model.Etcd)}
 	for _, v := range stale(e.Have.Hosts[s.ID]) {
-		units = append(units, v.String()+".service")
+		units = append(units, at.Service(v))
 	}
-	kept, err := sh(ctx, e, "set-aside", `for u; do
+	kept, err := sh(ctx, e, "set-aside", at.Shell()+`for u; do
 	# Its etcd is gone: it would try for a minute to end in good order.
-	if [ "$u" = kube-apiserver.service ]; then systemctl kill -s KILL "$u" || true; fi
+	if [ "$u" = "$UNIT_API_SERVER.service" ]; then systemctl kill -s KILL "$u" || true; fi
 done
 systemctl stop "$@"
-k=`+KeptDir+`/$(date -u +%Y%m%dT%H%M%SZ)/var/lib/etcd; mkdir -p -m 700 "$k"
-[ -e /var/lib/etcd/member ] && mv /var/lib/etcd/member "$k/"
-install -D -m 0644 /dev/null `+etcd.BootstrappedPath+`; echo "$k"`, units...)
+k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)$AT_ETCD_DATA; mkdir -p -m 700 "$k"
+[ -e $AT_ETCD_DATA/member ] && mv $AT_ETCD_DATA/member "$k/"
+install -D -m 0644 /dev/null $AT_BOOTSTRAPPED; echo "$k"`, units...)
 	if err != nil {
 		return err
 	}
 	e.Keep("etcd data", kept)
-	_, err = sh(ctx, e, "", etcd.RecordSuperseded, e.Superseded...)
+	_, err = sh(ctx, e, "", etcd.RecordSuperseded(at.Own.Superseded), e.Superseded...)
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -104,7 +103,7 @@ func (s ConfigureNode) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	// The token has done its work.
-	_, err = sh(ctx, e, "", `[ -e /var/lib/kubelet/pki/kubelet-client-current.pem ] && rm -f "$1" || true`, component.BootstrapPath)
+	_, err = sh(ctx, e, "", `[ -e "$1" ] && rm -f "$2" || true`, e.Goal.Layout.Kubelet.ClientPEM, e.Goal.Layout.Kubelet.Bootstrap)
 	return err
 }
 

@@ -122,7 +122,7 @@ func (s Images) Interim(*model.Cluster) {}
 func (s Packages) Do(ctx context.Context, e Env) error {
 	lacks := e.Have.Hosts[s.ID].Packages.Or(model.Set[string]{})
 	var debian, redhat []string
-	for _, n := range append(slices.Clone(goal.Needs), goal.StreamModule) {
+	for _, n := range goal.Needs(e.Goal.Layout) {
 		if lacks.Has(n.Command) {
 			debian, redhat = append(debian, n.Debian), append(redhat, n.RedHat)
 		}
@@ -155,20 +155,15 @@ func (s System) Do(ctx context.Context, e Env) error {
 	}
 	// A module that is built in, or loaded by the machine around a container,
 	// cannot be loaded here: what counts is whether its settings are there.
-	_, err = sh(ctx, e, "", `for m in $1; do modprobe -q "$m" 2>/dev/null || true; done; sysctl -q -p /etc/sysctl.d/90-quorate.conf`, strings.Join(h.System.Modules, " "))
+	_, err = sh(ctx, e, "", `for m in $1; do modprobe -q "$m" 2>/dev/null || true; done; sysctl -q -p "$2"`, strings.Join(h.System.Modules, " "), e.Goal.Layout.Own.Sysctls)
 	return err
 }
 
-// Where programs lie on a host by their digest: brought by quorate, or found
-// there already (a bundle on the disk, a lab's shared folder).
-const (
-	storeDir = "/var/lib/quorate/store"
-	seedDir  = "/usr/share/quorate/store"
-)
-
-// place returns where an artefact lies on the host, sending it if need be.
+// place returns where an artefact lies on the host, by its digest: brought by
+// quorate, or found there already (a bundle on the disk, a lab's shared folder).
 func place(ctx context.Context, e Env, files []artifact.File) (map[string]string, error) {
-	script := `for p in "$@"; do for d in ` + seedDir + ` ` + storeDir + `; do [ -s "$d/$p" ] && { echo "$p $d"; break; }; done; done; true`
+	own := e.Goal.Layout.Own
+	script := `for p in "$@"; do for d in ` + own.Seed + ` ` + own.Store + `; do [ -s "$d/$p" ] && { echo "$p $d"; break; }; done; done; true`
 	args := make([]string, len(files))
 	for i, f := range files {
 		args[i] = path.Join("sha256", f.SHA256, f.Name)
@@ -187,7 +182,7 @@ func place(ctx context.Context, e Env, files []artifact.File) (map[string]string
 	for i, f := range files {
 		p, there := at[args[i]]
 		if !there {
-			p = path.Join(storeDir, args[i])
+			p = path.Join(own.Store, args[i])
 			sent, err := e.Host.Upload(ctx, f.Blob, p)
 			if err != nil {
 				return nil, fmt.Errorf("send %s: %w", f.Name, err)
@@ -230,6 +225,6 @@ func (s Images) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	_, err = sh(ctx, e, "images", `/opt/quorate/bin/ctr -n k8s.io images import --local "$1" >/dev/null`, where[f.Name])
+	_, err = sh(ctx, e, "images", `"$1" -n k8s.io images import --local "$2" >/dev/null`, e.Goal.Layout.Program("ctr"), where[f.Name])
 	return err
 }

@@ -10,15 +10,14 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/topology"
 )
 
 //go:embed restore.sh
 var restoreText string
-
-// RestoreFile is where a snapshot lies on the host that is to restore it.
-const RestoreFile = "/var/lib/quorate/restore.db"
 
 // bump is by how much revisions go up in a recovery, above the highest that was
 // known: more than what hosts that are silent can have written beyond it.
@@ -26,8 +25,11 @@ const bump = 1_000_000_000
 
 // restoring runs a verb of restore.sh. With a unit it goes on when the
 // connection is lost, and who repeats it waits for its end.
-func restoring(ctx context.Context, h host.Host, unit, doing string, args ...string) (string, error) {
-	script := strings.Replace(restoreText, "@RECORD@", etcd.RecordSuperseded, 1)
+func restoring(ctx context.Context, h host.Host, at layout.Layout, unit, doing string, args ...string) (string, error) {
+	client, server, peer := at.PKI.Leaf(pki.EtcdHealthcheckClient), at.PKI.Leaf(pki.EtcdServer), at.PKI.Leaf(pki.EtcdPeer)
+	script := at.Shell() + fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
+		client.Cert, client.Key, server.Cert, server.Key, peer.Cert, peer.Key) +
+		strings.Replace(restoreText, "@RECORD@", etcd.RecordSuperseded(at.Own.Superseded), 1)
 	res, err := h.Run(ctx, host.Cmd{Args: append([]string{"sh", "-s", "--"}, args...), Stdin: strings.NewReader(script), Unit: unit})
 	var exit *host.ExitError
 	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
@@ -41,20 +43,20 @@ func restoring(ctx context.Context, h host.Host, unit, doing string, args ...str
 
 // StopServices stops services on a host, those that are there. With etcd among
 // them a swap of its data that was cut short is taken back.
-func StopServices(ctx context.Context, h host.Host, services ...model.Component) error {
+func StopServices(ctx context.Context, h host.Host, at layout.Layout, services ...model.Component) error {
 	args := []string{"stop"}
 	for _, v := range services {
-		args = append(args, v.String()+".service")
+		args = append(args, at.Service(v))
 	}
-	_, err := restoring(ctx, h, "", "stop", args...)
+	_, err := restoring(ctx, h, at, "", "stop", args...)
 	return err
 }
 
-// SaveStopped makes a snapshot at RestoreFile of the data of a member that does
+// SaveStopped makes a snapshot, where one lies that is to be restored, of the data of a member that does
 // not run, its log included. bare: that was not possible, and it is the
 // database as it lies there, without a checksum and without the end of the log.
-func SaveStopped(ctx context.Context, h host.Host, n topology.Node) (bare bool, err error) {
-	out, err := restoring(ctx, h, "etcd-replay", "read etcd's data", "replay", n.Name, RestoreFile)
+func SaveStopped(ctx context.Context, h host.Host, at layout.Layout, n topology.Node) (bare bool, err error) {
+	out, err := restoring(ctx, h, at, "etcd-replay", "read etcd's data", "replay", n.Name, at.Own.Restore)
 	if err == nil && out != "snapshot" && out != "bare" {
 		err = fmt.Errorf("%s: read etcd's data: it is not told how: %q", h.Name(), out)
 	}
@@ -75,25 +77,25 @@ type Restore struct {
 // host, where etcd is stopped. Revisions go on far above all that was, and what
 // was watched before is told as compacted, so that who has cached the old data
 // reads it anew. kept is where the old data is, if there was any.
-func RestoreEtcd(ctx context.Context, h host.Host, r Restore) (kept string, err error) {
+func RestoreEtcd(ctx context.Context, h host.Host, at layout.Layout, r Restore) (kept string, err error) {
 	check := "whole"
 	if r.Bare {
 		check = "bare"
 	}
-	out, err := restoring(ctx, h, "etcd-restore", "restore etcd's data", append([]string{"restore", r.Member.Name, etcd.PeerURL(r.Member), r.Token, r.Snapshot, check, strconv.FormatInt(bump+max(0, r.Behind), 10)}, r.Superseded...)...)
+	out, err := restoring(ctx, h, at, "etcd-restore", "restore etcd's data", append([]string{"restore", r.Member.Name, at.Etcd.PeerURL(r.Member.Address), r.Token, r.Snapshot, check, strconv.FormatInt(bump+max(0, r.Behind), 10)}, r.Superseded...)...)
 	lines := strings.Split(out, "\n")
 	kept, _ = strings.CutPrefix(lines[len(lines)-1], "kept ")
 	return kept, err
 }
 
 // RecordSuperseded makes a host remember superseded clusters.
-func RecordSuperseded(ctx context.Context, h host.Host, ids ...string) error {
-	_, err := restoring(ctx, h, "", "record the superseded cluster", append([]string{"past"}, ids...)...)
+func RecordSuperseded(ctx context.Context, h host.Host, at layout.Layout, ids ...string) error {
+	_, err := restoring(ctx, h, at, "", "record the superseded cluster", append([]string{"supersede"}, ids...)...)
 	return err
 }
 
 // StartEtcd starts a member; it is not waited for.
-func StartEtcd(ctx context.Context, h host.Host) error {
-	_, err := sh(ctx, Env{Host: h}, "", `systemctl unmask -q etcd.service; systemctl reset-failed -q etcd.service 2>/dev/null || true; systemctl enable -q etcd.service; systemctl start --no-block etcd.service`)
+func StartEtcd(ctx context.Context, h host.Host, at layout.Layout) error {
+	_, err := sh(ctx, Env{Host: h}, "", `systemctl unmask -q "$1"; systemctl reset-failed -q "$1" 2>/dev/null || true; systemctl enable -q "$1"; systemctl start --no-block "$1"`, at.Service(model.Etcd))
 	return err
 }

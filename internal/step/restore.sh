@@ -1,11 +1,11 @@
-# Brings etcd's data back on a host. Arguments: a verb, then its own. All verbs
+# Brings etcd's data back on a host, by its layout. Arguments: a verb, then its own. All verbs
 # can be repeated after any interruption. Of a swap of the data that was cut
 # short, what was there before counts: it lies in $old then.
 set -eu
 umask 077
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-bin=/opt/quorate/bin data=/var/lib/etcd old=/var/lib/etcd/.quorate-old new=/var/lib/etcd/.quorate-new
-pki=/etc/kubernetes/pki/etcd
+bin=$AT_BIN data=$AT_ETCD_DATA
+old=$data/.quorate-old new=$data/.quorate-new
 
 die() {
 	echo "$1" >&2
@@ -26,10 +26,10 @@ room() {
 stop() {
 	for u; do
 		systemctl cat "$u" >/dev/null 2>&1 || continue
-		if [ "$u" = kube-apiserver.service ] && ! timeout 3 systemctl stop "$u"; then systemctl kill -s KILL "$u" || true; fi
+		if [ "$u" = "$UNIT_API_SERVER.service" ] && ! timeout 3 systemctl stop "$u"; then systemctl kill -s KILL "$u" || true; fi
 		systemctl stop "$u" || die "$u does not stop"
 	done
-	case " $* " in *" etcd.service "*)
+	case " $* " in *" $UNIT_ETCD.service "*)
 		if [ ! -d $data/member ] && [ -d $old/member ]; then mv $old/member $data/member && sync -f $data; fi
 		;;
 	esac
@@ -55,9 +55,9 @@ replay() {
 		return
 	fi
 	cp -a $data/member $new/
-	tls="--cert-file=$pki/server.crt --key-file=$pki/server.key --client-cert-auth --trusted-ca-file=$pki/ca.crt
-		--peer-cert-file=$pki/peer.crt --peer-key-file=$pki/peer.key --peer-client-cert-auth --peer-trusted-ca-file=$pki/ca.crt"
-	ctl="$bin/etcdctl --endpoints=https://127.0.0.1:23790 --cacert=$pki/ca.crt --cert=$pki/healthcheck-client.crt --key=$pki/healthcheck-client.key"
+	tls="--cert-file=$SERVER_CERT --key-file=$SERVER_KEY --client-cert-auth --trusted-ca-file=$AT_ETCD_CA_CERT
+		--peer-cert-file=$PEER_CERT --peer-key-file=$PEER_KEY --peer-client-cert-auth --peer-trusted-ca-file=$AT_ETCD_CA_CERT"
+	ctl="$bin/etcdctl --endpoints=https://127.0.0.1:23790 --cacert=$AT_ETCD_CA_CERT --cert=$CLIENT_CERT --key=$CLIENT_KEY"
 	$bin/etcd --name "$1" --data-dir $new --force-new-cluster --listen-client-urls https://127.0.0.1:23790 --advertise-client-urls https://127.0.0.1:23790 \
 		--listen-peer-urls https://127.0.0.1:23800 --initial-advertise-peer-urls https://127.0.0.1:23800 --initial-cluster "$1=https://127.0.0.1:23800" \
 		--quota-backend-bytes 8589934592 $tls >$new/log 2>&1 &
@@ -80,18 +80,18 @@ replay() {
 # keep: what the swap left of the old data goes where such things are kept.
 keep() {
 	[ -d $old/member ] || return 0
-	k=/var/lib/quorate/kept/$(date -u +%Y%m%dT%H%M%SZ) n=1 at=
+	k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ) n=1 at=
 	at=$k
-	while [ -e "$at/var/lib/etcd/member" ]; do n=$((n + 1)) at=$k-$n; done
-	mkdir -p "$at/var/lib/etcd"
-	mv $old/member "$at/var/lib/etcd/"
+	while [ -e "$at$data/member" ]; do n=$((n + 1)) at=$k-$n; done
+	mkdir -p "$at$data"
+	mv $old/member "$at$data/"
 	rmdir $old
-	echo "kept $at/var/lib/etcd"
+	echo "kept $at$data"
 }
 
-# restore NAME PEER TOKEN SNAPSHOT CHECK BUMP [PAST...]: a new cluster of one
+# restore NAME PEER TOKEN SNAPSHOT CHECK BUMP [SUPERSEDED...]: a new cluster of one
 # member from a snapshot. CHECK "bare": the file has no checksum. BUMP: by how
-# much revisions go up. PAST: the ids of the clusters that this one supersedes.
+# much revisions go up. SUPERSEDED: the ids of the clusters that this one supersedes.
 restore() {
 	name=$1 peer=$2 token=$3 from=$4 check=$5 bump=$6
 	shift 6
@@ -105,20 +105,20 @@ restore() {
 		--initial-cluster-token "$token" --bump-revision "$bump" --mark-compacted $skip >$data/.quorate-log 2>&1 || die "etcdutl cannot restore $from: $(last $data/.quorate-log)"
 	rm -f $data/.quorate-log
 	sync -f $data
-	past "$@"
+	supersede "$@"
 	if [ -d $data/member ]; then
 		mkdir -p $old
 		mv $data/member $old/member
 	fi
 	mv $new/member $data/member
 	sync -f $data
-	install -D -m 0644 /dev/null /etc/quorate/etcd-begun
+	install -D -m 0644 /dev/null $AT_BOOTSTRAPPED
 	rm -rf $new
 	keep
 }
 
-# past ID...: records clusters that are superseded.
-past() {
+# supersede ID...: records clusters that are superseded.
+supersede() {
 	:
 	@RECORD@
 }

@@ -14,6 +14,7 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
@@ -74,7 +75,7 @@ func (b *bench) floorOnce(ctx context.Context) (time.Duration, error) {
 		}()
 	}
 	for _, n := range floorNodes() {
-		if err := ready(ctx, n.Address+":"+component.APIServerPort); err != nil {
+		if err := ready(ctx, n.Address+":"+layout.Systemd().APIServer.Port); err != nil {
 			text, _ := os.ReadFile(filepath.Join(dir, n.Name, "kube-apiserver.log"))
 			return 0, fmt.Errorf("%w\n%s", err, tail(string(text)))
 		}
@@ -122,6 +123,7 @@ func floorCommands(dir string) (out []command, err error) {
 	}
 	nodes := floorNodes()
 	file := spec.Default(&spec.Cluster{Spec: spec.Spec{Kubernetes: spec.Kubernetes{Version: "v1.36.3"}, ControlPlaneEndpoint: "api.floor.lab:8443"}}, dir)
+	at := layout.Systemd()
 	for _, n := range nodes {
 		home := filepath.Join(dir, n.Name)
 		here := strings.NewReplacer("/etc/kubernetes", home+"/etc/kubernetes", "/var/log/", home+"/var/log/")
@@ -132,12 +134,12 @@ func floorCommands(dir string) (out []command, err error) {
 			}
 			return os.WriteFile(path, []byte(here.Replace(string(content))), 0o600)
 		}
-		for _, f := range shared.Files() {
+		for _, f := range shared.Files(at.PKI) {
 			if err := put(f.Path, f.Content); err != nil {
 				return nil, err
 			}
 		}
-		leaves, err := pki.Leaves(n, pki.Context{ControlPlanes: nodes, Endpoint: file.Spec.ControlPlaneEndpoint, ServiceCIDR: file.Spec.Network.ServiceCIDR})
+		leaves, err := pki.Leaves(n, pki.Context{Layout: at.PKI, ControlPlanes: nodes, Endpoint: file.Spec.ControlPlaneEndpoint, ServiceCIDR: file.Spec.Network.ServiceCIDR})
 		if err != nil {
 			return nil, err
 		}
@@ -152,9 +154,9 @@ func floorCommands(dir string) (out []command, err error) {
 				}
 			}
 		}
-		member := component.Etcd(component.EtcdConfig{Cluster: "floor", Self: n, Members: nodes, State: etcd.New, ExtraArgs: map[string]string{
-			"data-dir": home + "/etcd", "listen-client-urls": etcd.ClientURL(n), "listen-metrics-urls": "http://" + n.Address + ":" + etcd.MetricsPort}})
-		c := component.Context{Cluster: "floor", Spec: file.Spec, Self: n, Nodes: nodes, APIServers: nodes, EtcdMembers: nodes}
+		member := component.Etcd(component.EtcdConfig{Layout: at, Cluster: "floor", Self: n, Members: nodes, State: etcd.New, ExtraArgs: map[string]string{
+			"data-dir": home + "/etcd", "listen-client-urls": at.Etcd.ClientURL(n.Address), "listen-metrics-urls": "http://" + n.Address + ":" + at.Etcd.MetricsPort}})
+		c := component.Context{Layout: at, Cluster: "floor", Spec: file.Spec, Self: n, Nodes: nodes, APIServers: nodes, EtcdMembers: nodes}
 		c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{"bind-address": n.Address}}}
 		api, err := component.APIServer(c)
 		if err != nil {
@@ -166,7 +168,7 @@ func floorCommands(dir string) (out []command, err error) {
 				if err := put(f.Path, f.Content); err != nil {
 					return nil, err
 				}
-				if f.Path == etcd.InitialPath {
+				if f.Path == at.Etcd.Initial {
 					cmd.env = strings.Split(strings.TrimSpace(string(f.Content)), "\n")[1:]
 				}
 			}

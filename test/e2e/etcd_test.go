@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/status"
 )
 
@@ -54,9 +54,9 @@ func (c *cluster) guardEtcd(t *testing.T) {
 	etcdctl("snapshot", "verify", host+":"+filepath.Dir(file)+"/flipped.db").want(t, 1)
 
 	// A full disk leaves nothing behind.
-	c.on(t, host, `mount -t tmpfs -o size=100k tmpfs "$1"`, etcd.SnapshotDir)
+	c.on(t, host, `mount -t tmpfs -o size=100k tmpfs "$1"`, layout.Systemd().Own.Snapshots)
 	etcdctl("snapshot", "save", "--host", host).want(t, 1).says(t, "no space left on device")
-	if left := c.on(t, host, `ls -A "$1"; umount "$1"; rm "$1/flipped.db"`, etcd.SnapshotDir); left != "" {
+	if left := c.on(t, host, `ls -A "$1"; umount "$1"; rm "$1/flipped.db"`, layout.Systemd().Own.Snapshots); left != "" {
 		t.Errorf("a full disk was left with %s", left)
 	}
 

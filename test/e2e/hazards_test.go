@@ -73,7 +73,7 @@ func learnerWithoutSpace(t *testing.T, c *cluster, only func(...string)) {
 // twoClusters: an etcd that was born beside the cluster's own stops everything.
 func twoClusters(t *testing.T, c *cluster, _ func(...string)) {
 	c.on(t, "cp3", `systemctl stop etcd; mv /var/lib/etcd/member /var/lib/etcd-own; mkdir -p /run/quorate
-printf 'ETCD_INITIAL_CLUSTER=cp3=https://%s:2380\nETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER_TOKEN=stranger\n' "$1" >/run/quorate/etcd-birth.env; systemctl start etcd`, c.address(t, "cp3"))
+printf 'ETCD_INITIAL_CLUSTER=cp3=https://%s:2380\nETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER_TOKEN=stranger\n' "$1" >/run/quorate/etcd-bootstrap.env; systemctl start etcd`, c.address(t, "cp3"))
 	c.plan(t).want(t, 3).says(t, "different clusters", "cp1 (", "cp3 (")
 	c.apply(t).want(t, 3).says(t, "nothing was changed")
 	c.on(t, "cp3", `systemctl stop etcd; rm -r /var/lib/etcd/member; mv /var/lib/etcd-own /var/lib/etcd/member`)

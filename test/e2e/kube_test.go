@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/kubeconfig"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/pki"
 )
 
@@ -19,14 +20,14 @@ import (
 func (c *cluster) keys(t *testing.T, host string) pki.Shared {
 	t.Helper()
 	files := map[string][]byte{}
-	for _, p := range pki.SharedPaths() {
+	for _, p := range pki.SharedPaths(layout.Systemd().PKI) {
 		text, err := base64.StdEncoding.DecodeString(c.on(t, host, `base64 -w0 "$1"`, p))
 		if err != nil {
 			t.Fatal(err)
 		}
 		files[p] = text
 	}
-	s, err := pki.ParseShared(files)
+	s, err := pki.ParseShared(files, layout.Systemd().PKI)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 )
@@ -25,6 +26,7 @@ func Prod(self string) component.Context {
 	}
 	c := component.Context{
 		Cluster: "prod",
+		Layout:  layout.Systemd(),
 		Spec: spec.Spec{
 			Kubernetes:           spec.Kubernetes{Version: "v1.36.3", Flavour: "systemd"},
 			ControlPlaneEndpoint: "api.prod.internal:8443",

@@ -1,0 +1,73 @@
+package layout
+
+import "quorate.dev/quorate/internal/model"
+
+// Systemd is the layout of clusters whose components quorate runs as systemd
+// units. Keys and kubeconfigs lie where kubeadm has them, so that its tools and
+// habits find them.
+func Systemd() Layout {
+	const (
+		kubernetes = "/etc/kubernetes"
+		pki        = kubernetes + "/pki"
+		kubelet    = "/var/lib/kubelet"
+		kubeProxy  = "/var/lib/kube-proxy"
+		runtime    = "/run/containerd"
+		cniConf    = "/etc/cni/net.d"
+		nginxRun   = "/run/kube-nginx"
+		routesRun  = "/run/quorate-routes"
+	)
+	own := quorate()
+	return Layout{
+		Own: own,
+		Bin: own.Programs + "/bin",
+		CNI: CNI{Bin: own.Programs + "/cni", Conf: cniConf, State: "/var/lib/cni"},
+		PKI: PKI{
+			Dir:          pki,
+			CA:           Pair{pki + "/ca.crt", pki + "/ca.key"},
+			EtcdCA:       Pair{pki + "/etcd/ca.crt", pki + "/etcd/ca.key"},
+			FrontProxyCA: Pair{pki + "/front-proxy-ca.crt", pki + "/front-proxy-ca.key"},
+			SAKey:        pki + "/sa.key",
+			SAPub:        pki + "/sa.pub",
+			Encryption:   pki + "/encryption.yaml",
+		},
+		Etcd: Etcd{Data: "/var/lib/etcd", Initial: kubernetes + "/etcd-initial.env", Bootstrap: own.Run + "/etcd-bootstrap.env",
+			ClientPort: "2379", PeerPort: "2380", MetricsPort: "2381"},
+
+		Kubernetes: kubernetes,
+		APIServer: APIServer{AuditPolicy: kubernetes + "/audit-policy.yaml", AuditLog: "/var/log/kubernetes/audit.log",
+			Authentication: kubernetes + "/authentication.yaml", Port: "6443"},
+		ControllerManager: ControllerManager{Kubeconfig: kubernetes + "/controller-manager.conf", Port: "10257"},
+		Scheduler:         Scheduler{Kubeconfig: kubernetes + "/scheduler.conf", Config: kubernetes + "/scheduler.yaml", Port: "10259"},
+		FrontDoor: FrontDoor{Program: "/usr/sbin/nginx", Stream: "/usr/lib/nginx/modules/ngx_stream_module.so",
+			Config: own.Config + "/nginx/nginx.conf", State: "/var/lib/kube-nginx", Run: nginxRun, HealthPort: "8081"},
+		PodNetwork: PodNetwork{Conflist: cniConf + "/10-quorate.conflist", Routes: own.Config + "/routes",
+			Masquerade: own.Config + "/masquerade.nft", Run: routesRun, Applied: routesRun + "/applied"},
+		Containerd: Containerd{Config: "/etc/containerd/config.toml", Socket: runtime + "/containerd.sock", Root: "/var/lib/containerd", State: runtime},
+		Kubelet: Kubelet{Root: kubelet, Config: kubelet + "/config.yaml", Kubeconfig: kubernetes + "/kubelet.conf",
+			Bootstrap: kubernetes + "/bootstrap-kubelet.conf", ClientPEM: kubelet + "/pki/kubelet-client-current.pem",
+			Manifests: kubernetes + "/manifests", Port: "10250", HealthPort: "10248"},
+		KubeProxy: KubeProxy{Root: kubeProxy, Config: kubeProxy + "/config.yaml", Kubeconfig: kubernetes + "/kube-proxy.conf",
+			HealthPort: "10256", MetricsPort: "10249"},
+
+		UnitDir: "/etc/systemd/system",
+		Units: [model.NumComponents]string{
+			model.Containerd: "containerd", model.Etcd: "etcd", model.APIServer: "kube-apiserver",
+			model.ControllerManager: "kube-controller-manager", model.Scheduler: "kube-scheduler",
+			model.FrontDoor: "kube-nginx", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet", model.KubeProxy: "kube-proxy",
+		},
+		Foreign: []string{kubernetes + "/admin.conf", "/etc/rancher", "/var/lib/rancher/k3s", "/etc/k0s", "/var/lib/k0s"},
+	}
+}
+
+func quorate() Own {
+	const config, programs, state, run = "/etc/quorate", "/opt/quorate", "/var/lib/quorate", "/run/quorate"
+	return Own{
+		Config: config, Marker: config + "/cluster", Superseded: config + "/etcd-superseded",
+		Bootstrapped: config + "/etcd-bootstrapped", Fence: config + "/etcd-fence.nft",
+		Programs: programs,
+		State:    state, Kept: state + "/kept", Snapshots: state + "/snapshots", Restore: state + "/restore.db", Store: state + "/store",
+		Seed: "/usr/share/quorate/store",
+		Run:  run, Stage: run + "/stage",
+		Modules: "/etc/modules-load.d/quorate.conf", Sysctls: "/etc/sysctl.d/90-quorate.conf", Crictl: "/etc/crictl.yaml",
+	}
+}
