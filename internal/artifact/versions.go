@@ -82,6 +82,10 @@ func (v Versions) Get(component string) string {
 	return ""
 }
 
+// Of returns the version of a program by its name: kubelet, etcdctl, …; "" for
+// one that is no artefact.
+func (v Versions) Of(program string) string { return v.Get(componentOf(program)) }
+
 // field finds a component's place in v.
 func (v *Versions) field(component string) *string {
 	switch component {

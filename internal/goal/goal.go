@@ -176,6 +176,7 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", model.Component(v), err)
 		}
+		svc.Version = g.Artifacts.Versions.Of(model.Component(v).String())
 		h.Services[v] = &svc
 	}
 	return h, nil

@@ -56,6 +56,36 @@ func build(t *testing.T, text string, seen map[model.HostID]HostTraits) *Goal {
 	return g
 }
 
+// Another build of the same versions is no change; another version is one, of
+// each service that it is the version of.
+func TestVersions(t *testing.T) {
+	a := arts(t)
+	want := func() model.Host {
+		g, err := Build(file(t, clusterFile), a, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Want.Hosts["cp1"]
+	}
+	was := want()
+	for i := range a.Programs {
+		a.Programs[i].SHA256 = Sum([]byte("built elsewhere: " + a.Programs[i].Name))
+	}
+	if now := want(); now != was {
+		t.Errorf("another build is a change: %s", model.Difference(was, now))
+	}
+	a.Versions.Etcd = "3.6.9"
+	now := want()
+	for _, v := range model.Components() {
+		if changed := !model.Same(now.Components[v].Running, was.Components[v].Running); changed != (v == model.Etcd) {
+			t.Errorf("another etcd: the stamp of %s changes: %t", v, changed)
+		}
+	}
+	if now.Binaries == was.Binaries || !now.Components[model.Etcd].Version.Is("3.6.9") || !now.Components[model.Kubelet].Version.Is("v1.36.3") || !now.Components[model.FrontDoor].Version.Is("") {
+		t.Errorf("etcd %v, kubelet %v, front door %v", now.Components[model.Etcd].Version, now.Components[model.Kubelet].Version, now.Components[model.FrontDoor].Version)
+	}
+}
+
 func TestWant(t *testing.T) {
 	g := build(t, clusterFile, nil)
 	cp, w := g.Want.Hosts["cp2"], g.Want.Hosts["w1"]

@@ -103,11 +103,19 @@ func (g *Goal) programs(n topology.Node) map[string]artifact.File {
 	return out
 }
 
-// ProgramsDigest is the fact by which a host's programs are compared.
-func (h *Host) ProgramsDigest() string {
+// VersionLink is the link of a program and version, through which the program's
+// own link leads: so a host tells what it has, and another build of the same
+// version is no change.
+func (g *Goal) VersionLink(program string) string {
+	return path.Join(g.Layout.Own.Versions, program+"@"+g.Artifacts.Versions.Of(program))
+}
+
+// programsDigest is the fact by which a host's programs are compared: their
+// versions.
+func (g *Goal) programsDigest(h *Host) string {
 	m := map[string]string{}
 	for at, f := range h.Programs {
-		m[at] = f.SHA256
+		m[at] = g.VersionLink(f.Name)
 	}
 	return workload.DiskDigest(m)
 }

@@ -14,7 +14,7 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 		Address: h.Node.Address, PodCIDR: h.Node.PodCIDR,
 		Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
 		System:   model.Valid(h.System.Digest()),
-		Binaries: model.Is(h.ProgramsDigest()),
+		Binaries: model.Is(g.programsDigest(h)),
 		Images:   model.Is(model.SetOf(h.Images...)),
 		Keys:     model.Is(model.PublicKeys),
 		Certs:    model.Valid(CertsDigest(h.Certs)),
@@ -40,7 +40,7 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	}
 	for v, s := range h.Services {
 		if s != nil {
-			m.Components[v] = model.ComponentState{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp())}
+			m.Components[v] = model.ComponentState{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp()), Version: model.Is(s.Version)}
 		}
 	}
 	return m

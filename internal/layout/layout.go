@@ -50,6 +50,7 @@ type Own struct {
 	Fence        string // nftables script that keeps hosts out of this one's etcd
 
 	Programs  string // its folder of programs
+	Versions  string // of links that name a program and its version
 	State     string // its folder of state that outlives a reboot
 	Kept      string // what was replaced or set aside
 	Snapshots string // of etcd

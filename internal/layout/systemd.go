@@ -64,8 +64,8 @@ func quorate() Own {
 	return Own{
 		Config: config, Marker: config + "/cluster", Superseded: config + "/etcd-superseded",
 		Bootstrapped: config + "/etcd-bootstrapped", Fence: config + "/etcd-fence.nft",
-		Programs: programs,
-		State:    state, Kept: state + "/kept", Snapshots: state + "/snapshots", Restore: state + "/restore.db", Store: state + "/store",
+		Programs: programs, Versions: programs + "/versions",
+		State: state, Kept: state + "/kept", Snapshots: state + "/snapshots", Restore: state + "/restore.db", Store: state + "/store",
 		Seed: "/usr/share/quorate/store",
 		Run:  run, Stage: run + "/stage",
 		Modules: "/etc/modules-load.d/quorate.conf", Sysctls: "/etc/sysctl.d/90-quorate.conf", Crictl: "/etc/crictl.yaml",

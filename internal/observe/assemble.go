@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -111,7 +110,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 // service compares what lies on the disk and what runs with what is wanted.
 func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Services[v]
-	out := model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
+	out := model.ComponentState{Disk: model.Is(""), Running: model.Is(""), Version: model.Is(u.Version)}
 	if want != nil {
 		sums, any := map[string]string{}, false
 		for _, file := range want.Rendered() {
@@ -162,24 +161,13 @@ func system(want *goal.Host, f Facts) model.Known[model.Installed] {
 func programs(want *goal.Host, f Facts) model.Known[string] {
 	sums, any := map[string]string{}, false
 	for at := range want.Programs {
-		sums[at] = digestOf(f.Links[at])
+		sums[at] = f.Links[at]
 		any = any || sums[at] != ""
 	}
 	if !any {
 		return model.Is("")
 	}
 	return model.Is(workload.DiskDigest(sums))
-}
-
-var inStore = regexp.MustCompile(`/store/sha256/([0-9a-f]{64})/`)
-
-// digestOf is the digest of a program by where its link leads: the store's
-// folders are named for what they hold.
-func digestOf(target string) string {
-	if m := inStore.FindStringSubmatch(target); m != nil {
-		return m[1]
-	}
-	return ""
 }
 
 func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[model.Installed] {

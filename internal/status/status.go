@@ -40,6 +40,7 @@ type Status struct {
 	FrontDoors   []FrontDoor   `json:"frontDoors"`
 	Nodes        []Node        `json:"nodes"`
 	Certificates []Certificate `json:"certificates"`
+	Versions     []Version     `json:"versions"` // of what runs, beside the file's
 }
 
 // Host is one machine.
@@ -111,6 +112,7 @@ func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Sta
 	s.etcd(ob)
 	s.api(ob)
 	s.certs(ob, now)
+	s.versions(ob)
 	if p != nil {
 		n := 0
 		for _, c := range changes(p) {

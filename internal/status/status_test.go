@@ -56,6 +56,18 @@ func TestText(t *testing.T) {
 				h.Reached, h.Clean, h.Obstacle = model.Is(true), model.Is(false), model.Is("")
 			})
 		},
+		"versions": func(o *observe.Observation) {
+			is := func(id model.HostID, v model.Component, version string) {
+				u := o.Facts[id].Services[v]
+				u.Version = version
+				o.Facts[id].Services[v] = u
+			}
+			is("cp1", model.Etcd, "3.6.6")
+			is("cp2", model.Etcd, "3.6.6")
+			is("cp3", model.Etcd, "3.6.6")
+			is("cp2", model.Kubelet, "v1.35.2")
+			is("w1", model.Kubelet, "")
+		},
 		"no-quorum": func(o *observe.Observation) {
 			lose(o, "cp1")
 			lose(o, "cp2")
@@ -76,7 +88,7 @@ func TestText(t *testing.T) {
 				p, why = nil, "no artefacts here"
 			}
 			s := Of(o, p, why, now)
-			if s.Healthy != (name == "healthy" || name == "left") {
+			if s.Healthy != (name == "healthy" || name == "left" || name == "versions") {
 				t.Errorf("healthy: %v, problems %q", s.Healthy, s.Problems)
 			}
 			golden(t, name+".txt", s.Text())
@@ -138,7 +150,7 @@ func observation(t *testing.T) *observe.Observation {
 			Services: map[model.Component]workload.State{}, Files: map[string][]byte{}}
 		for at, s := range g.Hosts[id].Services {
 			if s != nil {
-				f.Services[model.Component(at)] = workload.State{Installed: true, Boot: "enabled", Word: "active", Up: true, Since: time.Hour, Read: s.Stamp()}
+				f.Services[model.Component(at)] = workload.State{Installed: true, Boot: "enabled", Word: "active", Up: true, Since: time.Hour, Read: s.Stamp(), Version: s.Version}
 			}
 		}
 		for _, c := range g.Hosts[id].Certs {

@@ -50,6 +50,8 @@ func (s Status) Text() string {
 		}
 		return []string{string(n.Name), yes(n.Ready, why), dash(n.Version), dash(n.PodCIDR)}
 	})
+	versions := s.differing()
+	table("Versions that are not the file's", len(versions), "COMPONENT\tRUNS\tFILE", func(i int) []string { return versions[i] })
 	certs := nearest(s.Certificates)
 	table("Certificates", len(certs), "HOST\tFIRST TO EXPIRE\tLEFT\tPROBLEMS", func(i int) []string { return certs[i] })
 	return b.String()
@@ -78,6 +80,9 @@ func (s Status) verdict(b *strings.Builder) {
 		fmt.Fprintf(b, "  %d changes pending: run quorate plan\n", *s.Changes)
 	default:
 		b.WriteString("  as the file wants it\n")
+	}
+	if runs := s.agreed(); runs != "" {
+		fmt.Fprintf(b, "  runs the file's versions: %s\n", runs)
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(b, "  DOWN: %s\n", p)

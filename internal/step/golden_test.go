@@ -66,6 +66,9 @@ var scenes = []scene{
 	{name: "superseded", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"recovered cp1"}, risk: plan.Exposed},
 	{name: "superseded-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"recovered cp1", "dead cp3"}, risk: plan.Exposed},
 	{name: "superseded-and-left", made: "cp1 cp2 cp3|w1", file: "cp1 cp4|w1", then: []string{"recovered cp1"}, risk: plan.Exposed},
+	{name: "version-changed", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3 cp4|w1", then: []string{"version cp1", "version cp2", "version cp3", "version w1"}},
+	{name: "version-changed-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"version cp1", "version cp2", "version cp3", "version w1", "dead cp3"}},
+	{name: "version-of-installed-only", file: "cp1|", then: []string{"programs cp1"}},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
 
@@ -136,6 +139,25 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		unit(func(_ *model.Host, u *model.ComponentState) { u.Disk = model.Is("changed") })
 	case "running":
 		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("older") })
+	case "version": // the file says 1.35.2 and etcd 3.6.6 now
+		for v := range model.NumComponents {
+			edit(func(h *model.Host) {
+				to := w.Hosts[id]
+				is, shall := "v1.36.3", "v1.35.2"
+				switch {
+				case h.Components[v].Running.Is(""), v == model.FrontDoor, v == model.PodNetwork, v == model.Containerd:
+					return
+				case v == model.Etcd:
+					is, shall = "3.6.8", "3.6.6"
+				}
+				h.Components[v].Version = model.Is(is)
+				to.Components[v].Version, to.Components[v].Running = model.Is(shall), model.Is(shall)
+				to.Binaries = model.Is("other")
+				w.Put(id, to)
+			})
+		}
+	case "programs": // of another version are installed, and nothing runs yet
+		edit(func(h *model.Host) { h.Binaries = model.Is("other") })
 	case "certs":
 		edit(func(h *model.Host) { h.Certs = model.Invalid(h.Certs.Or(model.Installed{}).Digest) })
 	case "foreign":

@@ -211,7 +211,9 @@ func (s Binaries) Do(ctx context.Context, e Env) error {
 	}
 	var args []string
 	for _, at := range paths {
-		args = append(args, at, where[h.Programs[at].Name])
+		name := h.Programs[at].Name
+		version := e.Goal.VersionLink(name)
+		args = append(args, version, where[name], at, version)
 	}
 	// A link is renamed over the old one: at no moment is there no program.
 	_, err = sh(ctx, e, "", `while [ $# -gt 0 ]; do mkdir -p "${1%/*}"; ln -sfn "$2" "$1.new"; mv -fT "$1.new" "$1"; shift 2; done`, args...)

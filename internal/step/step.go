@@ -43,6 +43,9 @@ func (o on) reach(c model.Cluster) error {
 	if what != "" {
 		return needsOperator(what)
 	}
+	if what := changedVersions(&h, o.Want); what != "" {
+		return needsOperator(what)
+	}
 	return nil
 }
 

@@ -37,6 +37,7 @@ type State struct {
 	Since        time.Duration // for how long it has been active
 	PID          int           // of its first process; 0: none
 	Read         string        // the stamp of what the running process has read; "" when it does not tell
+	Version      string        // of its program, as the process tells, or its definition while it does not run; "" when nobody tells
 	As, Logs     string        // what it is called there, and the command that shows its log
 }
 

@@ -17,6 +17,10 @@ import (
 // digest of the configuration it was started with.
 const StampEnv = "QUORATE_CONFIG"
 
+// VersionEnv is the environment variable by which a running process tells the
+// version of its program.
+const VersionEnv = "QUORATE_VERSION"
+
 // stampMark stands for the stamp where a service cannot tell it by its
 // environment (nginx serves it on its health port instead).
 const stampMark = "@QUORATE_CONFIG@"
@@ -31,10 +35,11 @@ type File struct {
 
 // Service is one component of one host, as its kind runs it.
 type Service struct {
-	Name  string // unit name without ".service"
-	Kind  Kind   // nil: Systemd
-	Unit  string // its definition, which gets the stamp: for systemd the unit file
-	Files []File
+	Name    string // unit name without ".service"
+	Version string // of its program; "" for one of the distribution
+	Kind    Kind   // nil: Systemd
+	Unit    string // its definition, which gets the stamp: for systemd the unit file
+	Files   []File
 	// Reload says that a change of Files, the unit being the same, needs only
 	// a reload (nginx).
 	Reload bool
@@ -56,9 +61,10 @@ func (s Service) kind() Kind {
 }
 
 // Stamp is the digest of all that the running process has read at its start:
-// the unit and every file that is not cold.
+// the unit, every file that is not cold, and its program by version: another
+// build of the same version is the same program.
 func (s Service) Stamp() string {
-	lines := []string{"unit " + sum([]byte(s.Unit))}
+	lines := []string{"unit " + sum([]byte(s.Unit)), "version " + s.Version}
 	for _, f := range s.Files {
 		if !f.Cold {
 			lines = append(lines, line(f.File))

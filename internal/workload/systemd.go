@@ -21,7 +21,11 @@ func (Systemd) Stamped(s Service, stamp string) string {
 	if s.Reload { // its environment would tell what it was started with
 		return s.Unit
 	}
-	return strings.Replace(s.Unit, "[Service]\n", fmt.Sprintf("[Service]\nEnvironment=%s=%s\n", StampEnv, stamp), 1)
+	env := fmt.Sprintf("[Service]\nEnvironment=%s=%s\n", StampEnv, stamp)
+	if s.Version != "" {
+		env += fmt.Sprintf("Environment=%s=%s\n", VersionEnv, s.Version)
+	}
+	return strings.Replace(s.Unit, "[Service]\n", env, 1)
 }
 
 // Begin lets systemd read the units again.

@@ -12,15 +12,17 @@ type unitState struct {
 	load, active, sub, file, result string
 	pid, restarts                   int
 	since                           time.Duration // for how long it has been active
-	read                            string
+	read, version                   string
 }
 
-// systemdStates reads the frames "units" (blocks of systemctl show), "uptime"
-// and "stamps" (lines like /proc/7/environ:QUORATE_CONFIG=digest).
+// systemdStates reads the frames "units" (blocks of systemctl show), "uptime",
+// "stamps" (lines like /proc/7/environ:QUORATE_CONFIG=digest) and "versions" (of
+// units, lines like /etc/systemd/system/etcd.service:Environment=QUORATE_VERSION=3.6.8).
 func systemdStates(frames map[string]string) map[string]unitState {
 	out := map[string]unitState{}
 	uptime, _ := strconv.ParseFloat(strings.Fields(frames["uptime"] + " 0")[0], 64)
-	stamps := pairs(frames["stamps"], ":"+StampEnv+"=")
+	stamps, versions := pairs(frames["stamps"], ":"+StampEnv+"="), pairs(frames["stamps"], ":"+VersionEnv+"=")
+	ofUnits := pairs(frames["versions"], ":Environment="+VersionEnv+"=")
 	for _, block := range strings.Split(frames["units"], "\n\n") {
 		m := pairs(block, "=")
 		name := strings.TrimSuffix(m["Id"], ".service")
@@ -30,7 +32,11 @@ func systemdStates(frames map[string]string) map[string]unitState {
 		u := unitState{load: m["LoadState"], active: m["ActiveState"], sub: m["SubState"], file: m["UnitFileState"], result: m["Result"]}
 		u.pid, _ = strconv.Atoi(m["MainPID"])
 		u.restarts, _ = strconv.Atoi(m["NRestarts"])
-		u.read = stamps[fmt.Sprintf("/proc/%d/environ", u.pid)]
+		environ := fmt.Sprintf("/proc/%d/environ", u.pid)
+		u.read, u.version = stamps[environ], versions[environ]
+		if u.pid == 0 {
+			u.version = ofUnits[Systemd{}.Path(name)]
+		}
 		if began, err := strconv.ParseInt(m["ActiveEnterTimestampMonotonic"], 10, 64); err == nil && began > 0 {
 			u.since = max(0, time.Duration(uptime*float64(time.Second))-time.Duration(began)*time.Microsecond)
 		}
@@ -42,7 +48,7 @@ func systemdStates(frames map[string]string) map[string]unitState {
 func (u unitState) state(w Watch) State {
 	s := State{Installed: u.load != "" && u.load != "not-found", Masked: u.load == "masked", Boot: u.file,
 		Moving: u.active == "activating" || u.active == "deactivating", Restarting: u.sub == "auto-restart",
-		Restarts: u.restarts, Since: u.since, PID: u.pid, Read: u.read, As: unitOf(w.Name), Logs: "journalctl -u " + w.Name}
+		Restarts: u.restarts, Since: u.since, PID: u.pid, Read: u.read, Version: u.version, As: unitOf(w.Name), Logs: "journalctl -u " + w.Name}
 	switch {
 	case !s.Installed:
 		s.Word = "not installed"
