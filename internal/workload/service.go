@@ -64,7 +64,10 @@ func (s Service) kind() Kind {
 // the unit, every file that is not cold, and its program by version: another
 // build of the same version is the same program.
 func (s Service) Stamp() string {
-	lines := []string{"unit " + sum([]byte(s.Unit)), "version " + s.Version}
+	lines := []string{"unit " + sum([]byte(s.Unit))}
+	if s.Version != "" {
+		lines = append(lines, "version "+s.Version)
+	}
 	for _, f := range s.Files {
 		if !f.Cold {
 			lines = append(lines, line(f.File))
