@@ -38,11 +38,11 @@ func TestView(t *testing.T) {
 		event(engine.StepDone, "cp1", "install binaries", 3*time.Second),
 		{Kind: engine.StageRun, At: at, Stage: 2, Of: 4, Text: "EXPOSED: while this runs, losing cp2 stops the control plane"},
 		event(engine.StepRun, "cp1", "run etcd", 3*time.Second),
-		event(engine.StepRun, "w1", "run containerd, kube-nginx", 4*time.Second),
+		event(engine.StepRun, "w1", "run containerd, front-door", 4*time.Second),
 	} {
 		stay = append(stay, v.on(ev)...)
 	}
-	fail := event(engine.StepFail, "w1", "run containerd, kube-nginx", 5*time.Second)
+	fail := event(engine.StepFail, "w1", "run containerd, front-door", 5*time.Second)
 	fail.Err = "exit status 1\nand all that systemd said"
 	want := []string{
 		"  cp1: kept the old /etc/hosts at /x",
@@ -53,7 +53,7 @@ func TestView(t *testing.T) {
 		t.Errorf("lines that stay:\n%s", strings.Join(stay, "\n"))
 	}
 	frame := strings.Join(v.frame(at.Add(65*time.Second), 80, 24), "\n")
-	if want := "  cp1  … run etcd  1m02s\n  w1   … run containerd, kube-nginx  1m01s\n  stage 2 of 4, 2 steps done, 2 running, 1m05s"; frame != want {
+	if want := "  cp1  … run etcd  1m02s\n  w1   … run containerd, front-door  1m01s\n  stage 2 of 4, 2 steps done, 2 running, 1m05s"; frame != want {
 		t.Errorf("frame:\n%s", frame)
 	}
 	for _, l := range v.frame(at, 20, 24) {
@@ -61,7 +61,7 @@ func TestView(t *testing.T) {
 			t.Errorf("%q is %d columns wide", l, n)
 		}
 	}
-	if got := v.on(fail); len(got) != 1 || got[0] != "  w1     FAILED run containerd, kube-nginx: exit status 1" {
+	if got := v.on(fail); len(got) != 1 || got[0] != "  w1     FAILED run containerd, front-door: exit status 1" {
 		t.Errorf("failure: %q", got)
 	}
 	for i := range 60 {

@@ -44,10 +44,10 @@ const (
 
 var componentNames = [NumComponents]string{
 	"containerd", "etcd", "kube-apiserver", "kube-controller-manager",
-	"kube-scheduler", "kube-nginx", "quorate-routes", "kubelet", "kube-proxy",
+	"kube-scheduler", "front-door", "pod-network", "kubelet", "kube-proxy",
 }
 
-// String is the name of the systemd unit, without ".service".
+// String is the name by which people know the component, whatever runs it.
 func (s Component) String() string { return componentNames[s] }
 
 // Components lists all of them in order.

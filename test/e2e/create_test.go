@@ -225,7 +225,7 @@ func drift(t *testing.T, c *cluster) {
 	pid := c.on(t, w, `systemctl show -p MainPID --value kube-nginx`)
 	c.on(t, w, `echo '# by hand' >>"$1"`, conf)
 	c.on(t, cp, `systemctl stop kube-scheduler`)
-	c.plan(t).want(t, 2).says(t, "kube-nginx", w, "kube-scheduler", cp)
+	c.plan(t).want(t, 2).says(t, "front-door", w, "kube-scheduler", cp)
 	r := c.apply(t).want(t, 0)
 	if got := c.on(t, w, `sha256sum <"$1"`, conf); got != was {
 		t.Errorf("%s: nginx.conf is not as it was", w)
