@@ -23,10 +23,10 @@ const module = "quorate.dev/quorate/"
 // package gets its rank here.
 var rank = map[string]int{
 	"internal/model": 0, "internal/localfile": 0, "internal/plain": 0,
-	"internal/host": 1, "internal/host/hosttest": 2,
+	"internal/host": 2, "internal/host/hosttest": 3,
 	"internal/topology": 1, "internal/layout": 1,
 	"internal/plan": 1, "internal/prober": 1, "internal/kubeconfig": 1, "internal/lab": 1,
-	"internal/workload": 2,
+	"internal/workload": 3,
 	"internal/pki":      3, "internal/spec": 3, "internal/artifact": 3,
 	"internal/etcd": 4, "internal/kubeapi": 4,
 	"internal/component":               5,

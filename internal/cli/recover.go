@@ -9,6 +9,7 @@ import (
 
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 )
@@ -39,7 +40,7 @@ It can be repeated after any interruption. The data that was on the host is
 kept. While etcd has quorum it refuses.`,
 		Example: `  quorate etcd recover -f prod.yaml
   quorate etcd recover -f prod.yaml --from cp2
-  quorate etcd recover -f prod.yaml --from-snapshot cp1:/var/lib/quorate/snapshots/20261121T051644Z.db`,
+  quorate etcd recover -f prod.yaml --from-snapshot cp1:` + layout.Quorate().Snapshots + `/20261121T051644Z.db`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
@@ -63,7 +64,7 @@ not answer meanwhile; running pods go on until what the data says of them differ
 
 The snapshot must be of this cluster: its secrets are encrypted with the keys of
 the cluster that it was taken from.`,
-		Example: `  quorate etcd restore -f prod.yaml cp1:/var/lib/quorate/snapshots/20261121T051644Z.db
+		Example: `  quorate etcd restore -f prod.yaml cp1:` + layout.Quorate().Snapshots + `/20261121T051644Z.db
   quorate etcd restore -f prod.yaml --on cp2 ./before-upgrade.db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

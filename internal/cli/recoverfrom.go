@@ -13,9 +13,9 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
-	"quorate.dev/quorate/internal/step"
 )
 
 // survey is what there is of etcd's data.
@@ -187,7 +187,7 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 		}
 		fmt.Fprintf(&b, "  On %s etcd begins anew from %s (of %s%s), as the only member of a new cluster.\n", do.At, from.given, from.is.Time.Local().Format(time.DateTime), rev)
 	}
-	fmt.Fprintf(&b, "  What %s held before is kept under %s there. The others join anew; their old data is kept, too.\n", do.At, step.KeptDir)
+	fmt.Fprintf(&b, "  What %s held before is kept under %s there. The others join anew; their old data is kept, too.\n", do.At, layout.Quorate().Kept)
 	b.WriteString("\nWhat is lost:\n")
 	switch {
 	case from != nil:

@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/spec"
-	"quorate.dev/quorate/internal/step"
 )
 
 func resetCommand() *cobra.Command {
@@ -24,7 +24,7 @@ func resetCommand() *cobra.Command {
 		Short: "Take everything off the hosts that quorate put there, and nothing else",
 		Long: `Reset ends the cluster on all hosts of the file, or on those named, after its
 name was typed. Keys, etcd's data and configuration are not deleted but moved to
-` + step.KeptDir + ` on each host. It can be repeated after any interruption;
+` + layout.Quorate().Kept + ` on each host. It can be repeated after any interruption;
 afterwards the hosts are fit for a new apply.
 
 To take one host out of a living cluster, remove it from the file and apply

@@ -36,7 +36,7 @@ func snapshotSaveCommand() *cobra.Command {
 		Use:   "save",
 		Short: "Save a snapshot on a host, or with --to on this machine",
 		Long: `Save takes a snapshot of the leader's data, or of the member named. By default it
-is saved on that host under ` + layout.Systemd().Own.Snapshots + `, where the ten newest
+is saved on that host under ` + layout.Quorate().Snapshots + `, where the ten newest
 stay. With --to it is streamed to a file on this machine, which must not be there
 yet. Either way it is read back before it counts: its checksum and the database.
 
@@ -100,7 +100,7 @@ func snapshotListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Example: "  quorate etcd snapshot list -f prod.yaml",
 		Short: "List the snapshots that lie on the hosts, and whether they are whole",
-		Long: `List reads every snapshot under ` + layout.Systemd().Own.Snapshots + ` of every host that is or
+		Long: `List reads every snapshot under ` + layout.Quorate().Snapshots + ` of every host that is or
 was an etcd member. It ends with 1 when one is broken or a host could not be asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -165,7 +165,7 @@ func snapshotVerifyCommand() *cobra.Command {
 		Long: `Verify compares the checksum that etcd put at the end, and looks at the database
 before it: on a host with etcdutl, on this machine (which needs no cluster) that
 all its pages are there. It ends with 1 when the snapshot is broken.`,
-		Example: `  quorate etcd snapshot verify cp1:` + layout.Systemd().Own.Snapshots + `/20261121T060000Z.db
+		Example: `  quorate etcd snapshot verify cp1:` + layout.Quorate().Snapshots + `/20261121T060000Z.db
   quorate etcd snapshot verify ./prod.db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -10,7 +10,7 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/layout"
 )
 
 // errStopped is a run that a person has interrupted.
@@ -112,7 +112,7 @@ func (t tally) String() string {
 		says = append(says, "begun, and perhaps half done: "+strings.Join(t.open, "; "))
 	}
 	if n := len(t.kept); n > few {
-		says = append(says, fmt.Sprintf("%d replaced files are under %s on their hosts", n, step.KeptDir))
+		says = append(says, fmt.Sprintf("%d replaced files are under %s on their hosts", n, layout.Quorate().Kept))
 	} else {
 		for _, k := range t.kept {
 			says = append(says, k.String())

@@ -2,7 +2,6 @@ package component
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func APIServer(ctx Context) (workload.Service, error) {
 			// somebody follows would hold it for a minute.
 			"TimeoutStopSec=20s",
 			"LimitNOFILE=65536",
-			workload.LogsDirectory(path.Dir(at.AuditLog)),
+			workload.LogsDirectory(at.Logs),
 			"LogsDirectoryMode=0750",
 		}, slices.Concat(onlyReady(at.Port), confined)...),
 	}, []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient},

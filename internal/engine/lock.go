@@ -15,12 +15,12 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 )
 
 const (
-	lockDir = "/run/quorate"
 	// lockBeat is how often the holder shows that it lives; after four beats
 	// in silence the host lets the lock go, be the network cut or the holder dead.
 	lockBeat = 5 * time.Second
@@ -60,7 +60,7 @@ type Held struct {
 
 func (h Held) Error() string {
 	if h.By.Who == "" {
-		return fmt.Sprintf("%s: somebody else is working on this cluster; who, tells there: fuser -v %s/lock", h.Host, lockDir)
+		return fmt.Sprintf("%s: somebody else is working on this cluster; who, tells there: fuser -v %s/lock", h.Host, layout.Quorate().Run)
 	}
 	return fmt.Sprintf("%s: %s is working on this cluster: %s (run %s, process %d) since %s", h.Host, h.By.Who, h.By.Doing, h.By.Run, h.By.PID,
 		h.By.Since.Local().Format("2006-01-02 15:04:05"))
@@ -82,7 +82,7 @@ func (l LockLostError) Unwrap() error { return l.Held }
 // is then a LockLostError. A host that does not answer is passed over, and taken as
 // soon as it comes back; with none at all there is no lock.
 func (e *Engine) Lock(ctx context.Context, doing string) (context.Context, func(), error) {
-	return e.lock(ctx, doing, lockDir, lockBeat)
+	return e.lock(ctx, doing, layout.Quorate().Run, lockBeat)
 }
 
 func (e *Engine) lock(ctx context.Context, doing, dir string, beat time.Duration) (context.Context, func(), error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/step"
 )
@@ -54,7 +55,7 @@ func (e *Engine) sweep(ctx context.Context, id model.HostID) error {
 	if !ok {
 		return errors.New("it is not connected")
 	}
-	swept, err := step.Sweep(ctx, h, e.observer.File.Metadata.Name)
+	swept, err := step.Sweep(ctx, h, goal.LayoutOf(e.observer.File), e.observer.File.Metadata.Name)
 	if swept.Kept != "" {
 		e.tell(kept(id, step.SweptFiles, swept.Kept))
 	}

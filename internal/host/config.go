@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/localfile"
 )
 
@@ -43,18 +44,16 @@ type Config struct {
 type testConfig struct {
 	noSudo   bool   // the login user is good enough
 	useSudo  bool   // even root uses it
-	root     string // before KeptDir and runDir
+	root     string // before folders.Kept and folders.Run
 	owner    string // of uploads
 	path     string // PATH on the host
 	sessions int    // at once on one connection
 }
 
-// KeptDir is where replaced files go, in a folder per write named for its time
-// in UTC, below it the file's own path.
-const KeptDir = "/var/lib/quorate/kept"
-
-// runDir holds locks and what units read and print.
-const runDir = "/run/quorate"
+// folders are where replaced files go (in a folder per write named for its time in
+// UTC, below it the file's own path), and where locks lie and what units read
+// and print.
+var folders = layout.Quorate()
 
 // hostPath is the PATH of every command, the same for root and for sudo.
 const hostPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -29,7 +29,7 @@ type Host interface {
 	// ReadFile returns a file's bytes; fs.ErrNotExist when it is not there.
 	ReadFile(context.Context, string) ([]byte, error)
 	// WriteFile replaces one file atomically. The old file, when its content
-	// differs, is kept below KeptDir and its new place told; when the content
+	// differs, is kept below quorate's folder for that and its new place told; when the content
 	// is the same only mode and owner are set right, and kept is "".
 	WriteFile(context.Context, File) (kept string, err error)
 	// WriteFiles does the same for many in one round trip: all are staged and

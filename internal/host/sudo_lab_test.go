@@ -69,7 +69,7 @@ func tryAsRoot(t *testing.T, h *sshHost) {
 	if _, err := h.WriteFiles(ctx, []File{{Path: dir + "/a", Content: []byte("a")}, {Path: dir + "/b", Content: in, Mode: 0o600, Secret: true}}); err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := h.WriteFile(ctx, File{Path: dir + "/b", Content: []byte("b"), Mode: 0o600}); err != nil || !strings.HasPrefix(kept, KeptDir+"/2") {
+	if kept, err := h.WriteFile(ctx, File{Path: dir + "/b", Content: []byte("b"), Mode: 0o600}); err != nil || !strings.HasPrefix(kept, folders.Kept+"/2") {
 		t.Errorf("kept %q, %v", kept, err)
 	}
 	if b, err := h.ReadFile(ctx, dir+"/b"); err != nil || string(b) != "b" {

@@ -63,7 +63,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 
 func noRunDirs(t *testing.T, h *sshHost, unit string) {
 	t.Helper()
-	res, err := h.Run(t.Context(), Cmd{Args: []string{"ls", runDir + "/quorate-" + unit}})
+	res, err := h.Run(t.Context(), Cmd{Args: []string{"ls", folders.Run + "/quorate-" + unit}})
 	if err != nil || len(res.Stdout) > 0 {
 		t.Errorf("left over: %s %v", res.Stdout, err)
 	}

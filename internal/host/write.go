@@ -81,7 +81,7 @@ func writeCalls(files []File, root string) string {
 		paths[i] = f.Path
 	}
 	all := quoteAll(paths)
-	fmt.Fprintf(&b, "all() { \"$@\" %s; }\ntrap finish EXIT\nlock %s\n", all, quote(root+runDir))
+	fmt.Fprintf(&b, "all() { \"$@\" %s; }\ntrap finish EXIT\nlock %s\n", all, quote(root+folders.Run))
 	for _, f := range files {
 		parents := "022"
 		if f.Secret {
@@ -90,7 +90,7 @@ func writeCalls(files []File, root string) string {
 		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.mode(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content), quote(f.Path))
 	}
 	for _, p := range paths {
-		fmt.Fprintf(&b, "keep %s %s\n", quote(root+KeptDir), quote(p))
+		fmt.Fprintf(&b, "keep %s %s\n", quote(root+folders.Kept), quote(p))
 	}
 	b.WriteString("all flush\n")
 	for _, f := range files {

@@ -60,7 +60,7 @@ func TestWriteFiles(t *testing.T) {
 	if st, _ := os.Stat(at("same")); !st.ModTime().Equal(past) {
 		t.Errorf("same content was written again: %v", st.ModTime())
 	}
-	keptDir := s.dir + "/root" + KeptDir
+	keptDir := s.dir + "/root" + folders.Kept
 	if len(kept) != 5 || kept[0]+kept[1]+kept[3]+kept[4] != "" ||
 		!strings.HasPrefix(kept[2], keptDir+"/20") || !strings.HasSuffix(kept[2], "Z"+at("old")) {
 		t.Fatalf("kept %q", kept)
@@ -121,7 +121,7 @@ func TestWriteFilesAllOrNothing(t *testing.T) {
 		}
 	}
 	noLeftovers(t, dir)
-	if left, _ := filepath.Glob(s.dir + "/root" + KeptDir + "/*"); len(left) > 0 {
+	if left, _ := filepath.Glob(s.dir + "/root" + folders.Kept + "/*"); len(left) > 0 {
 		t.Errorf("kept for nothing: %q", left)
 	}
 }

@@ -118,6 +118,8 @@ func (e Etcd) PeerURL(address string) string { return https(address, e.PeerPort)
 // APIServer is where an API server's files lie, and its port.
 type APIServer struct {
 	AuditPolicy, AuditLog, Authentication string
+	Logs                                  string // the folder of AuditLog, all its own
+	Run                                   string // its own folder of what a reboot takes away
 	Port                                  string
 }
 
@@ -152,7 +154,11 @@ type PodNetwork struct {
 }
 
 // Containerd is where the container runtime's files lie.
-type Containerd struct{ Config, Socket, Root, State string }
+type Containerd struct {
+	Config, Socket string
+	Root, State    string // what outlives a reboot, and what does not
+	Opt            string // where it expects programs of its own
+}
 
 // Kubelet is where a kubelet's files lie, and its ports.
 type Kubelet struct {
@@ -162,6 +168,9 @@ type Kubelet struct {
 	Bootstrap  string // the kubeconfig by which it asks for its first certificate
 	ClientPEM  string // the link it keeps on its newest client certificate
 	Manifests  string // static pods
+	PodLogs    string // logs of containers by pod
+	Logs       string // links to them by container
+	Plugins    string // volume plugins
 	Port       string
 	HealthPort string
 }

@@ -2,6 +2,9 @@ package layout
 
 import "quorate.dev/quorate/internal/model"
 
+// UnitDir is where systemd expects the units of an administrator.
+const UnitDir = "/etc/systemd/system"
+
 // Systemd is the layout of clusters whose components quorate runs as systemd
 // units. Keys and kubeconfigs lie where kubeadm has them, so that its tools and
 // habits find them.
@@ -16,7 +19,7 @@ func Systemd() Layout {
 		nginxRun   = "/run/kube-nginx"
 		routesRun  = "/run/quorate-routes"
 	)
-	own := quorate()
+	own := Quorate()
 	return Layout{
 		Own: own,
 		Bin: own.Programs + "/bin",
@@ -35,6 +38,7 @@ func Systemd() Layout {
 
 		Kubernetes: kubernetes,
 		APIServer: APIServer{AuditPolicy: kubernetes + "/audit-policy.yaml", AuditLog: "/var/log/kubernetes/audit.log",
+			Logs: "/var/log/kubernetes", Run: "/run/kubernetes",
 			Authentication: kubernetes + "/authentication.yaml", Port: "6443"},
 		ControllerManager: ControllerManager{Kubeconfig: kubernetes + "/controller-manager.conf", Port: "10257"},
 		Scheduler:         Scheduler{Kubeconfig: kubernetes + "/scheduler.conf", Config: kubernetes + "/scheduler.yaml", Port: "10259"},
@@ -42,14 +46,16 @@ func Systemd() Layout {
 			Config: own.Config + "/nginx/nginx.conf", State: "/var/lib/kube-nginx", Run: nginxRun, HealthPort: "8081"},
 		PodNetwork: PodNetwork{Conflist: cniConf + "/10-quorate.conflist", Routes: own.Config + "/routes",
 			Masquerade: own.Config + "/masquerade.nft", Run: routesRun, Applied: routesRun + "/applied"},
-		Containerd: Containerd{Config: "/etc/containerd/config.toml", Socket: runtime + "/containerd.sock", Root: "/var/lib/containerd", State: runtime},
+		Containerd: Containerd{Config: "/etc/containerd/config.toml", Socket: runtime + "/containerd.sock", Root: "/var/lib/containerd", State: runtime,
+			Opt: "/opt/containerd"},
 		Kubelet: Kubelet{Root: kubelet, Config: kubelet + "/config.yaml", Kubeconfig: kubernetes + "/kubelet.conf",
 			Bootstrap: kubernetes + "/bootstrap-kubelet.conf", ClientPEM: kubelet + "/pki/kubelet-client-current.pem",
-			Manifests: kubernetes + "/manifests", Port: "10250", HealthPort: "10248"},
+			Manifests: kubernetes + "/manifests", PodLogs: "/var/log/pods", Logs: "/var/log/containers",
+			Plugins: "/usr/libexec/kubernetes/kubelet-plugins/volume/exec", Port: "10250", HealthPort: "10248"},
 		KubeProxy: KubeProxy{Root: kubeProxy, Config: kubeProxy + "/config.yaml", Kubeconfig: kubernetes + "/kube-proxy.conf",
 			HealthPort: "10256", MetricsPort: "10249"},
 
-		UnitDir: "/etc/systemd/system",
+		UnitDir: UnitDir,
 		Units: [model.NumComponents]string{
 			model.Containerd: "containerd", model.Etcd: "etcd", model.APIServer: "kube-apiserver",
 			model.ControllerManager: "kube-controller-manager", model.Scheduler: "kube-scheduler",
@@ -59,7 +65,8 @@ func Systemd() Layout {
 	}
 }
 
-func quorate() Own {
+// Quorate is where quorate keeps its own files, in every flavour.
+func Quorate() Own {
 	const config, programs, state, run = "/etc/quorate", "/opt/quorate", "/var/lib/quorate", "/run/quorate"
 	return Own{
 		Config: config, Marker: config + "/cluster", Superseded: config + "/etcd-superseded",

@@ -9,6 +9,7 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 )
 
 //go:embed clean.sh
@@ -18,13 +19,14 @@ var cleanText string
 // second run waits for the first.
 const cleanUnit = "clean"
 
-// cleanScript is clean.sh with what the pod network leaves in the kernel.
-func cleanScript() string {
+// cleanScript is clean.sh for a layout, with what the pod network leaves in the
+// kernel.
+func cleanScript(at layout.Layout) string {
 	var b strings.Builder
 	for _, argv := range component.PodNetworkLeftovers() {
 		fmt.Fprintf(&b, "%s 2>/dev/null\n", strings.Join(argv, " "))
 	}
-	return strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1)
+	return at.Shell() + strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1)
 }
 
 // Swept is what is left of quorate on a host that was cleaned.
@@ -39,12 +41,12 @@ const SweptFiles = "keys, etcd data and configuration"
 // Sweep takes everything off a host that quorate put there for a cluster. It
 // can be repeated after any interruption, and a host of another cluster is
 // refused. What was kept and left is returned beside an error, too.
-func Sweep(ctx context.Context, h host.Host, cluster string) (Swept, error) {
-	return clean(ctx, h, cluster, "clean")
+func Sweep(ctx context.Context, h host.Host, at layout.Layout, cluster string) (Swept, error) {
+	return clean(ctx, h, at, cluster, "clean")
 }
 
-func clean(ctx context.Context, h host.Host, cluster, mode string) (Swept, error) {
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s", "--", cluster, mode}, Stdin: strings.NewReader(cleanScript()), Unit: cleanUnit})
+func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string) (Swept, error) {
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s", "--", cluster, mode}, Stdin: strings.NewReader(cleanScript(at)), Unit: cleanUnit})
 	var out Swept
 	for _, l := range strings.Split(strings.TrimSpace(string(res.Stdout)), "\n") {
 		if place, ok := strings.CutPrefix(l, "kept "); ok {
@@ -68,7 +70,7 @@ func (s Stop) Do(ctx context.Context, e Env) error { return s.sweep(ctx, e, "sto
 func (s Clean) Do(ctx context.Context, e Env) error { return s.sweep(ctx, e, "clean") }
 
 func (o on) sweep(ctx context.Context, e Env, mode string) error {
-	swept, err := clean(ctx, e.Host, e.Goal.Want.Name, mode)
+	swept, err := clean(ctx, e.Host, e.Goal.Layout, e.Goal.Want.Name, mode)
 	if swept.Kept != "" {
 		e.Keep(SweptFiles, swept.Kept)
 	}

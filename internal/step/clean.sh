@@ -1,13 +1,14 @@
 # Takes off a host what quorate put there for one cluster. $1: the cluster's
 # name; $2: "stop" (services and pods only; etcd and containerd go on) or "clean".
 #
-# Repeatable from any half: the marker /etc/quorate/cluster goes last. Keys,
-# etcd's data and configuration are moved to /var/lib/quorate/kept/<UTC time>,
+# Repeatable from any half: the marker goes last. Keys,
+# etcd's data and configuration are moved to $AT_KEPT/<UTC time>,
 # never deleted. stdout tells in lines: "kept PLACE", "left WHAT".
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cluster=$1 mode=$2
-marker=/etc/quorate/cluster bin=/opt/quorate/bin sock=unix:///run/containerd/containerd.sock
+marker=$AT_MARKER bin=$AT_BIN sock=unix://$AT_CONTAINERD_SOCKET
+kubelet=$UNIT_KUBELET.service containerd=$UNIT_CONTAINERD.service etcd=$UNIT_ETCD.service
 
 die() {
 	echo "$1" >&2
@@ -16,7 +17,7 @@ die() {
 
 # ours: the names of the units that carry this cluster's mark.
 ours() {
-	for f in /etc/systemd/system/*.service; do
+	for f in "$AT_UNITS"/*.service; do
 		if [ -f "$f" ] && grep -qxF "X-Quorate=$cluster" "$f"; then basename "$f"; fi
 	done
 }
@@ -51,13 +52,22 @@ empty() {
 # bare DIR: an empty folder goes, or is as open as a new mount point.
 bare() { rmdir -- "$1" 2>/dev/null || [ -n "$(ls -A "$1" 2>/dev/null)" ] || chmod 755 "$1" 2>/dev/null; }
 
+# prune DIR N: of a folder and those above it, N in all, the empty ones go.
+prune() {
+	p=$1 n=$2
+	while [ $n -gt 0 ]; do
+		rmdir -- "$p" 2>/dev/null
+		p=${p%/*} n=$((n - 1))
+	done
+}
+
 # keep PATH...: moves each to the kept folder of this run.
 keep() {
 	for p; do
 		[ -e "$p" ] || continue
 		if [ -z "$kept" ]; then
-			mkdir -p -m 700 /var/lib/quorate/kept || die "/var/lib/quorate/kept cannot be made"
-			at=/var/lib/quorate/kept/$(date -u +%Y%m%dT%H%M%SZ) n=1 kept=$at
+			mkdir -p -m 700 $AT_KEPT || die "$AT_KEPT cannot be made"
+			at=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ) n=1 kept=$at
 			while [ -e "$kept" ]; do n=$((n + 1)) kept=$at-$n; done
 			echo "kept $kept"
 		fi
@@ -85,11 +95,11 @@ pods() {
 }
 
 end_pods() {
-	if [ -x $bin/crictl ] && systemctl is-active -q containerd.service; then
+	if [ -x $bin/crictl ] && systemctl is-active -q $containerd; then
 		timeout 120 $bin/crictl -r $sock -i $sock rmp -fa >/dev/null 2>&1 || true
 	fi
 	[ "$mode" = clean ] || return 0
-	if ours | grep -qx containerd.service; then systemctl stop containerd.service || die "containerd.service does not stop"; fi
+	if ours | grep -qxF $containerd; then systemctl stop $containerd || die "$containerd does not stop"; fi
 	for s in TERM KILL KILL; do
 		list=$(pods)
 		[ -n "$list" ] || return 0
@@ -118,7 +128,7 @@ chains() {
 owner=$(cat $marker 2>/dev/null)
 [ -z "$owner" ] || [ "$owner" = "$cluster" ] || die "this host belongs to the cluster \"$owner\" and not to \"$cluster\"; nothing was changed"
 if [ -z "$owner" ] && [ -z "$(ours)" ]; then
-	echo "left everything: nothing of quorate runs here$([ ! -d /var/lib/quorate/kept ] || echo ", and what it held before is in /var/lib/quorate/kept")"
+	echo "left everything: nothing of quorate runs here$([ ! -d $AT_KEPT ] || echo ", and what it held before is in $AT_KEPT")"
 	exit 0
 fi
 
@@ -131,16 +141,16 @@ done
 # The kubelet first, so that it starts no container again; etcd and containerd
 # go on for the moment.
 units=$(ours)
-soon=$(echo "$units" | grep -vxE '(etcd|containerd|kubelet)\.service')
-late=$(echo "$units" | grep -xE '(etcd|containerd)\.service')
-if echo "$units" | grep -qx kubelet.service; then end kubelet.service; fi
+soon=$(echo "$units" | grep -vxF -e $etcd -e $containerd -e $kubelet)
+late=$(echo "$units" | grep -xF -e $etcd -e $containerd)
+if echo "$units" | grep -qxF $kubelet; then end $kubelet; fi
 end $soon
 end_pods
 [ "$mode" = clean ] || exit 0
 
 end $late
-for d in /var/lib/kubelet/pods /var/lib/kubelet/plugins; do release $d; done
-[ -e /var/lib/docker ] || { release /run/containerd; release /var/lib/containerd; }
+for d in $AT_KUBELET/pods $AT_KUBELET/plugins; do release $d; done
+[ -e /var/lib/docker ] || { release $AT_CONTAINERD_STATE; release $AT_CONTAINERD_ROOT; }
 systemctl stop kubepods.slice 2>/dev/null
 for n in /run/netns/cni-*; do
 	[ -e "$n" ] || continue
@@ -157,27 +167,28 @@ chains ip6tables
 
 # What is worth keeping.
 kept=
-keep /etc/kubernetes /var/lib/etcd/member /var/lib/etcd/.quorate-old
-rm -rf /var/lib/etcd/.quorate-new /var/lib/etcd/.quorate-log /var/lib/quorate/restore.db
-bare /var/lib/etcd
+keep $AT_KUBERNETES $AT_ETCD_DATA/member $AT_ETCD_DATA/.quorate-old
+rm -rf $AT_ETCD_DATA/.quorate-new $AT_ETCD_DATA/.quorate-log $AT_RESTORE
+bare $AT_ETCD_DATA
 
 # Everything else.
-for u in $units; do rm -f "/etc/systemd/system/$u"; done
+for u in $units; do rm -f "$AT_UNITS/$u"; done
 systemctl daemon-reload
 for u in $units; do systemctl reset-failed -q "$u" 2>/dev/null; done
-empty /var/lib/kubelet
-if [ -e /var/lib/docker ]; then echo "left /var/lib/containerd: Docker may use it"; else
-	empty /var/lib/containerd
-	empty /run/containerd
+empty $AT_KUBELET
+if [ -e /var/lib/docker ]; then echo "left $AT_CONTAINERD_ROOT: Docker may use it"; else
+	empty $AT_CONTAINERD_ROOT
+	empty $AT_CONTAINERD_STATE
 fi
-rm -rf /opt/quorate /var/lib/kube-nginx /var/lib/kube-proxy /var/lib/quorate/store /var/log/kubernetes /var/log/pods /var/log/containers \
-	/run/quorate/stage /run/quorate/etcd-bootstrap.env /run/quorate-routes /run/kube-nginx /run/kubernetes \
-	/var/lib/cni/networks/quorate /var/lib/cni/results/quorate-* /etc/cni/net.d/10-quorate.conflist
-for d in /etc/cni/net.d /etc/cni /var/lib/cni/networks /var/lib/cni/results /var/lib/cni/cache /var/lib/cni /usr/libexec/kubernetes/kubelet-plugins/volume/exec \
-	/usr/libexec/kubernetes/kubelet-plugins/volume \
-	/opt/containerd/bin /opt/containerd/lib /opt/containerd /usr/libexec/kubernetes/kubelet-plugins /usr/libexec/kubernetes; do rmdir $d 2>/dev/null; done
-written /etc/containerd/config.toml /etc/modules-load.d/quorate.conf /etc/sysctl.d/90-quorate.conf /etc/crictl.yaml
-rmdir /etc/containerd 2>/dev/null
+rm -rf $AT_PROGRAMS $AT_FRONT_DOOR_STATE $AT_KUBE_PROXY $AT_STORE $AT_API_SERVER_LOGS $AT_POD_LOGS $AT_CONTAINER_LOGS \
+	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_FRONT_DOOR_RUN $AT_API_SERVER_RUN \
+	$AT_CNI_STATE/networks/quorate $AT_CNI_STATE/results/quorate-* $AT_CONFLIST
+for d in $AT_CNI_STATE/networks $AT_CNI_STATE/results $AT_CNI_STATE/cache $AT_CNI_STATE \
+	$AT_CONTAINERD_OPT/bin $AT_CONTAINERD_OPT/lib $AT_CONTAINERD_OPT; do rmdir "$d" 2>/dev/null; done
+prune $AT_CNI_CONF 2
+prune $AT_VOLUME_PLUGINS 4
+written $AT_CONTAINERD_CONFIG $AT_MODULES $AT_SYSCTLS $AT_CRICTL
+rmdir "${AT_CONTAINERD_CONFIG%/*}" 2>/dev/null
 if grep -q '^# BEGIN quorate' /etc/hosts; then
 	# Of a block without an end only the mark goes: what follows may be the user's.
 	new=/etc/.quorate-hosts
@@ -190,6 +201,7 @@ if grep -q '^# BEGIN quorate' /etc/hosts; then
 		{ mv -f $new /etc/hosts 2>/dev/null || { cat $new >/etc/hosts && rm -f $new; }; } || die "the block in /etc/hosts cannot be removed"
 fi
 sync
-rm -rf /etc/quorate/nginx /etc/quorate/routes /etc/quorate/masquerade.nft /etc/quorate/etcd-bootstrapped /etc/quorate/etcd-superseded
-rm -rf /etc/quorate
+# The marker last: by it a run that was cut short goes on.
+find "$AT_CONFIG" -mindepth 1 ! -path "$marker" -delete 2>/dev/null
+rm -rf "$AT_CONFIG"
 exit 0

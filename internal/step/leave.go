@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
-
-// KeptDir is where everything lies that a step has replaced or set aside.
-const KeptDir = "/var/lib/quorate/kept"
 
 // leaves is why a host is taken out.
 const leaves = "not in the file any more, or not in this role"
@@ -81,12 +79,12 @@ func (s Stop) Effect(c *model.Cluster) {
 func (s Stop) Interim(c *model.Cluster) { s.Effect(c) }
 
 // Clean takes everything off a host that quorate put there. Keys, data and
-// configuration are kept under KeptDir.
+// configuration are kept.
 type Clean struct{ on }
 
 // About implements plan.Step.
 func (s Clean) About() plan.About {
-	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: leaves + "; what it held is kept under " + KeptDir, Irreversible: true}
+	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: leaves + "; what it held is kept under " + layout.Quorate().Kept, Irreversible: true}
 }
 
 // Need implements plan.Step.

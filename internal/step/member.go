@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -150,7 +151,7 @@ type SetAside struct{ on }
 // About implements plan.Step.
 func (s SetAside) About() plan.About {
 	return plan.About{Kind: "set-aside", Host: s.ID, Title: "set old etcd data aside",
-		Why: "it belongs to a membership that was taken away; it is kept under " + KeptDir}
+		Why: "it belongs to a membership that was taken away; it is kept under " + layout.Quorate().Kept}
 }
 
 // Need implements plan.Step.

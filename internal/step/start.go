@@ -13,9 +13,6 @@ import (
 	"quorate.dev/quorate/internal/workload"
 )
 
-// stageDir is where files are checked before they take effect.
-const stageDir = "/run/quorate/stage"
-
 // Do implements Action: the files are checked where they do no harm, then put
 // in place, and each service is started, restarted or reloaded as its change
 // demands. Nothing is waited for.
@@ -79,7 +76,7 @@ func (s Run) setOverridesAside(ctx context.Context, e Env, services []*workload.
 func (s Run) verify(ctx context.Context, e Env, services []*workload.Service) error {
 	var staged []host.File
 	var checks [][]string
-	dir := path.Join(stageDir, services[0].Name)
+	dir := path.Join(e.Goal.Layout.Own.Stage, services[0].Name)
 	for _, svc := range services {
 		for _, f := range svc.Rendered() {
 			f.Path = dir + f.Path

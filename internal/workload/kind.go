@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 )
 
 // Kind is one way to run components on hosts. What it does there it gives as
@@ -79,7 +80,7 @@ type Moved struct{ From, To string }
 // SetOverridesAside moves aside what gives a service another command than the
 // wanted one.
 func SetOverridesAside(ctx context.Context, h host.Host, s Service) (moved []Moved, err error) {
-	out, err := sh(ctx, h, "k="+host.KeptDir+"/$(date -u +%Y%m%dT%H%M%SZ)\n"+s.kind().SetOverridesAside(s.Name))
+	out, err := sh(ctx, h, "k="+layout.Quorate().Kept+"/$(date -u +%Y%m%dT%H%M%SZ)\n"+s.kind().SetOverridesAside(s.Name))
 	lines := strings.Split(out, "\n")
 	for i := 0; i+1 < len(lines); i += 2 {
 		moved = append(moved, Moved{lines[i], lines[i+1]})

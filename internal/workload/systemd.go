@@ -4,17 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 )
 
 // Systemd runs each component as a unit of its own.
 type Systemd struct{}
 
-// UnitDir is where units of quorate lie.
-const UnitDir = "/etc/systemd/system"
-
 // Path of the unit file.
-func (Systemd) Path(name string) string { return UnitDir + "/" + unitOf(name) }
+func (Systemd) Path(name string) string { return layout.UnitDir + "/" + unitOf(name) }
 
 // Stamped puts the stamp into the process's environment.
 func (Systemd) Stamped(s Service, stamp string) string {
@@ -51,7 +48,7 @@ func (Systemd) SetOverridesAside(name string) string {
 	[ -f "$f" ] && grep -q '^[[:space:]]*Exec' "$f" || continue
 	mkdir -p -m 700 %[2]s; mkdir -p "$k${f%%/*}"; mv "$f" "$k$f"; echo "$f"; echo "$k$f"
 	rmdir "${f%%/*}" 2>/dev/null || true
-done`, unitOf(name), host.KeptDir)
+done`, unitOf(name), layout.Quorate().Kept)
 }
 
 // Diagnose asks the journal.

@@ -18,12 +18,13 @@ import (
 	"sync"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 )
 
 var _ host.Host = (*Fake)(nil)
 
 // KeptAt is the folder of all kept files of a Fake.
-const KeptAt = host.KeptDir + "/20060102T150405Z"
+var KeptAt = layout.Quorate().Kept + "/20060102T150405Z"
 
 // Fake is a Host in memory. Its methods may be called at once.
 type Fake struct {
