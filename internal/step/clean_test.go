@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/host/hosttest"
+	"quorate.dev/quorate/internal/layout"
 )
 
 var _, _ Action = Stop{}, Clean{}
@@ -26,7 +27,7 @@ func TestSweep(t *testing.T) {
 		return host.Result{Stdout: []byte("kept /k\nleft /x, which quorate did not write\nnoise\n")},
 			&host.ExitError{Host: "cp1", Args: c.Args, Code: 1, Stderr: "etcd.service does not stop"}
 	}, "sh")
-	swept, err := Sweep(t.Context(), h, "prod")
+	swept, err := Sweep(t.Context(), h, layout.Systemd(), "prod")
 	if err == nil || !strings.Contains(err.Error(), "etcd.service does not stop") {
 		t.Errorf("got %v", err)
 	}
