@@ -54,5 +54,8 @@ bench: setup artifacts ## time everything that has a target; BENCH_RUNS=5 (for o
 bench-faults: setup artifacts ## what clients feel when a control plane falls silent, hangs or loses its power (for others: go run ./test/faults -h)
 	@go run ./test/faults -quorate $(QUORATE) $(FAULTS)
 
+bench-lb: build ## measure quorate-lb beside nginx and haproxy; CHURN=2000000 opens so many connections instead
+	@hack/bench-lb.sh bin/quorate-lb
+
 clean: ## remove what was built here; the artefact store and the lab image stay
 	@rm -rf bin
