@@ -1,8 +1,8 @@
 package balancer
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -30,30 +30,30 @@ var errEnded = errors.New("the server closed the connection without an answer")
 
 // attempt is one try to reach a backend for a session.
 type attempt struct {
-	backend   *backend
-	sock      *relay.Sock
-	connected bool
-	written   bool
-	sent      int
-	first     []byte // the server's first bytes, pooled
+	backend *backend
+	sock    *relay.Sock
+	text    []byte // what the server gets first; nil until the attempt may write
+	rest    []byte // what of it is not written
+	first   []byte // the server's first bytes, pooled
 }
 
 // goOn continues until the server has answered the ClientHello, or, for a
 // start that cannot be repeated, has taken the connection. When the deadline
 // of a stage is over it returns os.ErrDeadlineExceeded and may be called again.
 func (a *attempt) goOn(s *session, st start, stage func(time.Duration) time.Time) error {
-	if !a.connected {
-		a.sock.SetDeadline(stage(hedgeDial))
-		if err := a.sock.Connect(a.backend.at); err != nil {
-			return err
-		}
-		a.connected = true
-	}
 	if !st.replay {
-		return nil
+		a.sock.SetDeadline(stage(hedgeDial))
+		return a.sock.Connect(a.backend.at)
 	}
-	if !a.written {
-		if err := a.write(s, st); err != nil {
+	if a.text == nil {
+		a.prepare(s, st)
+	}
+	if len(a.rest) > 0 {
+		// Writing waits for the connection, and fails as it does.
+		a.sock.SetDeadline(stage(hedgeDial))
+		n, err := a.sock.Write(a.rest)
+		a.rest = a.rest[n:]
+		if err != nil {
 			return err
 		}
 	}
@@ -66,20 +66,15 @@ func (a *attempt) goOn(s *session, st start, stage func(time.Duration) time.Time
 	return err
 }
 
-// write sends the start, behind a PROXY header of its own when that is wanted.
-func (a *attempt) write(s *session, st start) error {
-	text := st.bytes
+// prepare puts a PROXY header of its own before the start when that is wanted.
+func (a *attempt) prepare(s *session, st start) {
+	a.text = st.bytes
 	if s.way.proxy.Load() {
 		client, local := s.Client.Addresses()
-		text = wire.ProxyHeader(make([]byte, 0, wire.MaxProxyHeader+len(text)), client, local)
-		text = append(text, st.bytes...)
+		a.text = wire.ProxyHeader(make([]byte, 0, wire.MaxProxyHeader+len(st.bytes)), client, local)
+		a.text = append(a.text, st.bytes...)
 	}
-	a.written, a.sent = true, len(text)
-	a.sock.SetDeadline(time.Now().Add(reachTimeout))
-	if err := a.sock.WriteAll(text); err != nil {
-		return fmt.Errorf("%w: %v", errEnded, err) // not as a deadline: half may be written
-	}
-	return nil
+	a.rest = a.text
 }
 
 func (a *attempt) drop() {
@@ -111,8 +106,9 @@ func (w *way) reach(s *session, st start) *attempt {
 		}
 		if err == nil && !st.replay {
 			// From here on the bytes belong to this server.
-			err = a.write(s, st)
-			if err != nil {
+			a.prepare(s, st)
+			a.sock.SetDeadline(time.Now().Add(reachTimeout))
+			if _, err := a.sock.Write(a.rest); err != nil {
 				a.drop()
 				return nil
 			}
@@ -198,6 +194,12 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 		}
 	}
 	defer func() { closeLosers(running, outcomes) }()
+	// A loser may still write when the session has its answer and its buffer
+	// has gone to another one, so all get a copy that is theirs for good.
+	st.bytes = bytes.Clone(st.bytes)
+	if len(slow.text) == len(st.bytes) { // without a PROXY header
+		slow.rest = st.bytes[len(st.bytes)-len(slow.rest):]
+	}
 	run(slow)
 	if w.spend() {
 		next()

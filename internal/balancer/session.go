@@ -103,15 +103,15 @@ func (s *session) begin(a *attempt) {
 	s.backend, s.Server = a.backend, a.sock
 	s.FromClient, s.ToClient = &a.backend.counts.FromClient, &a.backend.counts.ToClient
 	a.backend.counts.Connections.Add(1)
-	a.backend.counts.FromClient.Add(int64(a.sent))
+	a.backend.counts.FromClient.Add(int64(len(a.text)))
+	a.text, a.rest = nil, nil
 	a.backend.sessions.add(s, 0)
 	s.Client.SetDeadline(time.Time{})
 	s.Server.SetDeadline(time.Time{})
 	if len(a.first) > 0 {
-		err := s.Client.WriteAll(a.first)
+		_, err := s.Client.Write(a.first)
 		a.backend.counts.ToClient.Add(int64(len(a.first)))
 		relay.Give(a.first)
-		a.first = nil
 		if err != nil {
 			s.Reset()
 		}

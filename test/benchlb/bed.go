@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,7 +95,7 @@ func (b *bed) start(name string, o options) error {
 		b.targets = append(b.targets, target{name: name, address: b.addresses[0]})
 		return nil
 	}
-	address, err := freePort()
+	address, err := lbtest.FreePort()
 	if err != nil {
 		return err
 	}
@@ -147,15 +146,6 @@ func (b *bed) start(name string, o options) error {
 	return fmt.Errorf("%s does not answer on %s:\n%s", name, address, text)
 }
 
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
 func (b *bed) render(path, text, address string) error {
 	f, err := os.Create(path)
 	if err != nil {
@@ -182,7 +172,7 @@ func (b *bed) renderOurs(path, address string) error {
 	for i, a := range b.addresses {
 		w.Backends = append(w.Backends, config.Backend{Name: "s" + strconv.Itoa(i+1), Address: a})
 	}
-	admin, err := freePort()
+	admin, err := lbtest.FreePort()
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,10 @@ func median(all []figures, of func(figures) float64) float64 {
 }
 
 func report(o options, b *bed, all map[string][]figures) {
-	direct := median(all["direct"], func(f figures) float64 { return f.latency })
+	var direct float64
+	if len(all["direct"]) > 0 {
+		direct = median(all["direct"], func(f figures) float64 { return f.latency })
+	}
 	rows := []struct {
 		title, form string
 		of          func(figures) float64

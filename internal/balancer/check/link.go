@@ -86,7 +86,8 @@ func (l *link) forget(c net.Conn) {
 }
 
 // watched notices at once when the other side ends an idle connection, since
-// the transport always has a read waiting.
+// the transport always has a read waiting. An end that TLS announces reaches
+// the transport without an error here; it then closes the connection.
 type watched struct {
 	net.Conn
 	link *link
@@ -96,12 +97,22 @@ type watched struct {
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if err != nil {
-		w.once.Do(func() {
-			w.link.forget(w.Conn)
-			if lost := w.link.lost.Load(); lost != nil {
-				(*lost)()
-			}
-		})
+		w.ended()
 	}
 	return n, err
+}
+
+func (w *watched) Close() error {
+	err := w.Conn.Close()
+	w.ended()
+	return err
+}
+
+func (w *watched) ended() {
+	w.once.Do(func() {
+		w.link.forget(w.Conn)
+		if lost := w.link.lost.Load(); lost != nil {
+			(*lost)()
+		}
+	})
 }

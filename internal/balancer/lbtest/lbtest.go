@@ -11,10 +11,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +25,18 @@ import (
 	"sync/atomic"
 	"time"
 )
+
+// FreePort is an address of 127.0.0.1 that nobody listens on. It is not of the
+// range that the kernel takes for outgoing connections, so it stays free.
+func FreePort() (string, error) {
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
+	}
+	return "", errors.New("no free port between 20000 and 32000")
+}
 
 // Certificates are an authority and one certificate for 127.0.0.1, good for
 // servers and clients.

@@ -98,20 +98,21 @@ func Give(b []byte) {
 	}
 }
 
-// WriteAll writes all of b.
-func (s *Sock) WriteAll(b []byte) error {
+// Write writes all of b, and says how much of it when it fails. On a socket
+// whose connection does not stand yet it waits for that, or fails as that does.
+func (s *Sock) Write(b []byte) (written int, err error) {
 	var errno syscall.Errno
-	err := s.raw.Write(func(fd uintptr) bool {
-		for len(b) > 0 {
+	err = s.raw.Write(func(fd uintptr) bool {
+		for written < len(b) {
 			var n int
-			if n, errno = write(fd, b); errno != 0 {
+			if n, errno = write(fd, b[written:]); errno != 0 {
 				return errno != unix.EAGAIN
 			}
-			b = b[n:]
+			written += n
 		}
 		return true
 	})
-	return first(err, errno)
+	return written, first(err, errno)
 }
 
 func first(err error, errno syscall.Errno) error {

@@ -1,0 +1,126 @@
+package check
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/balancer/health"
+)
+
+// fakeAsker answers in fake time.
+type fakeAsker struct {
+	mu     sync.Mutex
+	silent bool
+	takes  time.Duration
+	closed bool
+}
+
+func (f *fakeAsker) Ask(ctx context.Context, _ health.Question) health.Answer {
+	f.mu.Lock()
+	silent, takes := f.silent, f.takes
+	f.mu.Unlock()
+	if silent {
+		takes = GiveUp
+	}
+	select {
+	case <-ctx.Done():
+		return health.Answer{Result: health.OurFault}
+	case <-time.After(takes):
+	}
+	if silent {
+		return health.Answer{Result: health.Silence}
+	}
+	return health.Answer{Result: health.OK}
+}
+
+func (f *fakeAsker) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+}
+
+func (f *fakeAsker) hush(silent bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.silent = silent
+}
+
+type log struct {
+	mu      sync.Mutex
+	changes []health.Change
+	reset   map[string]time.Time
+	answers int
+}
+
+func (l *log) Checked(_ []health.View, do health.Do, _ int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append(l.changes, do.Changes...)
+	for _, b := range do.Reset {
+		l.reset[b] = time.Now()
+	}
+}
+
+func (l *log) Answered(string, health.Answer, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers++
+}
+
+func (l *log) resetAt(key string) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reset[key]
+}
+
+func TestWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		askers := map[string]*fakeAsker{}
+		l := &log{reset: map[string]time.Time{}}
+		p := Plan{
+			Settings: health.Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second, ShedOver: 5 * time.Second},
+			Ask: func(t Target) Asker {
+				askers[t.Backend.Name] = &fakeAsker{takes: 3 * time.Millisecond}
+				return askers[t.Backend.Name]
+			},
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			p.Backends = append(p.Backends, Watched{Backend: config.Backend{Name: name}, Key: name})
+		}
+		w := Watch(p, l)
+		time.Sleep(10*time.Second + 10*time.Millisecond)
+		synctest.Wait()
+		l.mu.Lock()
+		if len(l.changes) != 3 || l.answers < 3*38 || l.answers > 3*42 {
+			t.Errorf("%d answers in 10 s, changes %v", l.answers, l.changes)
+		}
+		l.mu.Unlock()
+		askers["b"].hush(true)
+		cut := time.Now()
+		time.Sleep(time.Second)
+		if at := l.resetAt("b"); at.IsZero() || at.Sub(cut) > 750*time.Millisecond {
+			t.Errorf("its sessions were reset after %v", at.Sub(cut))
+		}
+		askers["b"].hush(false)
+		time.Sleep(time.Second)
+		p.Backends = p.Backends[:2]
+		old := askers["c"]
+		w.Set(p)
+		synctest.Wait()
+		old.mu.Lock()
+		if !old.closed {
+			t.Error("the connection to a backend that left is kept")
+		}
+		old.mu.Unlock()
+		w.Close()
+		before := l.answers
+		time.Sleep(time.Second)
+		if l.answers != before {
+			t.Error("it asks after Close")
+		}
+	})
+}
