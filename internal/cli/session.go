@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,11 +37,16 @@ type session struct {
 	arts   goal.Artifacts
 	hosts  map[model.HostID]host.Host
 	engine *engine.Engine
+	errOut io.Writer
 }
 
+// close ends the connections and says what was found on the way.
 func (s *session) close() {
-	for _, h := range s.hosts {
-		_ = h.Close() // nothing is written at the end
+	for _, id := range slices.Sorted(maps.Keys(s.hosts)) {
+		if noise, found := host.Noise(s.hosts[id]); found {
+			fmt.Fprintln(s.errOut, "warning:", noise)
+		}
+		_ = s.hosts[id].Close() // nothing is written at the end
 	}
 }
 
@@ -59,7 +65,7 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 		return nil, err
 	}
 	warn(cmd, warnings)
-	s := &session{file: file, hosts: map[model.HostID]host.Host{}}
+	s := &session{file: file, hosts: map[model.HostID]host.Host{}, errOut: cmd.ErrOrStderr()}
 	if s.arts, err = get(ctx, cmd, file); err != nil {
 		return nil, err
 	}

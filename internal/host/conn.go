@@ -128,6 +128,7 @@ func firstErr(err error, ctx context.Context) error {
 
 // explain turns a failed handshake into what to do about it.
 func explain(ctx context.Context, c Config, err error) error {
+	err = reported{err}
 	switch {
 	case errors.Is(err, errHostKey):
 		return fmt.Errorf("%s: %w", c.Name, err)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"quorate.dev/quorate/internal/plain"
 )
 
 // Dial opens a connection from the host's side: by SSH forwarding, or by a
@@ -43,7 +45,7 @@ func (h *sshHost) Dial(ctx context.Context, network, addr string) (net.Conn, err
 			if network == "unix" { // sshd gives this reason for a forbidden one too
 				return h.dialByCommand(ctx, network, addr)
 			}
-			return nil, h.dialError(network, addr, errors.New(refused.Message))
+			return nil, h.dialError(network, addr, errors.New(plain.Line(clip(refused.Message, 300))))
 		case again:
 			return nil, lost(h.cfg.Name, "dial "+addr, err)
 		}
@@ -79,7 +81,7 @@ func (h *sshHost) dialByCommand(ctx context.Context, network, addr string) (net.
 		argv = append(argv[:len(argv)-1], host, port)
 	}
 	out, in := io.Pipe()
-	said := &readiness{ready: make(chan struct{})}
+	said := &readiness{buffer: buffer{most: maxStderr}, ready: make(chan struct{})}
 	p, err := h.start(ctx, "dial "+addr, argv, in, said)
 	if err != nil {
 		return nil, err
@@ -87,6 +89,7 @@ func (h *sshHost) dialByCommand(ctx context.Context, network, addr string) (net.
 	ended := make(chan error, 1)
 	go func() {
 		err := p.wait()
+		said.Write(p.error)
 		in.CloseWithError(io.EOF)
 		ended <- err
 	}()
@@ -129,7 +132,7 @@ func (r *readiness) why() string {
 	all := string(r.Bytes())
 	for line := range strings.Lines(all) {
 		if _, e, ok := strings.Cut(line, "] E "); ok {
-			return strings.TrimSpace(e)
+			return lastLine(e)
 		}
 	}
 	return lastLine(all)

@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"quorate.dev/quorate/internal/plain"
 )
 
 // ErrUnreachable is in every error that means "could not ask": no connection
@@ -57,11 +59,18 @@ func label(args []string, secret bool) string {
 	return clip(s, 80)
 }
 
-// lastLine is the last line that says something.
+// lastLine is the last line that says something, fit for a terminal.
 func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return clip(strings.TrimSpace(lines[len(lines)-1]), 300)
+	s = strings.TrimSpace(s)
+	return plain.Line(clip(strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:]), 300))
 }
+
+// reported is an error in whose text the host has a say.
+type reported struct{ error }
+
+func (r reported) Error() string { return plain.Line(clip(r.error.Error(), 500)) }
+
+func (r reported) Unwrap() error { return r.error }
 
 func clip(s string, n int) string {
 	if r := []rune(s); len(r) > n {
@@ -83,5 +92,5 @@ func cutShort(ctx context.Context, host, what string, began time.Time) error {
 // lost is the error of a call whose connection broke.
 func lost(host, what string, cause error) error {
 	return fmt.Errorf("%s: %s: connection lost before the answer (%v); whether it was done is unknown, run it again: %w",
-		host, what, cause, unreachable{host})
+		host, what, reported{cause}, unreachable{host})
 }

@@ -1,11 +1,11 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,26 +36,44 @@ func (h *sshHost) exec(ctx context.Context, c call) (Result, error) {
 		secs := int(time.Until(end).Seconds()) + 3
 		argv = append([]string{"timeout", "-k", "5", strconv.Itoa(secs)}, argv...)
 	}
-	stdout, stderr := c.stdout, &buffer{}
+	stdout, stderr := c.stdout, &buffer{most: maxStderr}
 	if stdout == nil {
 		stdout = &buffer{}
 	}
+	stdout.full = make(chan struct{})
 	p, err := h.start(ctx, c.what, argv, stdout, stderr)
 	if err != nil {
 		return Result{}, err
 	}
 	go p.feed(c.stdin)
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-stdout.full:
+			p.kill()
+		case <-ended:
+		}
+	}()
 	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, p.wait() }, func(struct{}) {})
+	close(ended)
+	if stdout.isOver() {
+		return Result{}, &TooMuchError{h.cfg.Name, c.what, maxStdout}
+	}
 	if ctx.Err() != nil && err != nil && !isExit(err) {
 		go p.kill()
-		return Result{stdout.Bytes(), stderr.Bytes()}, cutShort(ctx, h.cfg.Name, c.what, began)
+		return Result{stdout.Bytes(), stderr.complaint()}, cutShort(ctx, h.cfg.Name, c.what, began)
 	}
-	res := Result{stdout.Bytes(), stderr.Bytes()}
+	stdout.Write(p.out)
+	stderr.Write(p.error)
+	res := Result{stdout.Bytes(), stderr.complaint()}
 	if bad := p.inputErr.Load(); bad != nil {
 		return res, fmt.Errorf("%s: %s: read its input: %w", h.cfg.Name, c.what, bad.error)
 	}
 	var exit *ssh.ExitError
 	switch {
+	case err == nil && !p.begun:
+		return Result{}, fmt.Errorf("%s: %s: the login shell did not run it, it said %q: give user %s a POSIX shell there",
+			h.cfg.Name, c.what, lastLine(string(res.Stdout)+string(res.Stderr)), h.cfg.User)
 	case err == nil:
 		return res, nil
 	case errors.As(err, &exit):
@@ -77,22 +95,53 @@ func isExit(err error) bool {
 }
 
 // script runs shell text of any length: it travels on stdin, before the input,
-// so nothing of it shows in the host's process list.
-func (h *sshHost) script(ctx context.Context, what, text string, stdin io.Reader, stdout *buffer) (Result, error) {
+// so nothing of it shows in the host's process list. The text prints its answer
+// in frames; one that fails has none.
+func (h *sshHost) script(ctx context.Context, what, text string, stdin io.Reader, live *talk) (Answer, error) {
+	if live == nil {
+		live = newTalk()
+	}
 	if stdin == nil {
 		stdin = strings.NewReader("")
 	}
+	text = live.frames.Shell() + text
 	res, err := h.exec(ctx, call{
-		argv:   []string{"sh", "-c", `eval "$(head -c ` + strconv.Itoa(len(text)) + `)"`},
+		argv:   evaluated(text, nil),
 		what:   what,
 		stdin:  io.MultiReader(strings.NewReader(text), stdin),
-		stdout: stdout,
+		stdout: &live.out,
 	})
 	var exit *ExitError
 	if errors.As(err, &exit) {
 		exit.Args = strings.Fields(what)
 	}
-	return res, err
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := live.frames.Parse(res.Stdout)
+	if err != nil {
+		return Answer{}, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err)
+	}
+	h.heard.add(answer.Noise())
+	return answer, nil
+}
+
+// evaluated is the command for a script that comes on its stdin.
+func evaluated(text string, args []string) []string {
+	return append([]string{"sh", "-c", `eval "$(head -c ` + strconv.Itoa(len(text)) + `)"`, "sh"}, args...)
+}
+
+// talk is an answer that others look at while it comes.
+type talk struct {
+	frames Frames
+	out    buffer
+}
+
+func newTalk() *talk { return &talk{frames: NewFrames()} }
+
+// said tells whether a line stands in a part so far.
+func (t *talk) said(part, line string) bool {
+	return slices.Contains(strings.Split(t.frames.Partial(t.out.Bytes()).Text(part), "\n"), line)
 }
 
 // process is a started session.
@@ -104,9 +153,16 @@ type process struct {
 	once  sync.Once
 
 	inputErr atomic.Pointer[readError]
+
+	stdout, stderr *skipper
+	heard          *noted
+	// Set by wait: whether the command itself was run, and what came instead.
+	begun      bool
+	out, error []byte
 }
 
 func (h *sshHost) start(ctx context.Context, what string, argv []string, stdout, stderr io.Writer) (*process, error) {
+	argv, mark := marked(argv)
 	command, first, err := h.asRoot(argv)
 	if err != nil {
 		return nil, err
@@ -115,8 +171,8 @@ func (h *sshHost) start(ctx context.Context, what string, argv []string, stdout,
 	if err != nil {
 		return nil, err
 	}
-	p := &process{sess: sess, conn: c, first: first}
-	sess.Stdout, sess.Stderr = stdout, stderr
+	p := &process{sess: sess, conn: c, first: first, stdout: newSkipper(stdout, mark), stderr: newSkipper(stderr, mark), heard: &h.heard}
+	sess.Stdout, sess.Stderr = p.stdout, p.stderr
 	if p.stdin, err = sess.StdinPipe(); err == nil {
 		_, err = await(ctx, func() (struct{}, error) { return struct{}{}, sess.Start(command) }, func(struct{}) {})
 	}
@@ -149,6 +205,12 @@ func (p *process) feed(in io.Reader) {
 func (p *process) wait() error {
 	err := p.sess.Wait()
 	p.done()
+	var noise, more []byte
+	noise, p.out = p.stdout.end()
+	more, p.error = p.stderr.end()
+	p.begun = p.stdout.begun
+	p.heard.add(noise)
+	p.heard.add(more)
 	return err
 }
 
@@ -175,23 +237,4 @@ func (r readErrors) Read(b []byte) (int, error) {
 		err = readError{err}
 	}
 	return n, err
-}
-
-// buffer collects output while others may look at it.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-// Bytes is a copy of what there is so far.
-func (b *buffer) Bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.b.Bytes())
 }

@@ -31,16 +31,27 @@ func (h *sshHost) Run(ctx context.Context, c Cmd) (Result, error) {
 
 // ReadFile returns a file's bytes.
 func (h *sshHost) ReadFile(ctx context.Context, path string) ([]byte, error) {
-	res, err := h.exec(ctx, call{argv: []string{"cat", "--", path}, what: "read " + path})
+	answer, err := h.script(ctx, "read "+path, "frame content; cat -- "+quote(path)+" || exit; frame_end\n", nil, nil)
 	var exit *ExitError
 	switch {
 	case err == nil:
-		return res.Stdout, nil
+		content, _ := answer.Part("content")
+		return content, nil
 	case !errors.As(err, &exit):
 		return nil, err
-	// cat's own errno, in the C locale: any other failure is not "absent".
-	case strings.HasSuffix(strings.TrimSpace(exit.Stderr), ": No such file or directory"):
+	case isAbsent(exit.Stderr):
 		return nil, fmt.Errorf("%s: read %s: %w", h.cfg.Name, path, fs.ErrNotExist)
 	}
-	return nil, fmt.Errorf("%s: read %s: %w", h.cfg.Name, path, exit)
+	return nil, exit
+}
+
+// isAbsent finds cat's own errno, in the C locale, among what others say: any
+// other failure is not "absent".
+func isAbsent(stderr string) bool {
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "cat: ") && strings.HasSuffix(line, ": No such file or directory") {
+			return true
+		}
+	}
+	return false
 }

@@ -31,6 +31,7 @@ type sshHost struct {
 	lock   chan struct{} // one token guards cur, so that waiting obeys a context
 	cur    *conn
 	writes chan struct{} // one WriteFiles at a time
+	heard  noted
 }
 
 func newSSH(c Config) *sshHost {
@@ -102,7 +103,7 @@ func (h *sshHost) session(ctx context.Context) (*ssh.Session, *conn, error) {
 		case ctx.Err() != nil:
 			return nil, nil, fmt.Errorf("%s: open session: %w", h.cfg.Name, ctx.Err())
 		case errors.As(err, &refused):
-			return nil, nil, fmt.Errorf("%s: sshd refused a session: %w: see MaxSessions in its sshd_config", h.cfg.Name, err)
+			return nil, nil, fmt.Errorf("%s: sshd refused a session: %w: see MaxSessions in its sshd_config", h.cfg.Name, reported{err})
 		case again:
 			return nil, nil, lost(h.cfg.Name, "open session", err)
 		}
@@ -155,7 +156,9 @@ func (h *sshHost) trySudo(ctx context.Context, c *conn) error {
 	defer s.Close()
 	// Only the password: at a wrong one sudo meets the end of the input.
 	s.Stdin = io.Reader(strings.NewReader(strings.SplitAfter(first, "\n")[0]))
-	out, err := await(ctx, func() ([]byte, error) { return s.CombinedOutput(command) }, func([]byte) {})
+	out := &buffer{most: maxStderr}
+	s.Stdout, s.Stderr = out, out
+	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, s.Run(command) }, func(struct{}) {})
 	var exit *ssh.ExitError
 	switch {
 	case err == nil:
@@ -164,8 +167,8 @@ func (h *sshHost) trySudo(ctx context.Context, c *conn) error {
 		return lost(h.cfg.Name, "sudo", err)
 	case h.cfg.SudoPasswordFile == "":
 		return fmt.Errorf("%s: user %s cannot become root: %s: put %q into /etc/sudoers.d/quorate there, or set ssh.sudoPasswordFile",
-			h.cfg.Name, h.cfg.User, lastLine(string(out)), h.cfg.User+" ALL=(ALL) NOPASSWD: ALL")
+			h.cfg.Name, h.cfg.User, lastLine(string(out.Bytes())), h.cfg.User+" ALL=(ALL) NOPASSWD: ALL")
 	}
 	return fmt.Errorf("%s: user %s cannot become root with the password in %s: %s",
-		h.cfg.Name, h.cfg.User, h.cfg.SudoPasswordFile, lastLine(string(out)))
+		h.cfg.Name, h.cfg.User, h.cfg.SudoPasswordFile, lastLine(string(out.Bytes())))
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -39,30 +38,30 @@ func (h *sshHost) runUnit(ctx context.Context, c Cmd) (Result, error) {
 		input, given = io.MultiReader(input, c.Stdin), "yes"
 	}
 	text := "set -- " + quoteAll([]string{unit, h.cfg.test.root + folders.Run, strconv.Itoa(limit), strconv.Itoa(len(command)), given}) + "\n" + unitScript
-	var stdout buffer
+	live := newTalk()
 	// Past the deadline this session is left to end by itself: what it waits
 	// for is stopped below.
-	res, err := h.script(ctx, what, text, input, &stdout)
+	answer, err := h.script(ctx, what, text, input, live)
 	var exit *ExitError
 	switch {
 	case err == nil:
-		return h.unitResult(c, res)
+		return h.unitResult(c, answer)
 	case errors.As(err, &exit):
 		return Result{}, fmt.Errorf("%s: start unit %s: %w: does the host run systemd?", h.cfg.Name, unit, exit)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return Result{}, h.unitTimedOut(ctx, c, unit, stdout.Bytes(), began)
-	case errors.Is(err, ErrUnreachable) && hasLine(stdout.Bytes(), "started"):
+		return Result{}, h.unitTimedOut(ctx, c, unit, live, began)
+	case errors.Is(err, ErrUnreachable) && live.said("state", "started"):
 		return Result{}, fmt.Errorf("%w; unit %s goes on there, and the next run waits for it", err, unit)
-	case ctx.Err() != nil && hasLine(stdout.Bytes(), "started"):
+	case ctx.Err() != nil && live.said("state", "started"):
 		return Result{}, fmt.Errorf("%w; unit %s goes on there: wait for it, or systemctl stop %s", err, unit, unit)
 	}
 	return Result{}, err
 }
 
 // unitTimedOut stops the unit, when it is ours.
-func (h *sshHost) unitTimedOut(ctx context.Context, c Cmd, unit string, said []byte, began time.Time) error {
+func (h *sshHost) unitTimedOut(ctx context.Context, c Cmd, unit string, live *talk, began time.Time) error {
 	err := cutShort(ctx, h.cfg.Name, label(c.Args, c.Secret), began)
-	if !hasLine(said, "started") && hasLine(said, "wait") {
+	if !live.said("state", "started") && live.said("state", "wait") {
 		return fmt.Errorf("%w: an earlier run still goes on as unit %s: see systemctl status %s, or stop it", err, unit, unit)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
@@ -79,19 +78,11 @@ func (h *sshHost) unitTimedOut(ctx context.Context, c Cmd, unit string, said []b
 }
 
 // unitResult takes apart what unit.sh printed.
-func (h *sshHost) unitResult(c Cmd, res Result) (Result, error) {
-	rest := res.Stdout
-	for {
-		line, after, ok := bytes.Cut(rest, []byte("\n"))
-		if !ok {
-			return Result{}, fmt.Errorf("%s: %s: the unit's result is missing", h.cfg.Name, label(c.Args, c.Secret))
-		}
-		rest = after
-		if f := strings.Fields(string(line)); len(f) > 0 && f[0] == "result" {
-			res = Result{Stdout: rest, Stderr: res.Stderr}
-			return res, h.unitExit(c, f[1:], res)
-		}
-	}
+func (h *sshHost) unitResult(c Cmd, a Answer) (Result, error) {
+	var res Result
+	res.Stdout, _ = a.Part("stdout")
+	res.Stderr, _ = a.Part("stderr")
+	return res, h.unitExit(c, strings.Fields(a.Text("result")), res)
 }
 
 // unitExit judges systemd's words: EXIT_CODE, EXIT_STATUS, SERVICE_RESULT.
@@ -121,8 +112,4 @@ func (h *sshHost) unitExit(c Cmd, f []string, res Result) error {
 var signals = map[string]int{
 	"HUP": int(syscall.SIGHUP), "INT": int(syscall.SIGINT), "QUIT": int(syscall.SIGQUIT), "ABRT": int(syscall.SIGABRT),
 	"KILL": int(syscall.SIGKILL), "SEGV": int(syscall.SIGSEGV), "PIPE": int(syscall.SIGPIPE), "TERM": int(syscall.SIGTERM),
-}
-
-func hasLine(said []byte, line string) bool {
-	return bytes.HasPrefix(said, []byte(line+"\n")) || bytes.Contains(said, []byte("\n"+line+"\n"))
 }

@@ -2,9 +2,9 @@
 # may take (0: no limit), bytes of the command, whether there is input.
 # stdin: the command (shell text), then the input.
 #
-# stdout tells in lines: "wait" while an earlier run goes on, "started", then
-# "result <EXIT_CODE> <EXIT_STATUS> <SERVICE_RESULT>", then what the command
-# printed. The unit belongs to systemd and reads and writes files only: nothing
+# The answer's parts: state tells in lines "wait" while an earlier run goes on,
+# and "started"; result is "<EXIT_CODE> <EXIT_STATUS> <SERVICE_RESULT>"; stdout
+# and stderr are what the command printed. The unit belongs to systemd and reads and writes files only: nothing
 # of it hangs on this connection. This script itself ends by SIGPIPE at the next
 # "wait" when nobody listens any more, so a lost waiter starts nothing.
 set -u
@@ -29,6 +29,7 @@ set -- --quiet --collect --wait --unit="$unit" \
 : >"$dir/out"
 : >"$dir/err"
 n=0
+frame state
 while :; do
 	case $(systemctl is-active "$unit.service" 2>/dev/null) in
 	active | activating | deactivating | reloading)
@@ -52,4 +53,4 @@ while :; do
 	fi
 	sleep 0.1
 done
-echo "result $(cat "$dir/result")" && cat "$dir/out" && cat "$dir/err" >&2 && rm -rf -- "$dir"
+frame result && cat "$dir/result" && frame stdout && cat "$dir/out" && frame stderr && cat "$dir/err" && frame_end && rm -rf -- "$dir"

@@ -40,12 +40,12 @@ func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, er
 		return fail(fmt.Errorf("%s has not the size it had (%d bytes): fetch it again (%v)", from.Path, from.Size, err))
 	}
 	mode, owner := fmt.Sprintf("%04o", File{Mode: from.Mode}.mode()), quote(h.uploadOwner())
-	res, err := h.script(ctx, what, uploadScript+fmt.Sprintf("look %s %d %s %s %s\n",
+	there, err := h.script(ctx, what, uploadScript+fmt.Sprintf("frame there; look %s %d %s %s %s; frame_end\n",
 		quote(path), from.Size, quote(from.SHA256), mode, owner), nil, nil)
 	if err != nil {
 		return 0, err
 	}
-	answer := strings.Fields(string(res.Stdout))
+	answer := strings.Fields(there.Text("there"))
 	if len(answer) == 1 && answer[0] == "done" {
 		return 0, nil
 	}
@@ -63,7 +63,7 @@ func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, er
 	packed := pack(f, answer[0])
 	defer packed.Close()
 	sent := &counter{Reader: packed}
-	_, err = h.script(ctx, what, uploadScript+fmt.Sprintf("take %s %s %s %s %s %s\n",
+	_, err = h.script(ctx, what, uploadScript+fmt.Sprintf("frame taken; take %s %s %s %s %s %s; frame_end\n",
 		quote(path), fresh, quote(from.SHA256), mode, owner, answer[0]), sent, nil)
 	var exit *ExitError
 	switch {

@@ -49,7 +49,7 @@ func (h *sshHost) WriteFiles(ctx context.Context, files []File) ([]string, error
 	for i, f := range files {
 		contents[i] = bytes.NewReader(f.Content)
 	}
-	res, err := h.script(ctx, what, writeCalls(files, h.cfg.test.root), io.MultiReader(contents...), nil)
+	answer, err := h.script(ctx, what, writeCalls(files, h.cfg.test.root), io.MultiReader(contents...), nil)
 	var exit *ExitError
 	if errors.As(err, &exit) {
 		return nil, fmt.Errorf("%w%s", exit, hint(exit.Stderr))
@@ -57,7 +57,8 @@ func (h *sshHost) WriteFiles(ctx context.Context, files []File) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	kept := strings.Split(strings.TrimSuffix(string(res.Stdout), "\n"), "\n")
+	part, _ := answer.Part("kept")
+	kept := strings.Split(strings.TrimSuffix(string(part), "\n"), "\n")
 	if len(kept) != len(files) {
 		return nil, fmt.Errorf("%s: %s: the host answered for %d files, not %d", h.cfg.Name, what, len(kept), len(files))
 	}
@@ -89,6 +90,7 @@ func writeCalls(files []File, root string) string {
 		}
 		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.mode(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content), quote(f.Path))
 	}
+	b.WriteString("frame kept\n")
 	for _, p := range paths {
 		fmt.Fprintf(&b, "keep %s %s\n", quote(root+folders.Kept), quote(p))
 	}
@@ -96,7 +98,7 @@ func writeCalls(files []File, root string) string {
 	for _, f := range files {
 		fmt.Fprintf(&b, "place %04o %s %s\n", f.mode(), quote(f.owner()), quote(f.Path))
 	}
-	b.WriteString("all settle\n")
+	b.WriteString("all settle\nframe_end\n")
 	return b.String()
 }
 

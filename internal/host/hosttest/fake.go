@@ -87,6 +87,16 @@ func (f *Fake) Exit(code int, stderr string, prefix ...string) {
 	}, prefix...)
 }
 
+// Framed is what a script of host.Ask prints, given its stdin and its answer's
+// parts as name and payload in turn: for use in a Handler.
+func Framed(stdin []byte, parts ...string) (host.Result, error) {
+	f, ok := host.FramesOf(stdin)
+	if !ok {
+		return host.Result{}, fmt.Errorf("hosttest: %.40q is no script of host.Ask", stdin)
+	}
+	return host.Result{Stdout: f.Print(parts...)}, nil
+}
+
 // Put sets a file of mode 0644; with nothing recorded and nothing kept.
 func (f *Fake) Put(path, content string) {
 	f.mu.Lock()

@@ -47,6 +47,24 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+func TestScripts(t *testing.T) {
+	f := hosttest.New("cp1")
+	f.Handle(func(_ context.Context, _ host.Cmd, stdin []byte) (host.Result, error) {
+		return hosttest.Framed(stdin, "state", "active\n", "none", "")
+	}, "sh")
+	a, err := host.Ask(t.Context(), f, host.Script{What: "look", Text: "frame state; systemctl is-active etcd; frame none; frame_end"})
+	if err != nil || a.Text("state") != "active" || len(a.Names()) != 2 {
+		t.Errorf("%q, %v", a.Names(), err)
+	}
+	f.Reply("active\n", "sh")
+	if _, err := host.Ask(t.Context(), f, host.Script{What: "look"}); err == nil || !strings.Contains(err.Error(), "cp1: look: the answer is missing") {
+		t.Error(err)
+	}
+	if _, err := hosttest.Framed([]byte("echo")); err == nil {
+		t.Error("no script, yet an answer")
+	}
+}
+
 func TestFiles(t *testing.T) {
 	f, ctx := hosttest.New("cp1"), t.Context()
 	if _, err := f.ReadFile(ctx, "/none"); !errors.Is(err, fs.ErrNotExist) {

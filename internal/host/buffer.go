@@ -1,0 +1,76 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+)
+
+// How much of a command's output is read. A host that says more is broken, or
+// means to fill our memory.
+const (
+	maxStdout = 32 << 20
+	maxStderr = 1 << 20
+)
+
+// TooMuchError is an answer that was larger than what is read of one. The
+// command was ended, and nothing of the answer counts.
+type TooMuchError struct {
+	Host, What string
+	Most       int // bytes
+}
+
+func (e *TooMuchError) Error() string {
+	return fmt.Sprintf("%s: %s: answered with more than %d MiB, the most that is read of one answer; it was ended", e.Host, e.What, e.Most>>20)
+}
+
+// buffer collects output while others may look at it, up to a limit.
+type buffer struct {
+	most int           // bytes; 0: maxStdout
+	full chan struct{} // closed when more came; nil: nobody waits
+
+	mu   sync.Mutex
+	b    bytes.Buffer
+	over bool
+}
+
+// Write never fails: what is too much is dropped, and said by full.
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	most := b.most
+	if most == 0 {
+		most = maxStdout
+	}
+	room := most - b.b.Len()
+	b.b.Write(p[:min(room, len(p))])
+	if len(p) > room && !b.over {
+		b.over = true
+		if b.full != nil {
+			close(b.full)
+		}
+	}
+	return len(p), nil
+}
+
+// Bytes is a copy of what there is so far.
+func (b *buffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.b.Bytes())
+}
+
+func (b *buffer) isOver() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.over
+}
+
+// complaint is stderr: its beginning, and that there was more.
+func (b *buffer) complaint() []byte {
+	out := b.Bytes()
+	if b.isOver() {
+		out = append(out, fmt.Sprintf("\n(more than %d MiB; the rest was dropped)\n", b.most>>20)...)
+	}
+	return out
+}

@@ -1,0 +1,126 @@
+package host
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"sync"
+
+	"quorate.dev/quorate/internal/plain"
+)
+
+// ShellNoise says that a host's shell prints something of its own when a
+// command is run over SSH. It is skipped, but it can break other programs.
+type ShellNoise struct {
+	Host string
+	Text string // its beginning, fit for a terminal
+}
+
+func (n ShellNoise) String() string {
+	return fmt.Sprintf("%s: its shell prints something before or after each command (%q): let its .bashrc, profile and sshrc print nothing without a terminal", n.Host, n.Text)
+}
+
+// Noise is what the host's shell was found to print, in any command so far.
+func Noise(h Host) (ShellNoise, bool) {
+	if n, ok := h.(interface{ noise() (ShellNoise, bool) }); ok {
+		return n.noise()
+	}
+	return ShellNoise{}, false
+}
+
+// maxNoise is how much of it is remembered, in bytes.
+const maxNoise = 200
+
+// noted keeps the first noise of a host.
+type noted struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (n *noted) add(noise []byte) {
+	noise = bytes.TrimSpace(noise)
+	if len(noise) == 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.text == "" {
+		n.text = plain.Line(string(noise[:min(len(noise), maxNoise)]))
+	}
+}
+
+func (h *sshHost) hear(noise []byte) { h.heard.add(noise) }
+
+func (h *sshHost) noise() (ShellNoise, bool) {
+	h.heard.mu.Lock()
+	defer h.heard.mu.Unlock()
+	return ShellNoise{h.cfg.Name, h.heard.text}, h.heard.text != ""
+}
+
+// begin prints a mark on both outputs and becomes the command: what came
+// before was the login shell's. Root runs it, whoever logged in.
+const begin = `printf '%s\n' "$0"; printf '%s\n' "$0" >&2; exec "$@"`
+
+// marked is argv with a mark before its output.
+func marked(argv []string) (with []string, mark string) {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails
+	mark = "quorate-begin-" + hex.EncodeToString(b)
+	return append([]string{"sh", "-c", begin, mark}, argv...), mark
+}
+
+// maxWaiting is how much is read before the mark: then it will not come, or the
+// shell prints more than any shell should.
+const maxWaiting = 64 << 10
+
+// skipper passes on what comes after the mark.
+type skipper struct {
+	to   io.Writer
+	mark []byte // with its line break
+
+	mu      sync.Mutex
+	waiting []byte // came so far, before the mark
+	begun   bool
+}
+
+func newSkipper(to io.Writer, mark string) *skipper {
+	return &skipper{to: to, mark: []byte(mark + "\n")}
+}
+
+// Write takes all of p, unless the writer behind does not.
+func (s *skipper) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return s.to.Write(p)
+	}
+	s.waiting = append(s.waiting, p...)
+	at := bytes.Index(s.waiting, s.mark)
+	if at < 0 {
+		if n := len(s.waiting) - maxWaiting; n > 0 { // the mark may have begun in what stays
+			s.waiting = append(s.waiting[:0], s.waiting[n:]...)
+		}
+		return len(p), nil
+	}
+	rest := s.waiting[at+len(s.mark):]
+	s.begun, s.waiting = true, s.waiting[:at]
+	if len(rest) > 0 {
+		if _, err := s.to.Write(rest); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// end is called when nothing more comes: noise is what stood before the mark.
+// Without a mark the command did not run; what was printed then says why.
+func (s *skipper) end() (noise, instead []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return s.waiting, nil
+	}
+	return nil, s.waiting
+}
