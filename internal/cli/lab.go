@@ -38,9 +38,17 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	cmd.AddCommand(labUp(), labList(), labDown(), labSSH(&in), labExec(&in), labClean(),
 		labPower("power-on HOST", "Boot a host and wait until it can be logged in to", &in, (*lab.Lab).PowerOn),
 		labPower("reinstall HOST", "Give a host a fresh file system and a new SSH host key, and boot it", &in, (*lab.Lab).Reinstall),
-		labPower("cut HOST", "Drop all packets of a host", &in, (*lab.Lab).Cut),
-		labPower("mend HOST", "End a cut", &in, (*lab.Lab).Mend),
+		labPower("mend HOST", "End what cut and hang did to a host", &in, (*lab.Lab).Mend), labHang(&in),
 	)
+	var ports string
+	cut := labPower("cut HOST", "Drop all packets of a host, or those of some ports", &in, func(l *lab.Lab, ctx context.Context, host string) error {
+		if ports != "" {
+			return l.CutPorts(ctx, host, ports)
+		}
+		return l.Cut(ctx, host)
+	})
+	cut.Flags().StringVar(&ports, "ports", "", "only TCP packets from and to these ports, such as 2379-2380,6443")
+	cmd.AddCommand(cut)
 	var hard bool
 	off := labPower("power-off HOST", "Stop a host", &in, func(l *lab.Lab, ctx context.Context, host string) error {
 		return l.PowerOff(ctx, host, hard)
@@ -116,6 +124,9 @@ func labState(s lab.Status) string {
 	}
 	if s.Cut {
 		state += ", cut off"
+	}
+	if n := len(s.Ports); n > 0 {
+		state += fmt.Sprintf(", %d ports cut off from %d on", n, s.Ports[0])
 	}
 	return state
 }
@@ -206,6 +217,21 @@ func labPower(use, short string, in *string, do func(*lab.Lab, context.Context, 
 				return err
 			}
 			return do(l, cmd.Context(), host)
+		},
+	}
+}
+
+func labHang(in *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "hang HOST SERVICE", Example: "  quorate lab hang demo/cp1 etcd",
+		Short: "Stop the processes of a service without ending them (SIGSTOP)",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, host, err := labHost(*in, args[0])
+			if err != nil {
+				return err
+			}
+			return l.Hang(cmd.Context(), host, args[1])
 		},
 	}
 }

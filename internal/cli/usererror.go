@@ -61,6 +61,8 @@ func explain(cmd *cobra.Command, err error) userError {
 		e.next = "mend the cause, then " + again + "; what is done is not done again"
 	case errors.As(err, &notApproved):
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
+	case errors.As(err, &deferred) && !deferred.Unreached():
+		e.next = "solve what is named, then " + again
 	case errors.As(err, &deferred):
 		e.next = "bring these hosts back and " + again + ", or take them out of the file"
 	case errors.As(err, &blocked) && blocked.Plan.Have.QuorumLost():

@@ -110,7 +110,15 @@ func (d DeferredError) Error() string {
 			names = append(names, "  "+r.Err.Error())
 		}
 	}
+	if !d.Unreached() {
+		return "the cluster serves; what is left has to wait for this:\n" + strings.Join(names, "\n")
+	}
 	return "the cluster serves; what is left has to wait for hosts that do not answer:\n" + strings.Join(names, "\n")
+}
+
+// Unreached says that some of it waits for hosts that do not answer.
+func (d DeferredError) Unreached() bool {
+	return slices.ContainsFunc(d.Steps, func(r plan.Refused) bool { return errors.As(r.Err, new(plan.UnreachedError)) })
 }
 
 // NotApprovedError is a step that became riskier than what was agreed to.

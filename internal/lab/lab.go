@@ -66,7 +66,8 @@ type Host struct {
 type Status struct {
 	Host    Host
 	Running bool
-	Cut     bool // all its packets are dropped
+	Cut     bool  // all its packets are dropped
+	Ports   []int // from and to these, its TCP packets are
 }
 
 // stateRoot holds one folder for each lab. It must be on a file system that

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -65,8 +64,19 @@ table inet %[1]s {
 }
 table bridge %[1]s {
 	set cut { type ifname; }
-	chain from { type filter hook prerouting priority -300; policy accept; iifname @cut drop; }
-	chain to { type filter hook postrouting priority 300; policy accept; oifname @cut drop; }
+	set cutports { type ifname . inet_service; }
+	chain from {
+		type filter hook prerouting priority -300; policy accept;
+		iifname @cut drop
+		iifname . tcp dport @cutports drop
+		iifname . tcp sport @cutports drop
+	}
+	chain to {
+		type filter hook postrouting priority 300; policy accept;
+		oifname @cut drop
+		oifname . tcp dport @cutports drop
+		oifname . tcp sport @cutports drop
+	}
 }
 `, tableName(l.Name), bridgeName(l.Subnet), l.Gateway())
 }
@@ -127,58 +137,6 @@ func labTables(ctx context.Context) ([]nftTable, error) {
 		}
 	}
 	return tables, nil
-}
-
-// Cut drops all packets from and to a host until [Lab.Mend], also across its
-// reboots.
-func (l *Lab) Cut(ctx context.Context, host string) error { return l.setCut(ctx, "add", host) }
-
-// Mend undoes [Lab.Cut].
-func (l *Lab) Mend(ctx context.Context, host string) error { return l.setCut(ctx, "delete", host) }
-
-func (l *Lab) setCut(ctx context.Context, verb, host string) error {
-	if err := checkRoot(); err != nil {
-		return err
-	}
-	if _, err := l.Host(host); err != nil {
-		return err
-	}
-	held, err := labLock(ctx, l.Name, lockShared)
-	if err != nil {
-		return fmt.Errorf("lab %s: %w", l.Name, err)
-	}
-	defer held.release()
-	cut, err := l.cutLinks(ctx)
-	if err != nil {
-		return err
-	}
-	if slices.Contains(cut, linkName(l.Subnet, host)) == (verb == "add") {
-		return nil
-	}
-	_, err = run(ctx, nil, "nft", verb, "element", "bridge", tableName(l.Name), "cut", "{", strconv.Quote(linkName(l.Subnet, host)), "}")
-	if err != nil {
-		return fmt.Errorf("%s: change what is cut off: %w", host, err)
-	}
-	return nil
-}
-
-// cutLinks are the links of the hosts that are cut off.
-func (l *Lab) cutLinks(ctx context.Context) ([]string, error) {
-	out, err := run(ctx, nil, "nft", "-j", "list", "set", "bridge", tableName(l.Name), "cut")
-	if err != nil {
-		return nil, fmt.Errorf("lab %s: see what is cut off: %w", l.Name, err)
-	}
-	var list struct {
-		Nftables []struct{ Set struct{ Elem []string } }
-	}
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		return nil, fmt.Errorf("lab %s: read what is cut off: %w", l.Name, err)
-	}
-	var links []string
-	for _, item := range list.Nftables {
-		links = append(links, item.Set.Elem...)
-	}
-	return links, nil
 }
 
 // takenPrefixes are the networks this machine has addresses in or routes to.

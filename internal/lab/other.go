@@ -46,7 +46,13 @@ func (l *Lab) PowerOn(context.Context, string) error { return errNotLinux }
 // Cut drops all packets of a host; only on Linux.
 func (l *Lab) Cut(context.Context, string) error { return errNotLinux }
 
-// Mend undoes Cut; only on Linux.
+// CutPorts drops the packets of some of a host's ports; only on Linux.
+func (l *Lab) CutPorts(context.Context, string, string) error { return errNotLinux }
+
+// Hang stops the processes of a service; only on Linux.
+func (l *Lab) Hang(context.Context, string, string) error { return errNotLinux }
+
+// Mend undoes Cut, CutPorts and Hang; only on Linux.
 func (l *Lab) Mend(context.Context, string) error { return errNotLinux }
 
 // Exec runs a command on a host; only on Linux.

@@ -55,13 +55,14 @@ func (l *Lab) Running(host string) bool {
 
 // Status sees all hosts of the lab from outside.
 func (l *Lab) Status(ctx context.Context) ([]Status, error) {
-	cut, err := l.cutLinks(ctx)
+	cut, err := l.cuts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []Status
 	for _, h := range l.Hosts {
-		all = append(all, Status{h, l.Running(h.Name), slices.Contains(cut, linkName(l.Subnet, h.Name))})
+		off := cut[linkName(l.Subnet, h.Name)]
+		all = append(all, Status{h, l.Running(h.Name), off.all, off.ports})
 	}
 	return all, nil
 }
@@ -110,11 +111,11 @@ func (l *Lab) PowerOn(ctx context.Context, host string) error {
 	if err := l.boot(ctx, h); err != nil {
 		return fmt.Errorf("%s: power on: %w", host, err)
 	}
-	cut, err := l.cutLinks(ctx)
+	cut, err := l.cuts(ctx)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(cut, linkName(l.Subnet, host)) {
+	if off := cut[linkName(l.Subnet, host)]; off.all || slices.Contains(off.ports, 22) {
 		return nil
 	}
 	config, err := l.sshConfig()

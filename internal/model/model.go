@@ -137,6 +137,7 @@ type Host struct {
 	Ready       Known[bool]    // its API server's /readyz
 	EtcdServers Known[HostSet] // hosts whose etcd its API server uses
 	Backends    Known[HostSet] // hosts behind its front door
+	EtcdSilent  Known[HostSet] // hosts whose etcd does not answer it; asked only where something does not serve
 	Node        NodeState
 	Clean       Known[bool] // nothing of quorate is left on it
 	Departed    Known[bool] // the cluster remembers it as a host that left the file

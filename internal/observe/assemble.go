@@ -97,6 +97,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	if !f.KubeletEnd.IsZero() && !f.Kubelet {
 		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
+	h.EtcdSilent = model.Is(o.named(g, f.EtcdSilent))
 	h.EtcdServers, h.Backends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
 	if h.Runs(model.APIServer) {
 		h.EtcdServers = model.Is(o.named(g, f.EtcdServers))

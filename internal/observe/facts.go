@@ -62,6 +62,7 @@ type Facts struct {
 	EtcdLocal     bool // it serves what it has
 	EtcdDataLost  bool // it ends because its log is not the one that its peers know
 	Readyz        bool
+	EtcdSilent    []string // URLs of etcd that time out, asked from a host where something does not serve
 	EtcdServers   []string // etcd servers of the running API server
 	Backends      []string // API servers behind its front door
 	Lacks         []string // needed commands that are not there
@@ -121,6 +122,7 @@ func parse(out []byte, at layout.Layout) (Facts, error) {
 		}
 	}
 	f.Readyz = line("readyz") == "ok"
+	f.EtcdSilent = lines(frames["silent"])
 	f.EtcdServers, f.Backends = lines(frames["asks"]), lines(frames["backends"])
 	f.Images = lines(frames["images"])
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]

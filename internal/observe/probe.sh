@@ -1,6 +1,6 @@
 # Read-only. Prints what quorate must know of this host, in frames "@@ NAME".
 # By the host's layout ($AT_…, $PORT_…, $UNIT_…). $PATHS: files to digest; $PEMS: certificates to print, each with its key (CERT:KEY); $KEYS: shared keys to
-# print; $NEEDS: commands that must be there; $SYSCTLS.
+# print; $NEEDS: commands that must be there; $SYSCTLS; $ETCDS: etcd as others ask it.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 frame() { printf '\n@@ %s\n' "$1"; } # what came before may lack its last newline
 frame "os"; cat /etc/os-release 2>/dev/null
@@ -32,7 +32,12 @@ frame "links"; for f in $AT_BIN/* $AT_CNI_BIN/*; do [ -s "$f" ] && echo "$f $(re
 # @SERVICES@
 frame "etcd"
 # An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.
-if is_up $UNIT_ETCD; then echo "health $(curl -s -m 2 "http://127.0.0.1:$PORT_ETCD_METRICS/health?exclude=NOSPACE")"; echo "local $(curl -s -m 2 "http://127.0.0.1:$PORT_ETCD_METRICS/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT")"; fi
+serves=yes
+if is_up $UNIT_ETCD; then
+	H=$(curl -s -m 2 "http://127.0.0.1:$PORT_ETCD_METRICS/health?exclude=NOSPACE"); echo "health $H"
+	case $H in *'"health":"true"'*) ;; *) is_active $UNIT_ETCD && serves= ;; esac
+	echo "local $(curl -s -m 2 "http://127.0.0.1:$PORT_ETCD_METRICS/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT")"
+fi
 # After its health: one that has just come up has data by now.
 frame "bootstrapped"; [ -e $AT_BOOTSTRAPPED ] && echo yes
 frame "data"; [ -d $AT_ETCD_DATA/member ] && echo yes
@@ -43,7 +48,9 @@ frame "fence"; sed -n 's/.* saddr \([^ ]*\) .*/\1/p' $AT_FENCE 2>/dev/null
 # The member cannot go on from what it has: its log is not the one that its peers know.
 frame "lost"
 is_active $UNIT_ETCD || { [ -d $AT_ETCD_DATA/member ] && recent_log $UNIT_ETCD | grep -qF 'Was the raft log corrupted, truncated, or lost' && echo yes; }
-frame "readyz"; is_up $UNIT_API_SERVER && curl -sk -m 3 https://127.0.0.1:$PORT_API_SERVER/readyz
+frame "readyz"; is_up $UNIT_API_SERVER && { R=$(curl -sk -m 3 https://127.0.0.1:$PORT_API_SERVER/readyz); echo "$R"; [ "$R" = ok ] || ! is_active $UNIT_API_SERVER || serves=; }
+# What was ready once and does not serve may wait for an etcd that is silent (curl: 28 is a time-out; who refuses is not).
+frame "silent"; [ -n "$serves" ] || { for u in $ETCDS; do { curl -sk -m 2 -o /dev/null $u/; [ $? -ne 28 ] || echo "$u"; } & done; wait; }
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0,' '\n\n' | sed 's/^--etcd-servers=//'
 frame "backends"; sed -n "s/^ *server \([^ ;{]*:$PORT_API_SERVER\).*/\1/p" $AT_FRONT_DOOR_CONFIG 2>/dev/null
 frame "needs"; for n in $NEEDS; do case $n in /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done

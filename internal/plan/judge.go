@@ -42,7 +42,7 @@ func (j *judge) risk(s Step) Risk {
 	id := s.About().Host
 	h := j.c.Hosts[id]
 	if j.c.IsCritical(id) {
-		if !j.vital(id, h, s.Effect) && !j.vital(id, h, s.Interim) {
+		if len(j.blind(s)) == 0 && !j.vital(id, h, s.Effect) && !j.vital(id, h, s.Interim) {
 			return Safe
 		}
 		r, _ := j.verdict([]Step{s})
@@ -100,6 +100,9 @@ func (j *judge) verdict(steps []Step) (Risk, []string) {
 	}
 	during, after := health(Step.Interim), health(Step.Effect)
 	r1, says1 := j.compare(during, own, "while this runs")
+	if says := j.blind(steps...); r1 == Safe && len(says) > 0 {
+		r1, says1 = Exposed, says
+	}
 	if n := longest(steps); r1 == Outage && n > 0 {
 		for i := range says1 {
 			says1[i] += fmt.Sprintf(" (for about %d s)", n)
@@ -110,6 +113,29 @@ func (j *judge) verdict(steps []Step) (Risk, []string) {
 		return r2, says2
 	}
 	return r1, says1
+}
+
+// blind says what of the control plane is stopped that runs while nothing serves:
+// what it does then cannot be seen, and it may be what was about to serve again.
+func (j *judge) blind(steps ...Step) (says []string) {
+	if j.before.Etcd && j.before.API {
+		return nil
+	}
+	for _, s := range steps {
+		id := s.About().Host
+		for _, v := range []model.Component{model.Etcd, model.APIServer} {
+			was := j.c.Hosts[id]
+			if !was.Runs(v) || v == model.Etcd && j.before.Etcd {
+				continue
+			}
+			j.c.Try(s.Interim, func() {
+				if h := j.c.Hosts[id]; h.Components[v].Running.Is("") {
+					says = append(says, fmt.Sprintf("EXPOSED: nothing serves, and %s on %s runs: its restart may end what is about to serve again", v, id))
+				}
+			}, id)
+		}
+	}
+	return says
 }
 
 // longest is how long the slowest of some steps is typically away, in seconds;

@@ -72,6 +72,16 @@ func (e UnreachedError) Error() string {
 	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
 }
 
+// CauseError is the need of a step that would heal nothing: what it is for fails
+// because of something on another host, or between hosts. The rest of the plan
+// may go on without it.
+type CauseError struct {
+	Host model.HostID // where the cause lies
+	What string       // the cause, and what to do about it
+}
+
+func (e CauseError) Error() string { return fmt.Sprintf("%s: %s", e.Host, e.What) }
+
 // OperatorError is a need that no waiting meets: a person must act, and until then
 // nothing is started.
 type OperatorError struct{ Err error }
@@ -193,13 +203,22 @@ func propose(c *model.Cluster, want model.Cluster, rules []Rule) (ready []Step, 
 
 // sort tells what only waits for a host from what stops the plan: going on
 // without a host is right as long as a served control plane comes out of it.
-// What is refused for another step's sake waits with it.
+// What is refused for another step's sake waits with it; what only follows from a
+// cause that was named is not told.
 func (p *Plan) sort(end model.Cluster, refused []Refused) {
 	var unreached UnreachedError
 	var firm OperatorError
+	var cause CauseError
+	if slices.ContainsFunc(refused, func(r Refused) bool { return errors.As(r.Err, &cause) }) {
+		refused = slices.DeleteFunc(refused, func(r Refused) bool {
+			return !errors.As(r.Err, &cause) && !errors.As(r.Err, &unreached) && !errors.As(r.Err, &firm)
+		})
+	}
 	health := end.Health()
 	serves := health.Etcd && health.API || len(refused) > 0 && len(end.Critical()) == 0
-	waits := serves && slices.ContainsFunc(refused, func(r Refused) bool { return errors.As(r.Err, &unreached) })
+	waits := serves && slices.ContainsFunc(refused, func(r Refused) bool {
+		return errors.As(r.Err, &unreached) || errors.As(r.Err, &cause)
+	})
 	for _, r := range refused {
 		if waits && !errors.As(r.Err, &firm) {
 			p.Deferred = append(p.Deferred, r)
@@ -212,7 +231,7 @@ func (p *Plan) sort(end model.Cluster, refused []Refused) {
 		switch {
 		case errors.As(r.Err, &firm):
 			return 0
-		case errors.As(r.Err, &unreached):
+		case errors.As(r.Err, &unreached), errors.As(r.Err, &cause):
 			return 1
 		}
 		return 2

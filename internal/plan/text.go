@@ -30,7 +30,11 @@ func (p Plan) Text() string {
 		st.write(&b)
 	}
 	section(&b, "Blocked: nothing is started until this is solved", p.Blocked)
-	section(&b, "Deferred: this waits, the rest goes on; bring the host back and apply again, or take it out of the file", p.Deferred)
+	deferred := "Deferred: this waits, the rest goes on"
+	if slices.ContainsFunc(p.Deferred, func(r Refused) bool { return errors.As(r.Err, new(UnreachedError)) }) {
+		deferred += "; bring the host back and apply again, or take it out of the file"
+	}
+	section(&b, deferred, p.Deferred)
 	b.WriteString(p.Summary() + "\n")
 	return b.String()
 }
@@ -150,6 +154,10 @@ func section(b *strings.Builder, title string, refused []Refused) {
 		var u UnreachedError
 		if errors.As(r.Err, &u) {
 			reason, host = u.Error(), u.Host
+		}
+		var cause CauseError
+		if errors.As(r.Err, &cause) {
+			reason, host = cause.What, cause.Host
 		}
 		what := r.Step.Title
 		if host != r.Step.Host {

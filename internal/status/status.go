@@ -167,6 +167,9 @@ func (s *Status) health(c model.Cluster) {
 		s.Tolerance = "nothing to lose yet"
 		return
 	}
+	for _, cause := range c.Silences() {
+		s.problem("%s: %s", cause.Host, cause)
+	}
 	if !h.Etcd {
 		s.problem("etcd has no quorum: nothing can be written")
 	}

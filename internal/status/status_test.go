@@ -68,6 +68,17 @@ func TestText(t *testing.T) {
 			is("cp2", model.Kubelet, "v1.35.2")
 			is("w1", model.Kubelet, "")
 		},
+		"silent-etcd": func(o *observe.Observation) {
+			o.API = observe.APIView{Err: errors.New("no API server answers")}
+			for id, silent := range map[model.HostID]model.HostSet{"cp1": model.SetOf[model.HostID]("cp3"), "cp2": model.SetOf[model.HostID]("cp3"), "cp3": model.SetOf[model.HostID]("cp1", "cp2")} {
+				f := o.Facts[id]
+				f.Readyz = false
+				o.Facts[id] = f
+				o.Have.Edit(id, func(h *model.Host) {
+					h.Ready, h.EtcdSilent, h.Etcd.Healthy = model.Is(false), model.Is(silent), model.Is(id != "cp3")
+				})
+			}
+		},
 		"no-quorum": func(o *observe.Observation) {
 			lose(o, "cp1")
 			lose(o, "cp2")

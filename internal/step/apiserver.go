@@ -26,6 +26,9 @@ var apiServer = traits{
 }
 
 func (s Run) apiReady(c model.Cluster, h model.Host) error {
+	if err := s.silenced(c, h, model.APIServer, h.Ready.Is(true)); err != nil {
+		return err
+	}
 	if !c.Quorum("") {
 		return errors.New("etcd has no quorum yet")
 	}

@@ -42,6 +42,9 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 		return fmt.Errorf("could not see whether it has etcd data: %s", h.Etcd.Data.Why())
 	}
 	member := h.Etcd.Member
+	if err := s.silenced(c, h, model.Etcd, h.Etcd.Healthy.Is(true)); err != nil {
+		return err
+	}
 	switch {
 	case h.Etcd.DataLost:
 		return errors.New("its log is lost in part, so that it cannot go on from its data")

@@ -66,6 +66,10 @@ var scenes = []scene{
 	{name: "superseded", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"recovered cp1"}, risk: plan.Exposed},
 	{name: "superseded-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"recovered cp1", "dead cp3"}, risk: plan.Exposed},
 	{name: "superseded-and-left", made: "cp1 cp2 cp3|w1", file: "cp1 cp4|w1", then: []string{"recovered cp1"}, risk: plan.Exposed},
+	{name: "silent-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"silent cp1 cp3", "silent cp2 cp3", "silent cp3 cp1 cp2", "unhealthy cp3", "loops cp1 kube-scheduler"}},
+	{name: "silent-etcd-one-serves", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"silent cp1 cp3", "silent cp3 cp1 cp2", "unhealthy cp3"}},
+	{name: "hanging-etcd", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"silent cp1 cp3", "silent cp2 cp3", "silent cp3 cp3", "unhealthy cp3"}},
+	{name: "restart-while-nothing-serves", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"silent cp1", "silent cp2", "silent cp3", "running cp1 kube-apiserver", "running cp2 kube-apiserver", "running cp3 kube-apiserver"}, risk: plan.Exposed},
 	{name: "version-changed", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3 cp4|w1", then: []string{"version cp1", "version cp2", "version cp3", "version w1"}},
 	{name: "version-changed-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"version cp1", "version cp2", "version cp3", "version w1", "dead cp3"}},
 	{name: "version-of-installed-only", file: "cp1|", then: []string{"programs cp1"}},
@@ -139,6 +143,18 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		unit(func(_ *model.Host, u *model.ComponentState) { u.Disk = model.Is("changed") })
 	case "running":
 		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("older") })
+	case "silent": // its API server does not serve, and etcd of others does not answer it
+		edit(func(h *model.Host) {
+			var set model.HostSet
+			for _, o := range words[2:] {
+				set = set.With(model.HostID(o))
+			}
+			h.EtcdSilent, h.Ready = model.Is(set), model.Is(false)
+		})
+	case "unhealthy": // etcd runs there, and does not serve
+		edit(func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
+	case "loops":
+		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("").Because("ends again and again") })
 	case "version": // the file says 1.35.2 and etcd 3.6.6 now
 		for v := range model.NumComponents {
 			edit(func(h *model.Host) {

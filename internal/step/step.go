@@ -67,6 +67,24 @@ func notYet(c model.Cluster, id model.HostID, what string) error {
 	return errors.New(what)
 }
 
+// silenced: what runs as it should, and does not serve because etcd's packets are
+// lost on the way, is not healed by a restart.
+func (o on) silenced(c model.Cluster, h model.Host, v model.Component, serves bool) error {
+	is, want := h.Components[v], o.Want.Components[v]
+	if serves || !h.Runs(v) || !model.Same(is.Disk, want.Disk) || !model.Same(is.Running, want.Running) {
+		return nil
+	}
+	s, found := c.Silenced(o.ID)
+	if !found {
+		return nil
+	}
+	todo := "let etcd's ports through between these hosts (a firewall, the network), then apply again"
+	if s.Hangs {
+		todo = "see what holds it up there (its log, the disk), or restart it by hand, then apply again"
+	}
+	return plan.CauseError{Host: s.Host, What: fmt.Sprintf("%s; %s", s, todo)}
+}
+
 // prepared is the need of everything that runs on a host.
 func (o on) prepared(c model.Cluster) error {
 	if err := o.reach(c); err != nil {
