@@ -17,7 +17,7 @@ var apiServer = traits{
 	},
 	wrong: func(have *model.Host) string {
 		if have.Ready.Is(false) {
-			return "runs, but does not serve"
+			return "runs, but does not serve (no restart)"
 		}
 		return ""
 	},

@@ -21,7 +21,7 @@ var etcdMember = traits{
 	stays:   true,
 	ready:   Run.etcdReady,
 	fits:    func(have, _ *model.Host) bool { return have.Etcd.Healthy.Is(true) },
-	wrong:   func(*model.Host) string { return "runs, but does not serve" },
+	wrong:   func(*model.Host) string { return "runs, but does not serve (no restart)" },
 	runs: func(h, _ *model.Host) {
 		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy = model.Is(true), model.Is(true), model.Is(true)
 		if !h.Etcd.Member.Is(model.Learner) {
