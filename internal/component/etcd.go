@@ -48,15 +48,15 @@ func Etcd(c EtcdConfig) workload.Service {
 }
 
 // etcdOfHost is the member of a host. Its state is always "existing": only the
-// step of a cluster's birth overrides that, in a file that does not outlive a
+// step that bootstraps a cluster overrides that, in a file that does not outlive a
 // reboot, so that a member that lost its data never comes up as a new, empty
 // cluster.
 func etcdOfHost(ctx Context) (workload.Service, error) {
 	return Etcd(EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}), nil
 }
 
-// EtcdInitialEnv is what etcd reads only at a member's birth, when its data folder
-// is empty. It is kept true so that nobody is misled by a stale member list.
+// EtcdInitialEnv is what etcd reads only while a member's data folder is empty.
+// It is kept true so that nobody is misled by a stale member list.
 func EtcdInitialEnv(c EtcdConfig) string {
 	var urls []string
 	for _, m := range c.Members {
@@ -72,7 +72,7 @@ func EtcdInitialEnv(c EtcdConfig) string {
 // etcdUnit is the unit file. A member whose data is gone does not start: its
 // peers would take it for the one it was, which may have voted for what it does
 // not know any more; and a lone founder would found a second, empty cluster. Only
-// a birth that quorate has prepared begins without data. Hardening: etcd writes only its data folder and
+// a bootstrap that quorate has prepared begins without data. Hardening: etcd writes only its data folder and
 // needs no capability, for as root it owns all that it reads. No negative OOM
 // score: where CAP_SYS_RESOURCE is missing (containers) the start would fail.
 func etcdUnit(c EtcdConfig) string {

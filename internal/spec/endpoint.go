@@ -1,26 +1,29 @@
 package spec
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
 )
 
 // usedPorts are the ports that the cluster itself listens on.
-var usedPorts = map[int]string{
-	2379:  "etcd",
-	2380:  "etcd",
-	2381:  "etcd",
-	6443:  "kube-apiserver",
-	8081:  "the load balancer's status page",
-	10248: "the kubelet",
-	10249: "kube-proxy",
-	10250: "the kubelet",
-	10256: "kube-proxy",
-	10257: "kube-controller-manager",
-	10259: "kube-scheduler",
-}
+var usedPorts = func() map[int]string {
+	names := map[model.Component]string{model.FrontDoor: "the load balancer's status page", model.Kubelet: "the kubelet"}
+	out := map[int]string{}
+	for _, c := range model.Components() {
+		for _, port := range layout.Systemd().Ports(c) {
+			if n, err := strconv.Atoi(port); err == nil {
+				out[n] = cmp.Or(names[c], c.String())
+			}
+		}
+	}
+	return out
+}()
 
 // judgeEndpoint checks controlPlaneEndpoint and the certificates' other names.
 func judgeEndpoint(r *report, c *Cluster) {

@@ -29,7 +29,7 @@ const stampMark = "@QUORATE_CONFIG@"
 type File struct {
 	host.File
 	// Cold files are kept true on disk, but a change of one is no reason to
-	// restart the service (etcd's --initial-cluster is read only at birth).
+	// restart the service (etcd's --initial-cluster is read only by an empty member).
 	Cold bool
 }
 
