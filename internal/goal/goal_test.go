@@ -81,8 +81,8 @@ func TestVersions(t *testing.T) {
 			t.Errorf("another etcd: the stamp of %s changes: %t", v, changed)
 		}
 	}
-	if now.Binaries == was.Binaries || !now.Components[model.Etcd].Version.Is("3.6.9") || !now.Components[model.Kubelet].Version.Is("v1.36.3") || !now.Components[model.FrontDoor].Version.Is("") {
-		t.Errorf("etcd %v, kubelet %v, front door %v", now.Components[model.Etcd].Version, now.Components[model.Kubelet].Version, now.Components[model.FrontDoor].Version)
+	if now.Binaries == was.Binaries || now.Components[model.Etcd].Version != "3.6.9" || now.Components[model.Kubelet].Version != "v1.36.3" || now.Components[model.FrontDoor].Version != "" {
+		t.Errorf("etcd %q, kubelet %q, front door %q", now.Components[model.Etcd].Version, now.Components[model.Kubelet].Version, now.Components[model.FrontDoor].Version)
 	}
 }
 

@@ -133,6 +133,30 @@ func TestLabLife(t *testing.T) {
 	if !reachable(w1) {
 		t.Error("w1 is mended and cannot be reached")
 	}
+
+	if err := l.CutPorts(t.Context(), "w1", "22,2379-2380"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := l.Status(t.Context()); reachable(w1) || err != nil || !slices.ContainsFunc(all, func(s Status) bool { return s.Host.Name == "w1" && slices.Equal(s.Ports, []int{22, 2379, 2380}) }) {
+		t.Errorf("port 22 of w1 is cut off, and can be reached or is not told: %+v, %v", all, err)
+	}
+	output(t, l, "cp1", "ping", "-c", "1", "-W", "5", w1.Address.String())
+	if err := l.Hang(t.Context(), "w1", "nosuch"); err == nil || !strings.Contains(err.Error(), "does not run there") {
+		t.Errorf("a service that does not run hangs: %v", err)
+	}
+	if err := l.Hang(t.Context(), "w1", "ssh"); err != nil {
+		t.Fatal(err)
+	}
+	const state = "sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' /proc/$(systemctl show -p MainPID --value ssh)/status"
+	if got := output(t, l, "w1", "sh", "-c", state); got != "T" {
+		t.Errorf("sshd hangs and is in state %q", got)
+	}
+	if err := l.Mend(t.Context(), "w1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := output(t, l, "w1", "sh", "-c", state); got != "S" || !reachable(w1) {
+		t.Errorf("sshd goes on and is in state %q", got)
+	}
 	output(t, l, "cp1", toW1...)
 
 	for _, hard := range []bool{true, false} {

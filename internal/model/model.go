@@ -64,7 +64,9 @@ func Components() []Component {
 type ComponentState struct {
 	Disk    Known[string] // digest of unit and files on the disk
 	Running Known[string] // digest of what the running process has read
-	Version Known[string] // of the program that runs, or of the unit while it does not; "": none that quorate brings
+	// Version of the program that runs, or of the definition while it does not;
+	// "": nobody tells, or it is none that quorate brings.
+	Version string
 }
 
 // Keys says which of the cluster's keys a host holds, as a relation to the

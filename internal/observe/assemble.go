@@ -111,7 +111,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 // service compares what lies on the disk and what runs with what is wanted.
 func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Services[v]
-	out := model.ComponentState{Disk: model.Is(""), Running: model.Is(""), Version: model.Is(u.Version)}
+	out := model.ComponentState{Disk: model.Is(""), Running: model.Is(""), Version: u.Version}
 	if want != nil {
 		sums, any := map[string]string{}, false
 		for _, file := range want.Rendered() {

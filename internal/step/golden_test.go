@@ -166,8 +166,8 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 				case v == model.Etcd:
 					is, shall = "3.6.8", "3.6.6"
 				}
-				h.Components[v].Version = model.Is(is)
-				to.Components[v].Version, to.Components[v].Running = model.Is(shall), model.Is(shall)
+				h.Components[v].Version = is
+				to.Components[v].Version, to.Components[v].Running = shall, model.Is(shall)
 				to.Binaries = model.Is("other")
 				w.Put(id, to)
 			})

@@ -13,9 +13,8 @@ import (
 func changedVersions(have, want *model.Host) string {
 	var from, to []string
 	for _, v := range model.Components() {
-		is, ok := have.Components[v].Version.Get()
-		shall, named := want.Components[v].Version.Get()
-		if !ok || !named || is == "" || shall == "" || is == shall {
+		is, shall := have.Components[v].Version, want.Components[v].Version
+		if is == "" || shall == "" || is == shall {
 			continue
 		}
 		if f := product(v) + " " + is; !slices.Contains(from, f) {
