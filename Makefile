@@ -39,7 +39,7 @@ demo-down: ## take the demo away with all that it added to this machine
 test: setup artifacts ## lint, unit tests, tests on lab hosts; all set-up included
 	@hack/test.sh $(QUORATE)
 
-test-all: setup artifacts ## make test with the race detector, more interruptions, and the planner fuzzed for a minute
+test-all: setup artifacts ## make test with the race detector, more interruptions, and a minute of each fuzz target
 	@RACE=1 FUZZ=60s LONG=1 hack/test.sh $(QUORATE)
 
 soak: setup artifacts ## change, break and heal a lab cluster at random for MINUTES=30, killing quorate and hosts; SEED=N repeats

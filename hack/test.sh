@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lint, unit tests, then the tests that boot lab hosts. RACE=1 adds the race
-# detector to the unit tests, LONG=1 interrupts more often, FUZZ=60s fuzzes the planner,
+# detector to the unit tests, LONG=1 interrupts more often, FUZZ=60s fuzzes each target,
 # PHASES="lint unit" leaves out the rest.
 set -euo pipefail
 quorate=${1:?usage: test.sh QUORATE}
@@ -28,8 +28,11 @@ unit() {
 	go test ${RACE:+-race} -json -timeout "$unit_limit" ./... | "$tmp/testsum" -label "unit tests"
 }
 
+# fuzz runs every fuzz target for the same time.
 fuzz() {
-	go test -run '^$' -fuzz '^FuzzPlan$' -fuzztime "$FUZZ" ./internal/step
+	grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal | while IFS=: read -r file name; do
+		go test -run '^$' -fuzz "^${name#func }\$" -fuzztime "$FUZZ" -fuzzminimizetime 5s "./$(dirname "$file")" || return
+	done
 }
 
 # on_labs runs the tests that boot hosts, one package at a time: they share the
@@ -51,7 +54,7 @@ on_host() {
 "$quorate" lab clean
 phase lint lint hack/lint.sh
 phase unit "unit tests" unit
-[ -z "${FUZZ:-}" ] || phase fuzz "fuzzing the planner" fuzz
+[ -z "${FUZZ:-}" ] || phase fuzz "fuzzing" fuzz
 phase host "tests on a host" on_host
 scenarios=(./internal/lab)
 compgen -G 'test/e2e/*_test.go' >/dev/null && scenarios+=(./test/e2e)
