@@ -38,6 +38,8 @@ var osPaths = []string{
 var (
 	anyPath = regexp.MustCompile(`(?:^|[^\w.$)}*])(/(?:etc|var|run|opt|usr|srv|s?bin|lib(?:64)?|proc|sys|dev|tmp)(?:/[\w.@%+-]+)+)\b`)
 	anyUnit = unitNames()
+	// variable is how a script names what a layout gives.
+	variable = regexp.MustCompile(`\b(?:AT|PORT|UNIT)_[A-Z_]+\b`)
 )
 
 // unitNames finds units of components: by their whole name, and those that are
@@ -57,14 +59,14 @@ func unitNames() *regexp.Regexp {
 // Where a component lies and what its unit is called is said in layout alone, so
 // that a cluster which has it elsewhere needs another value and no other code.
 func TestOnlyLayoutKnowsWhereThingsLie(t *testing.T) {
-	seen := 0
+	seen, at := 0, layout.Systemd()
 	for _, root := range []string{".", "../cmd"} {
 		err := filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
-			at := filepath.ToSlash(filepath.Join("internal", p))
-			if e.IsDir() && (slices.Contains(knowPaths, at) || e.Name() == "testdata") {
+			in := filepath.ToSlash(filepath.Join("internal", p))
+			if e.IsDir() && (slices.Contains(knowPaths, in) || e.Name() == "testdata") {
 				return filepath.SkipDir
 			}
 			var texts map[string]string
@@ -76,8 +78,13 @@ func TestOnlyLayoutKnowsWhereThingsLie(t *testing.T) {
 			}
 			for where, text := range texts {
 				seen++
+				for _, name := range variable.FindAllString(text, -1) {
+					if !strings.Contains("\n"+at.Script("$"+name), "\n"+name+"=") {
+						t.Errorf("%s:%s uses $%s, which no layout gives", in, where, name)
+					}
+				}
 				for _, bad := range located(text) {
-					t.Errorf("%s:%s says %q; take it from layout.Layout (scripts: from the variables of Layout.Shell)", at, where, bad)
+					t.Errorf("%s:%s says %q; take it from layout.Layout (scripts: from the variables of Layout.Script)", in, where, bad)
 				}
 			}
 			return err

@@ -30,7 +30,7 @@ var snapshotText string
 // a verb and the verb's own.
 func SnapshotScript(at layout.Layout) string {
 	client := at.PKI.Leaf(pki.EtcdHealthcheckClient)
-	return at.Shell() + "CERT='" + client.Cert + "' KEY='" + client.Key + "'\n" + snapshotText
+	return at.Script("CERT='" + client.Cert + "' KEY='" + client.Key + "'\n" + snapshotText)
 }
 
 // Snapshot is a snapshot of etcd as a file on a host.

@@ -36,7 +36,7 @@ type DiskData struct {
 // log is brought here and read: 64 MiB at most, most of it zeros or text.
 func SurveyDisk(ctx context.Context, h host.Host, at layout.Layout) (DiskData, error) {
 	wrap := func(err error) error { return fmt.Errorf("%s: look at etcd's data: %w", h.Name(), err) }
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(at.Shell() + surveyScript)})
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(at.Script(surveyScript))})
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}

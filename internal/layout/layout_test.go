@@ -55,9 +55,9 @@ func TestValidateChecksEveryField(t *testing.T) {
 	}
 }
 
-func TestShellAssigns(t *testing.T) {
+func TestScriptAssigns(t *testing.T) {
 	l := layout.Systemd()
-	out, err := exec.Command("sh", "-euc", l.Shell()+`echo "$AT_ETCD_DATA $UNIT_FRONT_DOOR $PORT_API_SERVER $AT_FOREIGN"`).CombinedOutput()
+	out, err := exec.Command("sh", "-euc", l.Script(`echo "$AT_ETCD_DATA $UNIT_FRONT_DOOR ${PORT_API_SERVER} $AT_FOREIGN"`)).CombinedOutput()
 	if want := l.Etcd.Data + " " + l.Unit(model.FrontDoor) + " " + l.APIServer.Port + " " + strings.Join(l.Foreign, " ") + "\n"; err != nil || string(out) != want {
 		t.Errorf("%v: %s; want %s", err, out, want)
 	}

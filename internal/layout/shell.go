@@ -9,14 +9,16 @@ import (
 	"quorate.dev/quorate/internal/model"
 )
 
-// Shell is the layout as assignments of a POSIX shell, one a line, for the
-// scripts that run on hosts: AT_… are paths, PORT_… ports, UNIT_… unit names.
-func (l Layout) Shell() string {
+// Script is the text of a POSIX shell script, after assignments of the layout's
+// variables that it names: AT_… are paths, PORT_… ports, UNIT_… unit names.
+func (l Layout) Script(text string) string {
 	var b strings.Builder
 	for _, v := range l.vars() {
-		b.WriteString(v.name + "='" + v.value + "'\n")
+		if strings.Contains(text, v.name) {
+			b.WriteString(v.name + "='" + v.value + "'\n")
+		}
 	}
-	return b.String()
+	return b.String() + text
 }
 
 type variable struct{ name, value string }

@@ -23,7 +23,7 @@ var probeText string
 
 // script is the probe with what package workload looks at.
 func script(at layout.Layout) string {
-	return strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at)), 1)
+	return at.Script(strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at)), 1))
 }
 
 // probeTimeout bounds one look at one host; a host that takes longer is not
@@ -35,7 +35,7 @@ func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Fact
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	start := time.Now()
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(g.Layout.Shell() + preamble(g, id) + script(g.Layout)), Secret: true})
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(preamble(g, id) + script(g.Layout)), Secret: true})
 	if err != nil {
 		return Facts{Err: err, Took: time.Since(start)}
 	}

@@ -26,7 +26,7 @@ func cleanScript(at layout.Layout) string {
 	for _, argv := range component.PodNetworkLeftovers() {
 		fmt.Fprintf(&b, "%s 2>/dev/null\n", strings.Join(argv, " "))
 	}
-	return at.Shell() + strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1)
+	return at.Script(strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1))
 }
 
 // Swept is what is left of quorate on a host that was cleaned.

@@ -321,14 +321,14 @@ func (s SetAside) Do(ctx context.Context, e Env) error {
 	for _, v := range stale(e.Have.Hosts[s.ID]) {
 		units = append(units, at.Service(v))
 	}
-	kept, err := sh(ctx, e, "set-aside", at.Shell()+`for u; do
+	kept, err := sh(ctx, e, "set-aside", at.Script(`for u; do
 	# Its etcd is gone: it would try for a minute to end in good order.
 	if [ "$u" = "$UNIT_API_SERVER.service" ]; then systemctl kill -s KILL "$u" || true; fi
 done
 systemctl stop "$@"
 k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)$AT_ETCD_DATA; mkdir -p -m 700 "$k"
 [ -e $AT_ETCD_DATA/member ] && mv $AT_ETCD_DATA/member "$k/"
-install -D -m 0644 /dev/null $AT_BOOTSTRAPPED; echo "$k"`, units...)
+install -D -m 0644 /dev/null $AT_BOOTSTRAPPED; echo "$k"`), units...)
 	if err != nil {
 		return err
 	}

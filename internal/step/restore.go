@@ -27,9 +27,9 @@ const bump = 1_000_000_000
 // connection is lost, and who repeats it waits for its end.
 func restoring(ctx context.Context, h host.Host, at layout.Layout, unit, doing string, args ...string) (string, error) {
 	client, server, peer := at.PKI.Leaf(pki.EtcdHealthcheckClient), at.PKI.Leaf(pki.EtcdServer), at.PKI.Leaf(pki.EtcdPeer)
-	script := at.Shell() + fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
+	script := at.Script(fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
 		client.Cert, client.Key, server.Cert, server.Key, peer.Cert, peer.Key) +
-		strings.Replace(restoreText, "@RECORD@", etcd.RecordSuperseded(at.Own.Superseded), 1)
+		strings.Replace(restoreText, "@RECORD@", etcd.RecordSuperseded(at.Own.Superseded), 1))
 	res, err := h.Run(ctx, host.Cmd{Args: append([]string{"sh", "-s", "--"}, args...), Stdin: strings.NewReader(script), Unit: unit})
 	var exit *host.ExitError
 	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
