@@ -83,7 +83,7 @@ func (e *Engine) PlanRecovered(ob *observe.Observation, at model.HostID) (plan.P
 			}
 			h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 			if h.Up() {
-				h.EtcdServers = model.Is(model.HostSet{})
+				h.EtcdVia = model.Is(model.Way{})
 			}
 			if h.Roles.Node() { // as the data will say, as far as one can see
 				up := h.Runs(model.Kubelet) || !h.Up()

@@ -92,8 +92,8 @@ func TestWant(t *testing.T) {
 	if !cp.Keys.Is(model.SharedKeys) || !w.Keys.Is(model.PublicKeys) {
 		t.Error("CA keys belong on control planes, and nowhere else")
 	}
-	if all := model.SetOf[model.HostID]("cp1", "cp2", "cp3"); !cp.EtcdServers.Is(all) || !w.Backends.Is(all) {
-		t.Errorf("asks %v, backends %v", cp.EtcdServers, w.Backends)
+	if all := model.SetOf[model.HostID]("cp1", "cp2", "cp3"); !cp.EtcdVia.Is(model.Way{Kind: model.EachDirectly, Backends: all}) || !w.Backends.Is(all) {
+		t.Errorf("asks %v, backends %v", cp.EtcdVia, w.Backends)
 	}
 	if w.Components[model.Etcd].Disk.Known() || w.Components[model.APIServer].Disk.Known() || !w.Components[model.Kubelet].Disk.Known() {
 		t.Error("a worker runs a kubelet and no part of the control plane")

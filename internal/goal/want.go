@@ -25,14 +25,18 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	if h.Node.ControlPlane {
 		m.Roles |= model.ControlPlane
 		m.Keys = model.Is(model.SharedKeys)
-		m.EtcdServers, m.Ready = model.Is(set(ctx.EtcdMembers)), model.Is(true)
+		m.EtcdVia, m.Ready = model.Is(model.Way{Kind: model.EachDirectly, Backends: set(ctx.EtcdMembers)}), model.Is(true)
 	}
 	if h.Node.Etcd {
 		m.Roles |= model.EtcdHost
 		m.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 	}
 	if m.Roles.Node() {
-		m.Backends = model.Is(set(ctx.APIServers))
+		m.Backends, m.EtcdBackends = model.Is(set(ctx.APIServers)), model.Is(model.HostSet{})
+		m.Via = model.Is(model.Way{Kind: model.LocalBalancer})
+		if h.Node.ControlPlane {
+			m.Via = model.Is(model.Way{Kind: model.OwnServer})
+		}
 		m.Node = model.NodeState{Registered: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}
 		if g.Bridged() {
 			m.Node.Ready = model.Is(true)

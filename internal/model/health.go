@@ -14,23 +14,33 @@ type Health struct {
 // part is what a critical host does for the cluster's health.
 type part struct {
 	id    HostID
+	up    bool // it answers: what it carries works
 	votes bool // counts in etcd's quorum
 	etcd  bool // its etcd serves
 	voter bool // as a voter
-	api   bool // its API server answers, given one of the etcds that it asks
-	asks  HostSet
+	api   bool // its API server answers, given one of the etcds that its way leads to
+	way   Way  // of its API server to etcd
 }
 
 // part of a host. One of whose membership nothing is known counts in the
 // quorum, and counts as down, once it may have joined.
 func (h *Host) part(id HostID) part {
 	m, known := h.Etcd.Member.Get()
-	p := part{id: id, asks: h.EtcdServers.Or(HostSet{})}
+	p := part{id: id, up: h.Up(), way: h.etcdWay()}
 	p.votes = known && m != NoMember && m != Learner || !known && h.Roles.Has(EtcdHost)
 	p.etcd = h.Up() && h.runs(Etcd) && h.Etcd.Healthy.Is(true)
 	p.voter = p.etcd && m == Voter
 	p.api = h.Up() && h.runs(APIServer) && h.Ready.Is(true)
 	return p
+}
+
+// served says that an API server's way leads to an etcd that serves it, were
+// the host dead lost. A balancer uses voters only.
+func (c Cluster) served(p *part, parts []part, dead HostID) bool {
+	return c.carried(p.way, dead) && slices.ContainsFunc(parts, func(e part) bool {
+		uses := e.voter || e.etcd && p.way.Kind == EachDirectly
+		return uses && e.id != dead && p.way.Backends.Has(e.id)
+	})
 }
 
 // parts looks at the critical hosts once.
@@ -57,16 +67,13 @@ func quorum(parts []part, dead HostID) bool {
 }
 
 // serving are the hosts whose API servers answer, were dead lost.
-func serving(parts []part, dead HostID) []HostID {
+func (c Cluster) serving(parts []part, dead HostID) []HostID {
 	if !quorum(parts, dead) {
 		return nil
 	}
 	var out []HostID
 	for i := range parts {
-		p := &parts[i]
-		if p.api && p.id != dead && slices.ContainsFunc(parts, func(e part) bool {
-			return e.etcd && e.id != dead && p.asks.Has(e.id)
-		}) {
+		if p := &parts[i]; p.api && p.id != dead && c.served(p, parts, dead) {
 			out = append(out, p.id)
 		}
 	}
@@ -113,42 +120,33 @@ func (c Cluster) SilentMembers() (ids []HostID) {
 }
 
 // Serving are the hosts whose API servers answer.
-func (c Cluster) Serving() []HostID { return serving(c.parts(), "") }
+func (c Cluster) Serving() []HostID { return c.serving(c.parts(), "") }
 
-// Strands says that the host is a running worker node that reaches none of
-// those API servers.
-func (h *Host) Strands(serving []HostID) bool {
-	return h.client() && !h.reaches(serving)
-}
-
-// client says that the host depends on the API servers of others.
-func (h *Host) client() bool {
-	return h.Roles.Has(Worker) && !h.Roles.Has(ControlPlane) && h.Up() && h.runs(Kubelet)
-}
-
-func (h *Host) reaches(serving []HostID) bool {
-	if !h.runs(FrontDoor) {
-		return false
-	}
-	return h.Backends.Or(HostSet{}).Any(serving)
+// Strands says that a host is a running node that depends on others' API
+// servers, and reaches none of those that serve.
+func (c Cluster) Strands(id HostID, serving []HostID) bool {
+	h := c.Hosts[id]
+	return h.client() && !c.reaches(id, h.apiWay(), serving, "")
 }
 
 // Health judges the cluster as it stands.
 func (c Cluster) Health() Health {
 	parts := c.parts()
-	up := serving(parts, "")
+	up := c.serving(parts, "")
 	h := Health{Etcd: quorum(parts, ""), API: len(up) > 0}
-	doors := map[HostSet]Host{} // of the workers not stranded, by set of backends: most share one
-	lone := map[HostID]Host{}   // of those, who are critical themselves
+	shared := map[Way]bool{} // of the clients not stranded: most share one
+	lone := map[HostID]Way{} // of those, who are critical themselves
 	for id, w := range c.Hosts {
-		switch {
-		case !w.client():
-		case !w.reaches(up):
+		if !w.client() {
+			continue
+		}
+		switch way := w.apiWay(); {
+		case !c.reaches(id, way, up, ""):
 			h.Stranded = append(h.Stranded, id)
 		case c.IsCritical(id):
-			lone[id] = w
+			lone[id] = way
 		default:
-			doors[w.Backends.Or(HostSet{})] = w
+			shared[way] = true
 		}
 	}
 	slices.Sort(h.Stranded)
@@ -157,13 +155,13 @@ func (c Cluster) Health() Health {
 	}
 	for i := range parts {
 		d := parts[i].id
-		after := serving(parts, d)
+		after := c.serving(parts, d)
 		fatal := h.Etcd && !quorum(parts, d) || h.API && len(after) == 0
-		for _, w := range doors {
-			fatal = fatal || !w.reaches(after)
+		for way := range shared {
+			fatal = fatal || !c.reaches("", way, after, d)
 		}
-		for id, w := range lone {
-			fatal = fatal || id != d && !w.reaches(after)
+		for id, way := range lone {
+			fatal = fatal || id != d && !c.reaches(id, way, after, d)
 		}
 		if fatal {
 			h.Fatal = append(h.Fatal, d)
@@ -176,11 +174,9 @@ func (c Cluster) Health() Health {
 // rest of the cluster feels nothing.
 type Vital struct {
 	part
-	client, door bool
-	backends     HostSet
+	client bool
+	way    Way
 }
 
 // Vital is what the cluster's health depends on of this host.
-func (h *Host) Vital() Vital {
-	return Vital{part: h.part(""), client: h.client(), door: h.runs(FrontDoor), backends: h.Backends.Or(HostSet{})}
-}
+func (h *Host) Vital() Vital { return Vital{h.part(""), h.client(), h.apiWay()} }

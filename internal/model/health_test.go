@@ -53,7 +53,7 @@ func cluster(words string) model.Cluster {
 	for i, word := range strings.Fields(words) {
 		h := member(word)
 		if h.Up() {
-			h.EtcdServers = model.Is(model.SetOf(ids...))
+			h.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(ids...)})
 		}
 		c.Put(ids[i], h)
 	}
@@ -158,9 +158,17 @@ func TestBorn(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	worker := func(backends ...model.HostID) model.Host {
-		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Backends: model.Is(model.SetOf(backends...))}
+		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Via: model.Is(model.Way{Kind: model.LocalBalancer}), Backends: model.Is(model.SetOf(backends...))}
 		h.Components[model.Kubelet].Running, h.Components[model.FrontDoor].Running = model.Is("k"), model.Is("n")
 		return h
+	}
+	const fixed, shared = model.FixedServer, model.SharedBalancer
+	only := func(change func(*model.Host)) func(*model.Cluster) { // one worker, whose way is changed
+		return func(c *model.Cluster) {
+			w := worker()
+			change(&w)
+			c.Put("w", w)
+		}
 	}
 	for name, at := range map[string]struct {
 		words    string
@@ -190,9 +198,30 @@ func TestHealth(t *testing.T) {
 		"API servers of their own etcd":   {"up up up", func(c *model.Cluster) { ownOnly(c) }, true, "", ""},
 		"own etcd of the only API server": {"up up up", func(c *model.Cluster) { ownOnly(c); notReady(c, "a", "b") }, true, "", "c"},
 		"own etcd down":                   {"up up down", func(c *model.Cluster) { ownOnly(c); notReady(c, "a", "b") }, false, "", "ab"},
+		"one fixed server":                {"up up up", only(via(fixed, "a")), true, "", "a"},
+		"the fixed server is down":        {"up up up", func(c *model.Cluster) { notReady(c, "a"); only(via(fixed, "a"))(c) }, true, "w", ""},
+		"one fixed server is all":         {"up", only(via(fixed, "a")), true, "", "a"},
+		"shared, elsewhere":               {"up up up", only(via(shared, "a", "b", "c")), true, "", ""},
+		"shared, on one host":             {"up up up", only(carried("x")), true, "", "x"},
+		"shared, on two hosts":            {"up up up", only(carried("x", "y")), true, "", ""},
+		"shared, on two, one lost":        {"up up up", only(carried("x", "z")), true, "", "x"},
+		"shared, its host is lost":        {"up up up", only(carried("z")), true, "w", ""},
+		"shared, on a control plane":      {"up up up", only(carried("b")), true, "", "b"},
+		"a way of which nothing is known": {"up up up", only(func(w *model.Host) { w.Via = model.Known[model.Way]{} }), true, "w", ""},
+		"control planes by a shared one":  {"up up up", func(c *model.Cluster) { nodes(c, carried("x"), "a", "b", "c") }, true, "", "x"},
+		"control planes by their own":     {"up up up", func(c *model.Cluster) { nodes(c, via(model.OwnServer), "a", "b", "c") }, true, "", ""},
+		"a control plane by another":      {"up up up", func(c *model.Cluster) { nodes(c, via(fixed, "a"), "b") }, true, "", "a"},
+		"etcd by a balancer":              {"down up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); notReady(c, "b", "c") }, true, "", "abc"},
+		"it goes on with any backend":     {"up up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); notReady(c, "b", "c") }, true, "", "a"},
+		"behind it is one, of another":    {"up up up", func(c *model.Cluster) { balanced(c, "b"); notReady(c, "b", "c") }, true, "", "ab"},
+		"behind it is a learner":          {"up up learner", func(c *model.Cluster) { balanced(c, "c") }, false, "", "ab"},
+		"etcd's balancer is down":         {"up up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); noDoor(c, "a", "b") }, true, "", "c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster(at.words)
+			for _, id := range []model.HostID{"x", "y"} {
+				c.Put(id, model.Host{Reached: model.Is(true)})
+			}
 			if at.change != nil {
 				at.change(&c)
 			}
@@ -218,6 +247,42 @@ func notReady(c *model.Cluster, ids ...model.HostID) {
 
 func ownOnly(c *model.Cluster) {
 	for _, id := range c.IDs() {
-		c.Edit(id, func(h *model.Host) { h.EtcdServers = model.Is(model.SetOf(id)) })
+		c.Edit(id, func(h *model.Host) {
+			h.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(id)})
+		})
+	}
+}
+
+func via(kind model.WayKind, to ...model.HostID) func(*model.Host) {
+	return func(h *model.Host) { h.Via = model.Is(model.Way{Kind: kind, Backends: model.SetOf(to...)}) }
+}
+
+// carried is the way by a shared balancer on some hosts: x and y are up, z is not.
+func carried(on ...model.HostID) func(*model.Host) {
+	return func(h *model.Host) {
+		h.Via = model.Is(model.Way{Kind: model.SharedBalancer, Backends: model.SetOf[model.HostID]("a", "b", "c"), Carriers: model.SetOf(on...)})
+	}
+}
+
+// nodes makes running nodes of control planes.
+func nodes(c *model.Cluster, way func(*model.Host), ids ...model.HostID) {
+	for _, id := range ids {
+		c.Edit(id, func(h *model.Host) { h.Components[model.Kubelet].Running = model.Is("k"); way(h) })
+	}
+}
+
+// balanced leads all API servers to etcd through their own balancers.
+func balanced(c *model.Cluster, members ...model.HostID) {
+	for _, id := range c.IDs() {
+		c.Edit(id, func(h *model.Host) {
+			h.EtcdVia, h.EtcdBackends = model.Is(model.Way{Kind: model.LocalBalancer}), model.Is(model.SetOf(members...))
+			h.Components[model.FrontDoor].Running = model.Is("n")
+		})
+	}
+}
+
+func noDoor(c *model.Cluster, ids ...model.HostID) {
+	for _, id := range ids {
+		c.Edit(id, func(h *model.Host) { h.Components[model.FrontDoor].Running = model.Is("") })
 	}
 }

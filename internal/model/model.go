@@ -126,23 +126,25 @@ type Host struct {
 	Address string // internal address
 	PodCIDR string
 
-	Reached     Known[bool]        // it answered
-	Obstacle    Known[string]      // what forbids to touch it; "" is nothing
-	Packages    Known[Set[string]] // those missing, by the command that they bring
-	System      Known[Installed]   // OS settings
-	Binaries    Known[string]      // digest of the installed set
-	Images      Known[Set[string]] // the wanted images that are there
-	Keys        Known[Keys]
-	Certs       Known[Installed] // leaf certificates, by what they must be
-	Components  [NumComponents]ComponentState
-	Etcd        EtcdState
-	Ready       Known[bool]    // its API server's /readyz
-	EtcdServers Known[HostSet] // hosts whose etcd its API server uses
-	Backends    Known[HostSet] // hosts behind its front door
-	EtcdSilent  Known[HostSet] // hosts whose etcd does not answer it; asked only where something does not serve
-	Node        NodeState
-	Clean       Known[bool] // nothing of quorate is left on it
-	Departed    Known[bool] // the cluster remembers it as a host that left the file
+	Reached      Known[bool]        // it answered
+	Obstacle     Known[string]      // what forbids to touch it; "" is nothing
+	Packages     Known[Set[string]] // those missing, by the command that they bring
+	System       Known[Installed]   // OS settings
+	Binaries     Known[string]      // digest of the installed set
+	Images       Known[Set[string]] // the wanted images that are there
+	Keys         Known[Keys]
+	Certs        Known[Installed] // leaf certificates, by what they must be
+	Components   [NumComponents]ComponentState
+	Etcd         EtcdState
+	Ready        Known[bool]    // its API server's /readyz
+	Via          Known[Way]     // how its kubelet reaches API servers; NoWay while that does not run
+	EtcdVia      Known[Way]     // how its API server reaches etcd; NoWay while that does not run
+	Backends     Known[HostSet] // API servers behind its front door
+	EtcdBackends Known[HostSet] // etcd members behind its front door
+	EtcdSilent   Known[HostSet] // hosts whose etcd does not answer it; asked only where something does not serve
+	Node         NodeState
+	Clean        Known[bool] // nothing of quorate is left on it
+	Departed     Known[bool] // the cluster remembers it as a host that left the file
 }
 
 // Cluster is all that matters about a control plane, as a value.
@@ -168,8 +170,18 @@ func New(name string) Cluster {
 // Put adds or replaces a host.
 func (c *Cluster) Put(id HostID, h Host) {
 	c.Hosts[id] = h
-	vital := h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Components[APIServer].Running.Not("")
-	if i, found := slices.BinarySearch(c.critical, id); vital && !found {
+	if h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Components[APIServer].Running.Not("") {
+		c.addCritical(id)
+	}
+	for _, w := range [...]Way{h.Via.Or(Way{}), h.EtcdVia.Or(Way{})} {
+		for _, carrier := range w.Carriers.List() {
+			c.addCritical(carrier)
+		}
+	}
+}
+
+func (c *Cluster) addCritical(id HostID) {
+	if i, found := slices.BinarySearch(c.critical, id); !found {
 		// Never in place: clones share it.
 		c.critical = slices.Concat(c.critical[:i], []HostID{id}, c.critical[i:])
 	}

@@ -3,12 +3,15 @@ package model
 import (
 	"slices"
 	"strings"
+	"unique"
 )
 
 // Set is a set of names, comparable with ==. The zero value is empty. No name
 // holds a comma.
 type Set[T ~string] struct {
-	joined string // sorted, so that equal sets are equal values
+	// joined is sorted, so that equal sets are equal values; one word long, for
+	// plans copy hosts by the thousand. Its zero value is the empty set.
+	joined unique.Handle[string]
 }
 
 // HostSet is a set of hosts.
@@ -16,6 +19,9 @@ type HostSet = Set[HostID]
 
 // SetOf makes a set; a name that stands twice counts once.
 func SetOf[T ~string](members ...T) Set[T] {
+	if len(members) == 0 {
+		return Set[T]{}
+	}
 	sorted := slices.Clone(members)
 	slices.Sort(sorted)
 	var b strings.Builder
@@ -25,12 +31,22 @@ func SetOf[T ~string](members ...T) Set[T] {
 		}
 		b.WriteString(string(m))
 	}
-	return Set[T]{b.String()}
+	if b.Len() == 0 {
+		return Set[T]{} // the empty name alone is no name
+	}
+	return Set[T]{unique.Make(b.String())}
+}
+
+func (s Set[T]) text() string {
+	if s.IsEmpty() {
+		return ""
+	}
+	return s.joined.Value()
 }
 
 // Has says whether the set holds a name.
 func (s Set[T]) Has(name T) bool {
-	for rest := s.joined; rest != ""; {
+	for rest := s.text(); rest != ""; {
 		var first string
 		if first, rest, _ = strings.Cut(rest, ","); first == string(name) {
 			return true
@@ -43,15 +59,15 @@ func (s Set[T]) Has(name T) bool {
 func (s Set[T]) Any(names []T) bool { return slices.ContainsFunc(names, s.Has) }
 
 // IsEmpty says that it holds none.
-func (s Set[T]) IsEmpty() bool { return s.joined == "" }
+func (s Set[T]) IsEmpty() bool { return s == Set[T]{} }
 
 // List returns the names, sorted.
 func (s Set[T]) List() []T {
-	if s.joined == "" {
+	if s.IsEmpty() {
 		return nil
 	}
 	var out []T
-	for name := range strings.SplitSeq(s.joined, ",") {
+	for name := range strings.SplitSeq(s.text(), ",") {
 		out = append(out, T(name))
 	}
 	return out
@@ -64,4 +80,4 @@ func (s Set[T]) With(names ...T) Set[T] { return SetOf(append(s.List(), names...
 func (s Set[T]) Without(other Set[T]) Set[T] { return SetOf(slices.DeleteFunc(s.List(), other.Has)...) }
 
 // String is the set for people.
-func (s Set[T]) String() string { return strings.ReplaceAll(s.joined, ",", ", ") }
+func (s Set[T]) String() string { return strings.ReplaceAll(s.text(), ",", ", ") }

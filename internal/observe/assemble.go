@@ -98,13 +98,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
 	h.EtcdSilent = model.Is(o.named(g, f.EtcdSilent))
-	h.EtcdServers, h.Backends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
-	if h.Runs(model.APIServer) {
-		h.EtcdServers = model.Is(o.named(g, f.EtcdServers))
-	}
-	if h.Runs(model.FrontDoor) {
-		h.Backends = model.Is(o.named(g, f.Backends))
-	}
+	o.ways(h, g, id, f)
 	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
 }
 

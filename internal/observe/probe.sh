@@ -53,6 +53,12 @@ frame "readyz"; is_up $UNIT_API_SERVER && { R=$(curl -sk -m 3 https://127.0.0.1:
 frame "silent"; [ -n "$serves" ] || { for u in $ETCDS; do { curl -sk -m 2 -o /dev/null $u/; [ $? -ne 28 ] || echo "$u"; } & done; wait; }
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0,' '\n\n' | sed 's/^--etcd-servers=//'
 frame "backends"; sed -n "s/^ *server \([^ ;{]*:$PORT_API_SERVER\).*/\1/p" $AT_FRONT_DOOR_CONFIG 2>/dev/null
+# The kubelet's way to the API: by its file, what the name there means here, and where its connections lead.
+S=$(sed -n 's/^ *server: *//p' $AT_KUBELET_CONF 2>/dev/null | head -n 1)
+frame "server"; echo "$S"
+S=${S#*://}; S=${S%%/*}
+frame "resolved"; case $S in *[a-z]*) timeout 2 getent ahosts "${S%:*}" 2>/dev/null | cut -d' ' -f1 | sort -u ;; esac
+frame "peers"; [ -n "$S" ] && is_up $UNIT_KUBELET && ss -Htnp state established "( dport = :${S##*:} )" 2>/dev/null | grep -F '"kubelet"'
 frame "needs"; for n in $NEEDS; do case $n in /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done
 frame "sysctls"; for k in $SYSCTLS; do echo "$k=$(sysctl -n "$k" 2>/dev/null)"; done
 frame "images"; is_up $UNIT_CONTAINERD && $AT_BIN/ctr -n k8s.io images ls -q 2>/dev/null

@@ -48,10 +48,9 @@ func (j *judge) risk(s Step) Risk {
 		r, _ := j.verdict([]Step{s})
 		return r
 	}
-	cut := false
+	cut, strands := false, j.c.Strands(id, j.serving)
 	j.c.Try(s.Effect, func() {
-		after := j.c.Hosts[id]
-		cut = after.Strands(j.serving) && !h.Strands(j.serving) && h.Runs(model.Kubelet)
+		cut = j.c.Strands(id, j.serving) && !strands && h.Runs(model.Kubelet)
 	}, id)
 	if cut {
 		return Outage

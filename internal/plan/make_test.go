@@ -45,7 +45,7 @@ func rule(steps ...plan.Step) []plan.Rule {
 func three() model.Cluster {
 	c := model.New("t")
 	for _, id := range []model.HostID{"a", "b", "c"} {
-		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), EtcdServers: model.Is(model.SetOf[model.HostID]("a", "b", "c"))}
+		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), EtcdVia: model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf[model.HostID]("a", "b", "c")})}
 		h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 		h.Components[model.Etcd].Running, h.Components[model.APIServer].Running = model.Is("e"), model.Is("a")
 		c.Put(id, h)

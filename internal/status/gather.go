@@ -82,7 +82,7 @@ func (s *Status) api(ob *observe.Observation) {
 	for _, id := range ob.Have.IDs() {
 		h, f := ob.Have.Hosts[id], ob.Facts[id]
 		if h.Roles.Has(model.ControlPlane) || h.Runs(model.APIServer) {
-			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: ids(h.EtcdServers)}
+			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: ids(model.Is(h.EtcdServers()))}
 			switch {
 			case f.Err != nil:
 				a.Why = "could not be asked"

@@ -3,6 +3,7 @@ package step
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/internal/model"
 )
@@ -13,7 +14,7 @@ var apiServer = traits{
 	vital:   true,
 	ready:   Run.apiReady,
 	fits: func(have, want *model.Host) bool {
-		return have.Ready.Is(true) && model.Same(have.EtcdServers, want.EtcdServers)
+		return have.Ready.Is(true) && model.Same(have.EtcdVia, want.EtcdVia)
 	},
 	wrong: func(have *model.Host) string {
 		if have.Ready.Is(false) {
@@ -21,7 +22,7 @@ var apiServer = traits{
 		}
 		return ""
 	},
-	runs:    func(h, want *model.Host) { h.EtcdServers, h.Ready = want.EtcdServers, model.Is(true) },
+	runs:    func(h, want *model.Host) { h.EtcdVia, h.Ready = want.EtcdVia, model.Is(true) },
 	stopped: func(h *model.Host) { h.Ready = model.Is(false) },
 }
 
@@ -36,15 +37,42 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 	if err := s.keptOut(c); err != nil && !running {
 		return err
 	}
-	for _, id := range s.Want.EtcdServers.Or(model.HostSet{}).List() {
+	way := s.Want.EtcdVia.Or(model.Way{})
+	if way.Kind != model.EachDirectly {
+		return balancedReady(c, h, way)
+	}
+	uses := h.EtcdServers()
+	for _, id := range way.Backends.List() {
 		e := c.Hosts[id]
 		if m, known := e.Etcd.Member.Get(); e.Up() && known && (m == model.Learner || m == model.NoMember) {
 			// A learner refuses requests, and the etcd client goes on asking it.
 			return fmt.Errorf("the etcd member of %s has no vote yet", id)
 		}
-		if running && !h.EtcdServers.Or(model.HostSet{}).Has(id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
+		if running && !uses.Has(id) && !(e.Etcd.Member.Is(model.Voter) && e.Etcd.Healthy.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the etcd member of %s is not a healthy voter yet", id))
 		}
 	}
 	return nil
+}
+
+// balancedReady: through a balancer an API server may start as soon as that
+// leads to one voter that serves. Which of the others may be used yet is the
+// balancer's business.
+func balancedReady(c model.Cluster, h model.Host, way model.Way) error {
+	members := way.Backends
+	if way.Kind == model.LocalBalancer {
+		if !h.Runs(model.FrontDoor) {
+			return errors.New("the balancer that leads it to etcd does not run yet")
+		}
+		members = h.EtcdBackends.Or(model.HostSet{})
+	}
+	if !slices.ContainsFunc(members.List(), func(id model.HostID) bool { return votes(c.Hosts[id]) }) {
+		return fmt.Errorf("its way to etcd leads to no voter that serves (%s)", members)
+	}
+	return nil
+}
+
+// votes says that the host's etcd is a voter that serves.
+func votes(h model.Host) bool {
+	return h.Up() && h.Etcd.Member.Is(model.Voter) && h.Etcd.Healthy.Is(true)
 }

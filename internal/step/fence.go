@@ -96,7 +96,7 @@ func harmless(c model.Cluster, id model.HostID) bool {
 		return c.Hosts[id].Up() && (e.Data.Is(false) || e.Member.Is(model.Voter) || e.Member.Is(model.Learner))
 	}
 	h := c.Hosts[id]
-	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(h.EtcdServers.Or(model.HostSet{}).List(), func(e model.HostID) bool { return !clear(e) }))
+	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(h.EtcdServers().List(), func(e model.HostID) bool { return !clear(e) }))
 }
 
 // keptOut says whose etcd does not let a host in.

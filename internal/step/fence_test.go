@@ -13,7 +13,7 @@ func TestHarmless(t *testing.T) {
 		h := model.Host{Reached: model.Is(true)}
 		h.Etcd = model.EtcdState{Data: model.Is(data), Member: model.Is(m)}
 		if len(asks) > 0 {
-			h.Components[model.APIServer].Running, h.EtcdServers = model.Is("a"), model.Is(model.SetOf(asks...))
+			h.Components[model.APIServer].Running, h.EtcdVia = model.Is("a"), model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(asks...)})
 		}
 		c.Put(id, h)
 	}

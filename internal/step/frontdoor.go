@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/internal/model"
 )
@@ -11,8 +12,10 @@ var frontDoor = traits{
 	uncertified: true,
 	reloads:     true,
 	ready:       Run.doorReady,
-	fits:        func(have, want *model.Host) bool { return model.Same(have.Backends, want.Backends) },
-	runs:        func(h, want *model.Host) { h.Backends = want.Backends },
+	fits: func(have, want *model.Host) bool {
+		return model.Same(have.Backends, want.Backends) && model.Same(have.EtcdBackends, want.EtcdBackends)
+	},
+	runs: func(h, want *model.Host) { h.Backends, h.EtcdBackends = want.Backends, want.EtcdBackends },
 }
 
 // doorReady: who already has a working front door gets a new backend only once
@@ -33,11 +36,24 @@ func (s Run) doorReady(c model.Cluster, h model.Host) error {
 		if !has.Has(id) && !(b.Up() && b.Ready.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
-		for _, e := range b.EtcdServers.Or(model.HostSet{}).List() {
-			if loses && !c.Hosts[e].Roles.Has(model.EtcdHost) {
+		for _, e := range b.EtcdServers().List() {
+			if loses && b.EtcdVia.Or(model.Way{}).Kind == model.EachDirectly && !c.Hosts[e].Roles.Has(model.EtcdHost) {
 				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
 			}
 		}
+	}
+	return s.membersReady(c, h)
+}
+
+// membersReady: a balancer that leads an API server to etcd keeps a voter that
+// serves. A member that is no voter yet may stand behind it: it is not used.
+func (s Run) membersReady(c model.Cluster, h model.Host) error {
+	if h.EtcdVia.Or(model.Way{}).Kind != model.LocalBalancer || !c.Quorum("") {
+		return nil
+	}
+	members := s.Want.EtcdBackends.Or(model.HostSet{})
+	if !slices.ContainsFunc(members.List(), func(id model.HostID) bool { return votes(c.Hosts[id]) }) {
+		return fmt.Errorf("none of the etcd members that it shall lead to is a voter that serves (%s)", members)
 	}
 	return nil
 }

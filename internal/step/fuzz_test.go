@@ -52,7 +52,8 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			Packages: one(r, model.Set[string]{}, model.Set[string]{}, model.SetOf("nginx")), System: one(r, no, model.Installed{Digest: "x", Valid: true}, want.System.Or(no)), Binaries: one(r, "", want.Binaries.Or("")),
 			Images: one(r, model.Set[string]{}, want.Images.Or(model.Set[string]{})), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
 			Certs: one(r, no, model.Installed{Digest: want.Certs.Or(no).Digest}, want.Certs.Or(no)), Ready: one(r, true, true, false), Clean: one(r, false), Departed: one(r, true, false),
-			EtcdServers: one(r, some(), want.EtcdServers.Or(model.HostSet{})), Backends: one(r, some(), want.Backends.Or(model.HostSet{})),
+			EtcdVia: one(r, model.Way{Kind: model.EachDirectly, Backends: some()}, want.EtcdVia.Or(model.Way{})), Backends: one(r, some(), want.Backends.Or(model.HostSet{})),
+			Via: want.Via, EtcdBackends: want.EtcdBackends,
 			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Configured: one(r, true, false), Drained: one(r, true, false)}}
 		h.Etcd = model.EtcdState{Data: one(r, true, false), Bootstrapped: one(r, true, false), Healthy: one(r, true, true, false),
 			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}

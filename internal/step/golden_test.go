@@ -213,7 +213,7 @@ func recovered(c *model.Cluster, on model.HostID) {
 			h.Backends = model.Is(model.SetOf(on))
 			led := []model.Component{model.FrontDoor}
 			if id == on {
-				h.EtcdServers = model.Is(model.SetOf(on))
+				h.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(on)})
 				led = append(led, model.APIServer)
 			}
 			for _, v := range led {

@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,8 +23,9 @@ var kubelet = traits{
 		}
 		return "runs, but is not registered"
 	},
-	runs: func(h, _ *model.Host) { h.Node.Registered = model.Is(true) },
-	once: Run.bootstrapKubeconfig,
+	runs:    func(h, want *model.Host) { h.Node.Registered, h.Via = model.Is(true), want.Via },
+	stopped: func(h *model.Host) { h.Via = model.Is(model.Way{}) },
+	once:    Run.bootstrapKubeconfig,
 }
 
 // nodeReady is what the agents of a node need.
@@ -41,13 +43,19 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 	if !c.Addons["rbac"].Known() || c.Addons["rbac"].Is(model.Installed{}) {
 		return errors.New("the API does not know yet what a joining node may do")
 	}
-	if s.Want.Roles.Has(model.ControlPlane) {
+	way := s.Want.Via.Or(model.Way{})
+	switch {
+	case way.Kind == model.OwnServer:
 		if !slices.Contains(serving, s.ID) {
 			return errors.New("its own API server does not answer yet")
 		}
-	} else if !h.Runs(model.FrontDoor) {
+	case way.Kind != model.LocalBalancer:
+		if !way.Backends.Any(serving) {
+			return fmt.Errorf("no API server that it shall reach answers (%s)", way)
+		}
+	case !h.Runs(model.FrontDoor):
 		return errors.New("its front door does not run yet")
-	} else if !h.Backends.Or(model.HostSet{}).Any(serving) {
+	case !h.Backends.Or(model.HostSet{}).Any(serving):
 		return errors.New("its front door leads to no API server that answers")
 	}
 	return nil

@@ -21,7 +21,7 @@ func stays(h model.Host) bool {
 // that leaves.
 func (o on) unused(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && h.EtcdServers.Or(model.HostSet{}).Has(o.ID) {
+		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && h.EtcdServers().Has(o.ID) {
 			return fmt.Errorf("the API server of %s still uses its etcd", id)
 		}
 	}
@@ -71,7 +71,8 @@ func (s Stop) Effect(c *model.Cluster) {
 				h.Components[v].Running = model.Is("")
 			}
 		}
-		h.Ready, h.EtcdServers, h.Backends = model.Is(false), model.Is(model.HostSet{}), model.Is(model.HostSet{})
+		h.Ready, h.Via, h.EtcdVia = model.Is(false), model.Is(model.Way{}), model.Is(model.Way{})
+		h.Backends, h.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
 	})
 }
 
@@ -132,7 +133,7 @@ func bare(h model.Host) model.Host {
 	b := model.Host{Roles: h.Roles, Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
 		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys), Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), EtcdServers: model.Is(model.HostSet{}), Backends: model.Is(model.HostSet{}),
+		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{}),
 		Node: noNode, Clean: model.Is(true), Departed: h.Departed}
 	for v := range b.Components {
 		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}

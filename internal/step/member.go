@@ -195,7 +195,7 @@ func stopStale(h *model.Host) {
 		h.Components[v].Running = model.Is("")
 	}
 	if len(services) > 0 {
-		h.Ready, h.EtcdServers = model.Is(false), model.Is(model.HostSet{})
+		h.Ready, h.EtcdVia = model.Is(false), model.Is(model.Way{})
 	}
 }
 

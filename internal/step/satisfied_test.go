@@ -37,10 +37,10 @@ func missing(c, want model.Cluster) string {
 		}
 		differs("etcd", w.Etcd == model.EtcdState{} && !h.Etcd.Member.Not(model.NoMember) || h.Etcd == w.Etcd)
 		if w.Roles.Has(model.ControlPlane) {
-			differs("API server", h.Ready.Is(true) && model.Same(h.EtcdServers, w.EtcdServers))
+			differs("API server", h.Ready.Is(true) && model.Same(h.EtcdVia, w.EtcdVia))
 		}
 		if w.Roles.Node() {
-			differs("front door", model.Same(h.Backends, w.Backends))
+			differs("front door", model.Same(h.Backends, w.Backends) && model.Same(h.EtcdBackends, w.EtcdBackends))
 			differs("node", h.Node == w.Node)
 		}
 	}

@@ -169,6 +169,8 @@ func walk(path string, v reflect.Value, out map[string]string) {
 	switch {
 	case strings.HasPrefix(v.Type().Name(), "Known["):
 		out[path] = text(v)
+	case v.Type() == reflect.TypeFor[model.HostSet]():
+		out[path] = fmt.Sprint(v)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			walk(path+"."+v.Type().Field(i).Name, v.Field(i), out)
@@ -187,7 +189,7 @@ func text(known reflect.Value) string {
 	if !known.FieldByName("known").Bool() {
 		return unknown
 	}
-	return fmt.Sprintf("%q", fmt.Sprint(known.FieldByName("v")))
+	return fmt.Sprintf("%q", known.Interface())
 }
 
 // stored are the artefacts of a file, which are in the store.

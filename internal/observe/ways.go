@@ -1,0 +1,136 @@
+package observe
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+)
+
+// ways are how a host reaches API servers, and its API server etcd.
+func (o *Observation) ways(h *model.Host, g *goal.Goal, id model.HostID, f Facts) {
+	h.Via, h.EtcdVia = model.Is(model.Way{}), model.Is(model.Way{})
+	h.Backends, h.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
+	if h.Runs(model.FrontDoor) {
+		h.Backends = model.Is(o.named(g, f.Backends))
+	}
+	if h.Runs(model.APIServer) {
+		h.EtcdVia = model.Is(o.etcdWay(g, id, f))
+		if h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) {
+			h.EtcdBackends = model.Unknown[model.HostSet]("what lies behind its balancer to etcd was not seen")
+		}
+	}
+	if h.Runs(model.Kubelet) {
+		h.Via = o.apiWay(g, id, f)
+	}
+}
+
+// apiWay is the kubelet's way: what the name in its kubeconfig means on that
+// host, unless its connections show that it uses something else.
+func (o *Observation) apiWay(g *goal.Goal, id model.HostID, f Facts) model.Known[model.Way] {
+	u, err := url.Parse(f.Server)
+	if err != nil || u.Host == "" {
+		return model.Unknown[model.Way]("the kubelet's kubeconfig names no server")
+	}
+	at := f.Resolved
+	if len(f.Peers) > 0 && !slices.ContainsFunc(f.Peers, func(p string) bool { return slices.Contains(at, p) }) {
+		at = f.Peers
+	}
+	if len(at) == 0 {
+		at = []string{u.Hostname()}
+	}
+	own := u.Port() == g.Layout.APIServer.Port
+	switch {
+	case len(at) == 1 && f.own(at[0]) && own:
+		return model.Is(model.Way{Kind: model.OwnServer})
+	case len(at) == 1 && f.own(at[0]):
+		return model.Is(model.Way{Kind: model.LocalBalancer})
+	case len(at) == 1:
+		host, known := o.resident(g, at[0])
+		if known && own && o.Facts[host].Up(model.APIServer) {
+			return model.Is(model.Way{Kind: model.FixedServer, Backends: model.SetOf(host)})
+		}
+		w := model.Way{Kind: model.SharedBalancer, Backends: o.apiServers()}
+		if known {
+			w.Carriers = model.SetOf(host)
+		}
+		return model.Is(w)
+	}
+	// A name with several addresses: each is a server, or a balancer before them.
+	w := model.Way{Kind: model.SharedBalancer}
+	for _, a := range at {
+		if host, known := o.resident(g, a); known && own {
+			w.Backends = w.Backends.With(host)
+		}
+	}
+	if w.Backends.IsEmpty() {
+		w.Backends = o.apiServers()
+	}
+	return model.Is(w)
+}
+
+// etcdWay is the way of the API server that runs: the members themselves, or
+// one loopback address where a balancer listens.
+func (o *Observation) etcdWay(g *goal.Goal, id model.HostID, f Facts) model.Way {
+	w := model.Way{Kind: model.EachDirectly}
+	for _, server := range f.EtcdServers {
+		u, err := url.Parse(server)
+		switch {
+		case err != nil || !loopback(u.Hostname()):
+			w.Backends = w.Backends.With(o.at(g, server))
+		case u.Port() == g.Layout.Etcd.ClientPort:
+			w.Backends = w.Backends.With(id)
+		case len(f.EtcdServers) == 1:
+			return model.Way{Kind: model.LocalBalancer}
+		}
+	}
+	return w
+}
+
+// apiServers are the hosts whose API servers run.
+func (o *Observation) apiServers() (set model.HostSet) {
+	for id, f := range o.Facts {
+		if f.Err == nil && f.Up(model.APIServer) {
+			set = set.With(id)
+		}
+	}
+	return set
+}
+
+// resident is the host whose own address or name it is. An address that only
+// stands on a host for now, as a virtual one, is nobody's.
+func (o *Observation) resident(g *goal.Goal, address string) (model.HostID, bool) {
+	for id, h := range g.Hosts {
+		if h.Node.Address == address || string(id) == address {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// own says that an address leads to the host itself, whichever host it is.
+func (f Facts) own(address string) bool {
+	return loopback(address) || slices.Contains(f.Addresses, address)
+}
+
+func loopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return address == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// peers reads lines of ss: the addresses to which connections lead.
+func peers(text string) (out []string) {
+	for _, l := range lines(text) {
+		if w := strings.Fields(l); len(w) >= 4 {
+			if host, _, err := net.SplitHostPort(w[3]); err == nil {
+				out = append(out, strings.TrimPrefix(host, "::ffff:"))
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
