@@ -219,7 +219,7 @@ func (o *Observation) at(g *goal.Goal, address string) model.HostID {
 		}
 	}
 	for id, f := range o.Facts {
-		if slices.Contains(f.Addresses, address) {
+		if slices.Contains(f.Addresses, address) && !loopback(address) { // that is everybody's
 			return id
 		}
 	}

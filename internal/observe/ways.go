@@ -51,7 +51,7 @@ func (o *Observation) apiWay(g *goal.Goal, id model.HostID, f Facts) model.Known
 		return model.Is(model.Way{Kind: model.LocalBalancer})
 	case len(at) == 1:
 		host, known := o.resident(g, at[0])
-		if known && own && o.Facts[host].Up(model.APIServer) {
+		if known && own && (hostOf(g, host).Node.ControlPlane || o.Facts[host].Up(model.APIServer)) {
 			return model.Is(model.Way{Kind: model.FixedServer, Backends: model.SetOf(host)})
 		}
 		w := model.Way{Kind: model.SharedBalancer, Backends: o.apiServers()}

@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/step/steptest"
 )
 
 // changes are the plans whose every point is cut short.
@@ -19,26 +20,37 @@ var changes = []struct {
 	cps, to    string
 	workers, w string
 	recovered  bool // onto cp1; the others come back with data of the superseded cluster
+	was, ways  steptest.Ways
 }{
-	{"create", "", "cp1 cp2 cp3", "", "w1 w2", false},
-	{"create 1", "", "cp1", "", "w1", false},
-	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", "", false},
-	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2", false},
-	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1", false},
-	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1", false},
-	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1", false},
-	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1", false},
-	{"move 1", "cp1", "cp2", "w1", "w1", false},
-	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1", false},
-	{"recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", true},
-	{"recovered, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", true},
+	{"create", "", "cp1 cp2 cp3", "", "w1 w2", false, "", ""},
+	{"create 1", "", "cp1", "", "w1", false, "", ""},
+	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", "", false, "", ""},
+	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2", false, "", ""},
+	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1", false, "", ""},
+	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1", false, "", ""},
+	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1", false, "", ""},
+	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1", false, "", ""},
+	{"move 1", "cp1", "cp2", "w1", "w1", false, "", ""},
+	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1", false, "", ""},
+	{"recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", true, "", ""},
+	{"recovered, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", true, "", ""},
+	{"fixed: create", "", "cp1", "", "w1", false, "", steptest.Fixed},
+	{"fixed: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, steptest.Fixed, steptest.Fixed},
+	{"fixed to local", "cp1", "cp1", "w1 w2", "w1 w2", false, steptest.Fixed, ""},
+	{"shared: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "lb1 lb2 w1", "lb1 lb2 w1", false, steptest.Shared, steptest.Shared},
+	{"outside: create", "", "cp1 cp2 cp3", "", "w1", false, "", steptest.Outside},
+	{"balanced: create", "", "cp1 cp2 cp3", "", "w1", false, "", steptest.Balanced},
+	{"balanced: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, steptest.Balanced, steptest.Balanced},
+	{"balanced: shrink", "cp1 cp2 cp3", "cp1", "w1", "w1", false, steptest.Balanced, steptest.Balanced},
+	{"balanced: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1", "w1", false, steptest.Balanced, steptest.Balanced},
+	{"local to balanced", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, "", steptest.Balanced},
 }
 
-func start(cps, workers string, w model.Cluster) model.Cluster {
+func start(ways steptest.Ways, cps, workers string, w model.Cluster) model.Cluster {
 	if cps == "" {
 		return fresh(w, nothing())
 	}
-	return fresh(w, made(cps, workers))
+	return fresh(w, steptest.MadeBy(ways, cps, workers))
 }
 
 // halves are the states that a stage can be left in: no step, all steps, each
@@ -79,8 +91,8 @@ func TestCrashAndDeath(t *testing.T) {
 	for _, ch := range changes {
 		t.Run(ch.name, func(t *testing.T) {
 			t.Parallel()
-			w := want(ch.to, ch.w)
-			from := start(ch.cps, ch.workers, w)
+			w := steptest.WantBy(ch.ways, ch.to, ch.w)
+			from := start(ch.was, ch.cps, ch.workers, w)
 			if ch.recovered {
 				recovered(&from, "cp1")
 			}

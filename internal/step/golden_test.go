@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/step/steptest"
 )
 
 // scene is a state and a goal. made are the hosts of the running cluster, file
@@ -18,6 +19,7 @@ type scene struct {
 	name, made, file string
 	then             []string
 	risk             plan.Risk
+	was, ways        steptest.Ways // of made, and of file
 }
 
 var scenes = []scene{
@@ -73,14 +75,28 @@ var scenes = []scene{
 	{name: "version-changed", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3 cp4|w1", then: []string{"version cp1", "version cp2", "version cp3", "version w1"}},
 	{name: "version-changed-one-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"version cp1", "version cp2", "version cp3", "version w1", "dead cp3"}},
 	{name: "version-of-installed-only", file: "cp1|", then: []string{"programs cp1"}},
+	{name: "fixed-create", file: "cp1|w1", ways: steptest.Fixed},
+	{name: "fixed-grow", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.Fixed, ways: steptest.Fixed, risk: plan.Outage},
+	{name: "fixed-restart-other", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Fixed, ways: steptest.Fixed, then: []string{"running cp2 kube-apiserver"}},
+	{name: "fixed-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Fixed, ways: steptest.Fixed, then: []string{"dead cp1", "stopped w1 kubelet"}},
+	{name: "fixed-to-local", made: "cp1|w1 w2", file: "cp1|w1 w2", was: steptest.Fixed},
+	{name: "shared-grow", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3 cp4 cp5|lb1 lb2 w1", was: steptest.Shared, ways: steptest.Shared},
+	{name: "shared-restart-api", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.Shared, ways: steptest.Shared, then: []string{"running cp1 kube-apiserver", "running cp2 kube-apiserver"}},
+	{name: "shared-carrier-dead", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.Shared, ways: steptest.Shared, then: []string{"dead lb1", "running cp1 kube-apiserver"}},
+	{name: "outside-create", file: "cp1 cp2 cp3|w1", ways: steptest.Outside},
+	{name: "balanced-create", file: "cp1 cp2 cp3|w1", ways: steptest.Balanced},
+	{name: "balanced-grow", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.Balanced, ways: steptest.Balanced, risk: plan.Exposed},
+	{name: "balanced-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", was: steptest.Balanced, ways: steptest.Balanced, risk: plan.Exposed},
+	{name: "balanced-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.Balanced, ways: steptest.Balanced, then: []string{"dead cp3"}},
+	{name: "local-to-balanced", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Balanced},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
 
 func (s scene) plan() plan.Plan {
 	cps, workers, _ := strings.Cut(s.file, "|")
-	w := want(cps, workers)
+	w := steptest.WantBy(s.ways, cps, workers)
 	cps, workers, _ = strings.Cut(s.made, "|")
-	c := start(cps, workers, w)
+	c := start(s.was, cps, workers, w)
 	var dead []model.HostID
 	for _, line := range s.then {
 		dead = append(dead, happens(&c, w, strings.Fields(line))...)
@@ -237,7 +253,11 @@ func TestGolden(t *testing.T) {
 			if last := p.Last(); len(p.Blocked)+len(p.Deferred) == 0 && !satisfied(last, p.Want) {
 				t.Errorf("at the end there lacks: %s", missing(last, p.Want))
 			}
-			head := "# made " + s.made + "; file " + s.file + "; " + strings.Join(s.then, ", ") + "\n"
+			by := ""
+			if s.was+s.ways != "" {
+				by = "ways " + string(s.was) + " → " + string(s.ways) + "; "
+			}
+			head := "# " + by + "made " + s.made + "; file " + s.file + "; " + strings.Join(s.then, ", ") + "\n"
 			golden(t, s.name, head+p.Text())
 		})
 	}

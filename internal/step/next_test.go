@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/step/steptest"
 )
 
 // TestNext lets steps begin and end in any order, as the engine does: it comes
@@ -17,10 +18,10 @@ func TestNext(t *testing.T) {
 	for _, ch := range changes {
 		t.Run(ch.name, func(t *testing.T) {
 			t.Parallel()
-			w := want(ch.to, ch.w)
-			declared := plan.Make(start(ch.cps, ch.workers, w), w, step.Rules()).Risk()
+			w := steptest.WantBy(ch.ways, ch.to, ch.w)
+			declared := plan.Make(start(ch.was, ch.cps, ch.workers, w), w, step.Rules()).Risk()
 			for seed := range uint64(25) {
-				if err := walk(rand.New(rand.NewPCG(seed, 7)), start(ch.cps, ch.workers, w), w, declared); err != nil {
+				if err := walk(rand.New(rand.NewPCG(seed, 7)), start(ch.was, ch.cps, ch.workers, w), w, declared); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
 			}

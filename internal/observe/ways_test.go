@@ -1,0 +1,76 @@
+package observe
+
+import (
+	"slices"
+	"testing"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// cp1 to cp3 are at 192.0.2.1 to 3; .9 stands on cp2 for now, .8 on nobody.
+func TestWays(t *testing.T) {
+	ob, _ := observer(t, nil)
+	g, err := goal.Build(ob.File, ob.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := map[model.Component]workload.State{model.APIServer: {Up: true}}
+	o := &Observation{Goal: g, Facts: map[model.HostID]Facts{
+		"cp1": {Addresses: []string{"127.0.0.1", "192.0.2.1"}, Services: runs},
+		"cp2": {Addresses: []string{"127.0.0.1", "192.0.2.2", "192.0.2.9"}, Services: runs},
+		"cp3": {Addresses: []string{"127.0.0.1", "192.0.2.3"}},
+	}}
+	set := model.SetOf[model.HostID]
+	for name, at := range map[string]struct {
+		server          string
+		resolved, peers []string
+		want            model.Way
+	}{
+		"own by loopback":     {"https://127.0.0.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
+		"own by address":      {"https://192.0.2.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
+		"own balancer":        {"https://api.prod.example:8443", []string{"127.0.0.1"}, []string{"127.0.0.1"}, model.Way{Kind: model.LocalBalancer}},
+		"another's server":    {"https://192.0.2.3:6443", nil, nil, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
+		"another's, by name":  {"https://api:6443", []string{"192.0.2.2"}, nil, model.Way{Kind: model.FixedServer, Backends: set("cp2")}},
+		"another's balancer":  {"https://192.0.2.3:8443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2"), Carriers: set("cp3")}},
+		"a virtual address":   {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
+		"somebody else's":     {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
+		"many servers":        {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3"}, model.Way{Kind: model.SharedBalancer, Backends: set("cp2", "cp3")}},
+		"reads an older file": {"https://192.0.2.8:6443", nil, []string{"192.0.2.3"}, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
+	} {
+		f := o.Facts["cp1"]
+		f.Server, f.Resolved, f.Peers = at.server, at.resolved, at.peers
+		if got := o.apiWay(g, "cp1", f); !got.Is(at.want) {
+			t.Errorf("%s: %v, not %v", name, got, at.want)
+		}
+	}
+	if got := o.apiWay(g, "cp1", o.Facts["cp1"]); got.Known() || got.Why() == "" {
+		t.Errorf("of no kubeconfig it makes %v", got)
+	}
+
+	for name, at := range map[string]struct {
+		servers []string
+		want    model.Way
+	}{
+		"all members":  {[]string{"https://192.0.2.1:2379", "https://192.0.2.3:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp1", "cp3")}},
+		"its own":      {[]string{"https://127.0.0.1:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp2")}},
+		"own and one":  {[]string{"https://127.0.0.1:2379", "https://192.0.2.1:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp1", "cp2")}},
+		"its balancer": {[]string{"https://127.0.0.1:2378"}, model.Way{Kind: model.LocalBalancer}},
+		"none":         {nil, model.Way{Kind: model.EachDirectly}},
+	} {
+		if got := o.etcdWay(g, "cp2", Facts{EtcdServers: at.servers}); got != at.want {
+			t.Errorf("%s: %v, not %v", name, got, at.want)
+		}
+	}
+}
+
+func TestPeers(t *testing.T) {
+	got := peers(`0 0 192.0.2.21:41220 192.0.2.1:6443 users:(("kubelet",pid=7,fd=9))
+0 0 [::ffff:127.0.0.1]:41222 [::ffff:127.0.0.1]:6443 users:(("kubelet",pid=7,fd=10))
+0 0 192.0.2.21:41224 192.0.2.1:6443 users:(("kubelet",pid=7,fd=11))
+`)
+	if !slices.Equal(got, []string{"127.0.0.1", "192.0.2.1"}) {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,64 @@
+package steptest
+
+import (
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/step"
+)
+
+// Ways are how the hosts of a goal reach the API and etcd.
+type Ways string
+
+// The ways. Local is that of Want: each host has a balancer before the API
+// servers, and each API server asks all members of etcd.
+const (
+	Local    Ways = ""
+	Fixed    Ways = "fixed"    // all workers by the first control plane alone
+	Shared   Ways = "shared"   // workers by a balancer that the workers lb1 and lb2 run
+	Outside  Ways = "outside"  // workers by a balancer of somebody else
+	Balanced Ways = "balanced" // as Local, and API servers by it to etcd
+)
+
+// WantBy is Want with other ways.
+func WantBy(ways Ways, cps, workers string) model.Cluster {
+	c := Want(cps, workers)
+	masters := Hosts(cps)
+	for _, id := range c.IDs() {
+		c.Edit(id, func(h *model.Host) {
+			switch ways {
+			case Fixed:
+				detour(h, model.Way{Kind: model.FixedServer, Backends: model.SetOf(masters.List()[0])})
+			case Shared:
+				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters, Carriers: Hosts("lb1 lb2")})
+			case Outside:
+				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
+			case Balanced:
+				h.EtcdBackends = model.Is(masters)
+				if h.Roles.Has(model.ControlPlane) {
+					h.EtcdVia = model.Is(model.Way{Kind: model.LocalBalancer})
+					by := model.Is(model.APIServer.String() + " by a balancer") // whatever the members are
+					h.Components[model.APIServer] = model.ComponentState{Disk: by, Running: by}
+				}
+			}
+		})
+	}
+	return c
+}
+
+// detour takes the front door away, and leads a worker by another way.
+func detour(h *model.Host, w model.Way) {
+	h.Components[model.FrontDoor] = model.ComponentState{}
+	h.Backends = model.Is(model.HostSet{})
+	if h.Roles.Has(model.ControlPlane) {
+		return
+	}
+	h.Via = model.Is(w)
+	by := model.Is(model.Kubelet.String() + " by " + w.String())
+	h.Components[model.Kubelet] = model.ComponentState{Disk: by, Running: by}
+}
+
+// MadeBy is Made with other ways.
+func MadeBy(ways Ways, cps, workers string) model.Cluster {
+	w := WantBy(ways, cps, workers)
+	return plan.Make(Fresh(w, Nothing()), w, step.Rules()).Last()
+}
