@@ -72,7 +72,7 @@ func (s *Store) lookup(key Key, names []string, tell telling) (have map[string]F
 }
 
 // lookupOf is lookup among the records that serve.
-func (s *Store) lookupOf(key Key, names []string, tell telling, serves func(name string, r Record) bool) (map[string]File, []string, error) {
+func (s *Store) lookupOf(key Key, names []string, tell telling, serves func(string, Record) bool) (map[string]File, []string, error) {
 	e, err := s.readEntry(s.entryPath(key))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err

@@ -29,7 +29,8 @@ func NewFrames() Frames {
 // `frame NAME`, which begins a part, and `frame_end`, which ends the last one;
 // without that the answer counts as cut short.
 func (f Frames) Shell() string {
-	return shellHead + f.mark + `; frame() { printf '\n%s %s\n' "$quorate_mark" "$1"; }; frame_end() { printf '\n%s\n' "$quorate_mark"; }` + "\n"
+	return shellHead + f.mark +
+		`; frame() { printf '\n%s %s\n' "$quorate_mark" "$1"; }; frame_end() { printf '\n%s\n' "$quorate_mark"; }` + "\n"
 }
 
 const shellHead = "quorate_mark="

@@ -19,7 +19,8 @@ type ShellNoise struct {
 }
 
 func (n ShellNoise) String() string {
-	return fmt.Sprintf("%s: its shell prints something before or after each command (%q): let its .bashrc, profile and sshrc print nothing without a terminal", n.Host, n.Text)
+	return fmt.Sprintf("%s: its shell prints something before or after each command (%q): "+
+		"let its .bashrc, profile and sshrc print nothing without a terminal", n.Host, n.Text)
 }
 
 // Noise is what the host's shell was found to print, in any command so far.

@@ -53,7 +53,8 @@ func judgeArtifacts(r *report, a Artifacts) {
 		host, file, _ := strings.Cut(of, "/")
 		switch {
 		case !slices.Contains(hosts, host) || file == "":
-			r.bad(here, "the address at the project, such as dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet", "%s is not below %s", shown(of), oneOf(hosts))
+			r.bad(here, "the address at the project, such as dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet",
+				"%s is not below %s", shown(of), oneOf(hosts))
 		case !sha256Form.MatchString(sum):
 			r.bad(here, "64 digits of 0-9 and a-f", "%s is not a SHA-256", shown(sum))
 		}

@@ -263,7 +263,8 @@ func described(n *yaml.Node) string {
 	if liesAboutItself(n) {
 		return fmt.Sprintf("%q carries the tag %s and is none", clip(n.Value), n.ShortTag())
 	}
-	if v, err := strconv.ParseFloat(n.Value, 64); err == nil && n.ShortTag() == "!!float" && math.Abs(v) >= 1<<63 && !strings.ContainsAny(n.Value, ".eE") {
+	v, err := strconv.ParseFloat(n.Value, 64)
+	if err == nil && n.ShortTag() == "!!float" && math.Abs(v) >= 1<<63 && !strings.ContainsAny(n.Value, ".eE") {
 		return value + " is too large"
 	}
 	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {

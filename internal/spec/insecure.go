@@ -25,13 +25,20 @@ var risks = map[string]map[string][]risk{
 			{lacks("Node"), "without Node a kubelet's certificate is not confined to its own node", "Node,RBAC"},
 			{lacks("RBAC"), "without RBAC nobody's rights are checked as Kubernetes' components expect", "Node,RBAC"},
 		},
-		"authorization-config":      {{always, "it replaces Node and RBAC by what that file says", ""}},
-		"enable-admission-plugins":  {{lacks("NodeRestriction"), withoutRestriction, "NodeRestriction among them"}, {holds("AlwaysAdmit"), "AlwaysAdmit lets everything in", "a list without it"}},
-		"disable-admission-plugins": {{holds("NodeRestriction"), withoutRestriction, "a list without it"}, {holds("ServiceAccount", "NamespaceLifecycle", "PodSecurity", "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction"), "", "a list without it"}},
-		"token-auth-file":           {{always, "tokens of a file never expire, and are taken back only by a restart", ""}},
-		"profiling":                 {{on, profiles, "false"}},
-		"tls-min-version":           {{oldTLS, "TLS below 1.2 is broken", "VersionTLS12"}},
-		"service-account-lookup":    {{off, "tokens of deleted service accounts stay valid", "true"}},
+		"authorization-config": {{always, "it replaces Node and RBAC by what that file says", ""}},
+		"enable-admission-plugins": {
+			{lacks("NodeRestriction"), withoutRestriction, "NodeRestriction among them"},
+			{holds("AlwaysAdmit"), "AlwaysAdmit lets everything in", "a list without it"},
+		},
+		"disable-admission-plugins": {
+			{holds("NodeRestriction"), withoutRestriction, "a list without it"},
+			{holds("ServiceAccount", "NamespaceLifecycle", "PodSecurity"), "", "a list without it"},
+			{holds("CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction"), "", "a list without it"},
+		},
+		"token-auth-file":        {{always, "tokens of a file never expire, and are taken back only by a restart", ""}},
+		"profiling":              {{on, profiles, "false"}},
+		"tls-min-version":        {{oldTLS, "TLS below 1.2 is broken", "VersionTLS12"}},
+		"service-account-lookup": {{off, "tokens of deleted service accounts stay valid", "true"}},
 	},
 	"kube-controller-manager": {
 		"use-service-account-credentials": {{off, "all controllers share one identity with all their rights", "true"}},
@@ -93,9 +100,9 @@ func list(v string) []string {
 	return strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-func holds(any ...string) func(string) bool {
+func holds(words ...string) func(string) bool {
 	return func(v string) bool {
-		return slices.ContainsFunc(list(v), func(s string) bool { return slices.Contains(any, s) })
+		return slices.ContainsFunc(list(v), func(s string) bool { return slices.Contains(words, s) })
 	}
 }
 

@@ -55,5 +55,6 @@ func notText(data []byte) (Issue, bool) {
 
 func placeOf(data []byte, at int, problem, expected string) Issue {
 	begin := bytes.LastIndexByte(data[:at], '\n') + 1
-	return Issue{Line: bytes.Count(data[:at], []byte("\n")) + 1, Column: utf8.RuneCount(data[begin:at]) + 1, Problem: problem, Expected: expected}
+	line, column := bytes.Count(data[:at], []byte("\n"))+1, utf8.RuneCount(data[begin:at])+1
+	return Issue{Line: line, Column: column, Problem: problem, Expected: expected}
 }
