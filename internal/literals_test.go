@@ -101,9 +101,11 @@ func TestOnlyLayoutKnowsWhereThingsLie(t *testing.T) {
 // The search finds what it is for, and takes nothing else for it.
 func TestLocated(t *testing.T) {
 	for text, want := range map[string][]string{
-		"cat /var/lib/etcd/member/x": {"/var/lib/etcd/member/x"}, "--d=/etc/quorate": {"/etc/quorate"}, "'/run/quorate/stage'": {"/run/quorate/stage"},
+		"cat /var/lib/etcd/member/x": {"/var/lib/etcd/member/x"},
+		"--d=/etc/quorate":           {"/etc/quorate"}, "'/run/quorate/stage'": {"/run/quorate/stage"},
 		"systemctl stop etcd.service": {"etcd.service"}, "journalctl -u kube-nginx": {"kube-nginx"},
-		"$AT_BIN/etcdctl": nil, "${p%/*}/usr/x": nil, `"$base"/run.x`: nil, "/etc/hosts": nil, "ls /proc/1/cgroup": nil, "/etcdctl": nil, "a/etc/b": nil, "run etcd": nil, "/livez": nil,
+		"$AT_BIN/etcdctl": nil, "${p%/*}/usr/x": nil, `"$base"/run.x`: nil, "/etc/hosts": nil, "ls /proc/1/cgroup": nil,
+		"/etcdctl": nil, "a/etc/b": nil, "run etcd": nil, "/livez": nil,
 	} {
 		if got := located(text); !slices.Equal(got, want) {
 			t.Errorf("in %q it finds %q, want %q", text, got, want)

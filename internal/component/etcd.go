@@ -52,7 +52,8 @@ func Etcd(c EtcdConfig) workload.Service {
 // reboot, so that a member that lost its data never comes up as a new, empty
 // cluster.
 func etcdOfHost(ctx Context) (workload.Service, error) {
-	return Etcd(EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}), nil
+	return Etcd(EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members,
+		State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}), nil
 }
 
 // EtcdInitialEnv is what etcd reads only while a member's data folder is empty.

@@ -42,7 +42,8 @@ func TestValidateChecksEveryField(t *testing.T) {
 		}
 	}
 	l := layout.Systemd()
-	spoil(reflect.ValueOf(&l).Elem(), "Layout", []string{"", "/a b", "/a'b", `/a"b`, "/a$b", "/a;b", "/a\nb", "/a/../b", "/a/"}, func(at string) {
+	bad := []string{"", "/a b", "/a'b", `/a"b`, "/a$b", "/a;b", "/a\nb", "/a/../b", "/a/"}
+	spoil(reflect.ValueOf(&l).Elem(), "Layout", bad, func(at string) {
 		err := l.Validate()
 		if err == nil {
 			t.Errorf("%s is not checked", at)
@@ -58,7 +59,8 @@ func TestValidateChecksEveryField(t *testing.T) {
 func TestScriptAssigns(t *testing.T) {
 	l := layout.Systemd()
 	out, err := exec.Command("sh", "-euc", l.Script(`echo "$AT_ETCD_DATA $UNIT_FRONT_DOOR ${PORT_API_SERVER} $AT_FOREIGN"`)).CombinedOutput()
-	if want := l.Etcd.Data + " " + l.Unit(model.FrontDoor) + " " + l.APIServer.Port + " " + strings.Join(l.Foreign, " ") + "\n"; err != nil || string(out) != want {
+	want := l.Etcd.Data + " " + l.Unit(model.FrontDoor) + " " + l.APIServer.Port + " " + strings.Join(l.Foreign, " ") + "\n"
+	if err != nil || string(out) != want {
 		t.Errorf("%v: %s; want %s", err, out, want)
 	}
 }
