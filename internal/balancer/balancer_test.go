@@ -167,6 +167,7 @@ func TestHungServer(t *testing.T) {
 	bed := newBed(t, 3, nil)
 	standing := bed.spread()
 	bed.servers[1].Hang()
+	hung := time.Now()
 	lost := make(chan error, 1)
 	go func() {
 		_, err := bed.who(standing["cp2"])
@@ -178,6 +179,11 @@ func TestHungServer(t *testing.T) {
 		}
 	}
 	bed.until("the hung server is gone", func() bool { return bed.state(1) == health.Gone })
+	for _, c := range bed.b.View().Changes {
+		if c.To == health.Gone {
+			t.Logf("%s was gone %v after it hung: %s", c.Backend, c.At.Sub(hung), c.Reason)
+		}
+	}
 	// Go's client repeats a GET over a new connection when the old one breaks.
 	if err := <-lost; err != nil {
 		t.Errorf("the standing connection: %v", err)

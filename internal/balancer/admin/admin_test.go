@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/balancer"
+	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/balancer/lbtest"
+)
+
+func TestLogin(t *testing.T) {
+	dir := t.TempDir()
+	certs, err := lbtest.NewCertificates(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := lbtest.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("correct horse\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := balancer.New(slog.New(slog.DiscardHandler))
+	defer b.Close()
+	c := config.Admin{Listen: address, User: "ops", Password: password, Certificate: certs.Cert, Key: certs.Key}
+	if _, err := Serve(c, b, "test"); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
+		t.Fatalf("a password that all can read: %v", err)
+	}
+	if err := os.Chmod(password, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Serve(c, b, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certs.Pool}}}
+	defer client.CloseIdleConnections()
+	for _, x := range []struct {
+		path, user, password string
+		code                 int
+	}{
+		{"/", "", "", 401}, {"/metrics", "ops", "wrong", 401}, {"/", "other", "correct horse", 401},
+		{"/", "ops", "correct horse", 200}, {"/metrics", "ops", "correct horse", 200}, {"/healthz", "", "", 200}, {"/x", "ops", "correct horse", 404},
+	} {
+		req, _ := http.NewRequest(http.MethodGet, "https://"+address+x.path, nil)
+		if x.user != "" {
+			req.SetBasicAuth(x.user, x.password)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != x.code {
+			t.Errorf("%s as %q: %d, want %d", x.path, x.user, resp.StatusCode, x.code)
+		}
+	}
+}
+
+// TestPageIsEscaped: a name or a server's words are text and never markup.
+func TestPageIsEscaped(t *testing.T) {
+	w := recorder{http.Header{}, new(strings.Builder)}
+	page(w, balancer.View{Invalid: `<script>alert(1)</script>`}, "test")
+	if text := w.String(); strings.Contains(text, "<script>alert") || !strings.Contains(text, "&lt;script&gt;") {
+		t.Error("the page has foreign markup")
+	}
+}
+
+type recorder struct {
+	header http.Header
+	*strings.Builder
+}
+
+func (r recorder) Header() http.Header { return r.header }
+func (r recorder) WriteHeader(int)     {}
