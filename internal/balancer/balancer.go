@@ -100,14 +100,19 @@ func (b *Balancer) Apply(f config.File, digest string) error {
 	}
 	var ready []prepared
 	for _, c := range f.Ways {
-		p, err := prepare(c, find(c.Name))
+		p, err := prepare(c)
 		if err != nil {
-			for _, p := range ready {
-				p.abandon()
-			}
 			return fmt.Errorf("way %s: %w", c.Name, err)
 		}
 		ready = append(ready, p)
+	}
+	for _, p := range ready {
+		if err := p.listen(find(p.conf.Name)); err != nil {
+			for _, p := range ready {
+				p.abandon()
+			}
+			return fmt.Errorf("way %s: %w", p.conf.Name, err)
+		}
 	}
 	limits := b.limits(f)
 	var ways []*way

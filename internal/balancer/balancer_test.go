@@ -385,3 +385,34 @@ func TestHandOver(t *testing.T) {
 		t.Error("the second balancer got no connection")
 	}
 }
+
+// TestLastBackendHangs: it stays in use, but a connection that it does not
+// answer is reset within seconds.
+func TestLastBackendHangs(t *testing.T) {
+	bed := newBed(t, 1, nil)
+	bed.servers[0].Hang()
+	bed.until("it fails its checks", func() bool { return bed.b.View().Ways[0].Backends[0].Held != "" })
+	if s := bed.state(0); s != health.Ready {
+		t.Errorf("it is %v", s)
+	}
+	begun := time.Now()
+	if _, err := bed.who(nil); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v, want a reset", err)
+	}
+	if took := time.Since(begun); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestSlowServerIsNotLeftForOneThatIsNotReady: a server that is slow to answer
+// is waited for when the only other one is not ready.
+func TestSlowServerIsNotLeftForOneThatIsNotReady(t *testing.T) {
+	bed := newBed(t, 2, nil)
+	bed.servers[1].Readyz.Store(500)
+	bed.until("it is not ready", func() bool { return bed.state(1) == health.NotReady })
+	bed.servers[0].Hang()
+	time.AfterFunc(600*time.Millisecond, bed.servers[0].Wake)
+	if name, err := bed.who(nil); err != nil || name != "cp1" {
+		t.Errorf("%s, %v", name, err)
+	}
+}

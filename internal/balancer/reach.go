@@ -91,7 +91,7 @@ func (w *way) reach(s *session, st start) *attempt {
 	tried := make([]bool, len(backends))
 	w.gain()
 	for {
-		a, down := w.attempt(backends, tried)
+		a, down := w.attempt(backends, tried, tierNever)
 		if a == nil {
 			return nil
 		}
@@ -126,9 +126,9 @@ func (w *way) failed(a *attempt) {
 	a.drop()
 }
 
-// attempt begins a connection to the best backend that was not tried. down
-// says that none is known to be well.
-func (w *way) attempt(backends []*backend, tried []bool) (a *attempt, down bool) {
+// attempt begins a connection to the best backend that was not tried and is of
+// a tier before the given one. down says that none is known to be well.
+func (w *way) attempt(backends []*backend, tried []bool, before int) (a *attempt, down bool) {
 	for {
 		var space [16]candidate
 		candidates := space[:0]
@@ -136,7 +136,7 @@ func (w *way) attempt(backends []*backend, tried []bool) (a *attempt, down bool)
 		now := int64(0)
 		for i, b := range backends {
 			c := candidate{tier: int(b.tier.Load()), sessions: b.tries.Load(), share: 1}
-			if tried[i] || w.strict.Load() && c.tier > tierNotReady {
+			if tried[i] || c.tier >= before || w.strict.Load() && c.tier > tierNotReady {
 				c.tier = tierNever
 			} else if back := b.back.Load(); back != 0 {
 				if now == 0 {
@@ -159,7 +159,7 @@ func (w *way) attempt(backends []*backend, tried []bool) (a *attempt, down bool)
 			continue
 		}
 		b.tries.Add(1)
-		return &attempt{backend: b, sock: sock}, candidates[i].tier > tierLeaving
+		return &attempt{backend: b, sock: sock}, candidates[i].tier > tierLeaving || b.view.Load().Held != ""
 	}
 }
 
@@ -177,8 +177,8 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 	}
 	ends := time.NewTimer(time.Until(limit))
 	defer ends.Stop()
-	hedge := time.NewTicker(hedgeDial)
-	defer hedge.Stop()
+	ticks := time.NewTicker(hedgeDial)
+	defer ticks.Stop()
 	outcomes := make(chan outcome, len(backends))
 	var running []*attempt
 	run := func(a *attempt) {
@@ -187,11 +187,19 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 			outcomes <- outcome{a, a.goOn(s, st, func(time.Duration) time.Time { return limit })}
 		}()
 	}
-	next := func() {
-		if a, _ := w.attempt(backends, tried); a != nil {
-			a.backend.counts.Hedged.Add(1)
-			run(a)
+	// Beside an attempt that may yet win only good backends begin: one that is
+	// not ready may well be the faster, and of no use.
+	hedge := func() {
+		if !w.spend() {
+			return
 		}
+		a, _ := w.attempt(backends, tried, tierNotReady)
+		if a == nil {
+			w.budget.Add(hedgeCost)
+			return
+		}
+		a.backend.counts.Hedged.Add(1)
+		run(a)
 	}
 	defer func() { closeLosers(running, outcomes) }()
 	// A loser may still write when the session has its answer and its buffer
@@ -201,9 +209,7 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 		slow.rest = st.bytes[len(st.bytes)-len(slow.rest):]
 	}
 	run(slow)
-	if w.spend() {
-		next()
-	}
+	hedge()
 	for len(running) > 0 {
 		select {
 		case o := <-outcomes:
@@ -212,11 +218,15 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 				return o.attempt
 			}
 			w.failed(o.attempt)
-			next()
-		case <-hedge.C:
-			if w.spend() {
-				next()
+			before := tierNotReady
+			if len(running) == 0 {
+				before = tierNever
 			}
+			if a, _ := w.attempt(backends, tried, before); a != nil {
+				run(a)
+			}
+		case <-ticks.C:
+			hedge()
 		case <-ends.C:
 			return nil
 		}

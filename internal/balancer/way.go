@@ -68,33 +68,33 @@ type prepared struct {
 	listeners map[string][]*relay.Listener // new ones
 }
 
-// prepare reads certificates and opens the addresses that old does not have.
-func prepare(c config.Way, old *way) (prepared, error) {
-	p := prepared{conf: c, listeners: map[string][]*relay.Listener{}}
-	var err error
-	if p.ask, err = check.New(c.Check); err != nil {
-		return p, err
-	}
-	for _, address := range c.Listen {
+// prepare reads certificates, which is what fails most.
+func prepare(c config.Way) (prepared, error) {
+	ask, err := check.New(c.Check)
+	return prepared{conf: c, ask: ask, listeners: map[string][]*relay.Listener{}}, err
+}
+
+// listen opens the addresses that old does not have. From then on the kernel
+// may lead connections here.
+func (p prepared) listen(old *way) error {
+	for _, address := range p.conf.Listen {
 		if old != nil && old.listens(address) {
 			continue
 		}
 		at, err := config.ListenAddress(address)
 		if err != nil {
-			p.abandon()
-			return p, err
+			return err
 		}
 		for range acceptors {
 			l, err := relay.Listen(at)
 			if err != nil {
-				p.abandon()
-				return p, err
+				return err
 			}
 			p.listeners[address] = append(p.listeners[address], l)
 		}
 		p.listeners[address][0].Claim()
 	}
-	return p, nil
+	return nil
 }
 
 func (p prepared) abandon() {
