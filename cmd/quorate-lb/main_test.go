@@ -54,7 +54,9 @@ func start(t *testing.T) *process {
 	}
 	p := &process{t: t, path: filepath.Join(dir, "lb.yaml"), certs: certs, said: make(chan string, 100), ended: make(chan error, 1)}
 	p.address = p.port()
-	w := config.Way{Name: "api", Listen: []string{p.address}, Check: config.Check{Kind: config.KindReadyz, CA: certs.CA}}
+	w := config.Way{Name: "api", Listen: []string{p.address}, Check: config.Check{
+		Kind: config.KindReadyz, CA: certs.CA, Timeout: config.Duration(3 * time.Second), // starving is not silence
+	}}
 	for _, name := range []string{"cp1", "cp2"} {
 		s, err := lbtest.NewServer(name, certs, nil)
 		if err != nil {

@@ -216,6 +216,9 @@ func closeListeners(all []*relay.Listener, settle time.Duration) {
 		time.Sleep(settle)
 	}
 	for _, l := range all {
+		for end := time.Now().Add(5 * settle); l.Waiting() > 0 && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond) // we are slow to accept
+		}
 		l.Close()
 	}
 }

@@ -21,9 +21,9 @@ import (
 	"quorate.dev/quorate/internal/balancer/health"
 )
 
-// GiveUp is how long a check may take. It is longer than any time-out of
-// health, so that a late answer is still seen as one.
-const GiveUp = 2 * time.Second
+// GiveUp is how long a check may take: longer than the time-out after which
+// health draws its conclusions, so that a late answer is still seen as one.
+func GiveUp(c config.Check) time.Duration { return max(2*time.Second, 2*c.Timeout.Std()) }
 
 // An Asker asks one backend. Its methods are safe for concurrent use.
 type Asker interface {
@@ -61,7 +61,7 @@ func New(c config.Check) (Factory, error) {
 		read = readyzReader{c.UnauthorizedIsReady}
 	}
 	return func(t Target) Asker {
-		a := &asker{target: t, read: read, tls: secured.Clone()}
+		a := &asker{target: t, read: read, tls: secured.Clone(), giveUp: GiveUp(c)}
 		if a.tls.ServerName == "" {
 			if at, err := netip.ParseAddrPort(t.Backend.Address); err == nil {
 				a.tls.ServerName = at.Addr().String()
@@ -106,6 +106,7 @@ type asker struct {
 	target Target
 	read   reader
 	tls    *tls.Config
+	giveUp time.Duration
 
 	mu     sync.Mutex
 	kept   *link
@@ -113,7 +114,7 @@ type asker struct {
 }
 
 func (a *asker) Ask(ctx context.Context, q health.Question) health.Answer {
-	ctx, cancel := context.WithTimeout(ctx, GiveUp)
+	ctx, cancel := context.WithTimeout(ctx, a.giveUp)
 	defer cancel()
 	l := a.link(q)
 	if q.Alive {
@@ -153,7 +154,7 @@ func (a *asker) link(q health.Question) *link {
 	if a.kept != nil {
 		// What still runs over the old connection may be answered yet.
 		old := a.kept
-		time.AfterFunc(GiveUp, old.close)
+		time.AfterFunc(a.giveUp, old.close)
 		old.retire()
 	}
 	a.kept = newLink(a, a.target.Lost)

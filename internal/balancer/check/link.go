@@ -23,7 +23,7 @@ type link struct {
 func newLink(a *asker, lost func()) *link {
 	l := &link{}
 	l.lost.Store(&lost)
-	dialer := &net.Dialer{Timeout: GiveUp}
+	dialer := &net.Dialer{Timeout: a.giveUp}
 	dialer.SetMultipathTCP(false)
 	if a.target.Interval > time.Second {
 		// Questions are rare, so the kernel asks in between: a silent host

@@ -24,7 +24,7 @@ func (f *fakeAsker) Ask(ctx context.Context, _ health.Question) health.Answer {
 	silent, takes := f.silent, f.takes
 	f.mu.Unlock()
 	if silent {
-		takes = GiveUp
+		takes = 2 * time.Second
 	}
 	select {
 	case <-ctx.Done():

@@ -163,6 +163,17 @@ func (l *Listener) Yield(own int) {
 	})
 }
 
+// Waiting is how many connections nobody has accepted yet.
+func (l *Listener) Waiting() (n int) {
+	_ = l.raw.Control(func(fd uintptr) {
+		// Of a listener the kernel gives the length of its queue here.
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n = int(info.Unacked)
+		}
+	})
+	return n
+}
+
 // Claim undoes a Yield that an earlier process left with the address.
 func (l *Listener) Claim() {
 	_ = l.raw.Control(func(fd uintptr) {
