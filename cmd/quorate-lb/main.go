@@ -95,6 +95,8 @@ func run(path string, log *slog.Logger) error {
 
 	changes := time.NewTicker(time.Second)
 	defer changes.Stop()
+	quiet := time.NewTicker(time.Minute)
+	defer quiet.Stop()
 	watchdog := time.NewTicker(orForever(notify.Watchdog()))
 	defer watchdog.Stop()
 	for {
@@ -102,6 +104,10 @@ func run(path string, log *slog.Logger) error {
 		case <-changes.C:
 			if d.changed() {
 				d.reload()
+			}
+		case <-quiet.C:
+			if d.sessions() < 100 {
+				debug.FreeOSMemory() // what a busy time took goes back; nobody waits for it
 			}
 		case <-watchdog.C:
 			b.View() // asks every way: a deadlock would not answer

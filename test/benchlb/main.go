@@ -77,9 +77,16 @@ func bench(o options) error {
 	all := map[string][]figures{}
 	for run := range o.runs {
 		for _, t := range bed.targets {
-			f, err := bed.measure(o, t)
+			once := o
+			if run > 0 {
+				once.idle = 0 // allocators keep what the first run took
+			}
+			f, err := bed.measure(once, t)
 			if err != nil {
 				return fmt.Errorf("%s, run %d: %w", t.name, run+1, err)
+			}
+			if run > 0 {
+				f.rss = 0
 			}
 			all[t.name] = append(all[t.name], f)
 			fmt.Fprintf(os.Stderr, "run %d: %-8s %+v\n", run+1, t.name, f)
@@ -89,10 +96,17 @@ func bench(o options) error {
 	return nil
 }
 
+// median leaves out what was not measured. What is measured in the first run
+// only, on processes that have just begun, is that run's.
 func median(all []figures, of func(figures) float64) float64 {
 	var values []float64
 	for _, f := range all {
-		values = append(values, of(f))
+		if v := of(f); v != 0 {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return 0
 	}
 	slices.SortFunc(values, cmp.Compare[float64])
 	return values[len(values)/2]
@@ -138,7 +152,7 @@ func report(o options, b *bed, all map[string][]figures) {
 			var ratios []figures
 			for i := range all["ours"] {
 				a, n := r.of(all["ours"][i]), r.of(all["nginx"][i])
-				if n != 0 {
+				if a != 0 && n != 0 {
 					ratios = append(ratios, figures{latency: a / n})
 				}
 			}
