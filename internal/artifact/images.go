@@ -56,6 +56,10 @@ func SystemdImages(metricsServer bool) []string {
 	return []string{"pause", "coredns"}
 }
 
+// StaticPodImages lists what clusters need whose etcd and API servers are static
+// pods.
+func StaticPodImages() []string { return append(SystemdImages(false), "etcd", "kube-apiserver") }
+
 // ImageRef is the full name of an image: registry.k8s.io/pause:3.10.2.
 func ImageRef(v Versions, name string) (string, error) {
 	img, err := imageOf(name)

@@ -15,6 +15,9 @@ var pauseSource string
 //go:embed testimage/main.go
 var testSource string
 
+//go:embed etcdgate/main.go
+var gateSource string
+
 // recipeFormat is part of every build key: raise it when the way recipes are
 // carried out changes what comes out.
 const recipeFormat = 1
@@ -110,6 +113,7 @@ var recipes = []recipe{
 		},
 	},
 	{component: "pause", targets: []target{{name: "pause", pkg: "."}}, source: pauseSource},
+	{component: "etcd-gate", targets: []target{{name: "etcd-gate", pkg: "."}}, source: gateSource},
 	{component: "testimage", targets: []target{{name: "quorate-test", pkg: "."}}, source: testSource},
 }
 
@@ -141,9 +145,9 @@ func recipeOf(component string) (recipe, error) {
 	return recipe{}, fmt.Errorf("no recipe to build %s", component)
 }
 
-// versionOf is a recipe's version without "v". The test image is ours: 1.
+// versionOf is a recipe's version without "v". What is ours alone is 1.
 func (r recipe) versionOf(v Versions) string {
-	if r.component == "testimage" {
+	if r.component == "testimage" || r.component == "etcd-gate" {
 		return "1"
 	}
 	return strings.TrimPrefix(v.Get(r.component), "v")

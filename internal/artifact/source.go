@@ -50,6 +50,7 @@ var components = []struct {
 	{"coredns", []string{"coredns"}},
 	{"metrics-server", []string{"metrics-server"}},
 	{"pause", []string{"pause"}},
+	{"etcd-gate", []string{"etcd-gate"}},
 	{"testimage", []string{"quorate-test"}},
 }
 

@@ -19,16 +19,9 @@ import (
 // change of the etcd members needs a restart.
 func APIServer(ctx Context) (workload.Service, error) {
 	at := ctx.Layout.APIServer
-	if len(ctx.EtcdMembers) == 0 {
-		return workload.Service{}, fmt.Errorf("kube-apiserver of %s: no etcd member to connect to; bring up etcd first", ctx.Self.Name)
-	}
-	audit, err := Render(auditPolicy())
+	files, err := apiServerFiles(ctx)
 	if err != nil {
-		return workload.Service{}, fmt.Errorf("write %s: %w", at.AuditPolicy, err)
-	}
-	authentication, err := Render(healthOnly())
-	if err != nil {
-		return workload.Service{}, fmt.Errorf("write %s: %w", at.Authentication, err)
+		return workload.Service{}, err
 	}
 	return workload.UnitService(ctx.Layout.Unit(model.APIServer), workload.Unit{
 		Cluster:     ctx.Cluster,
@@ -47,9 +40,29 @@ func APIServer(ctx Context) (workload.Service, error) {
 			workload.LogsDirectory(at.Logs),
 			"LogsDirectoryMode=0750",
 		}, slices.Concat(onlyReady(at.Port), confined)...),
-	}, []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient},
-		workload.File{File: host.File{Path: at.AuditPolicy, Content: audit}},
-		workload.File{File: host.File{Path: at.Authentication, Content: authentication}}), nil
+	}, apiServerCerts, files...), nil
+}
+
+var apiServerCerts = []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient}
+
+// apiServerFiles are the documents that it reads at its start.
+func apiServerFiles(ctx Context) ([]workload.File, error) {
+	at := ctx.Layout.APIServer
+	if len(ctx.EtcdMembers) == 0 {
+		return nil, fmt.Errorf("kube-apiserver of %s: no etcd member to connect to; bring up etcd first", ctx.Self.Name)
+	}
+	audit, err := Render(auditPolicy())
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", at.AuditPolicy, err)
+	}
+	authentication, err := Render(healthOnly())
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", at.Authentication, err)
+	}
+	return []workload.File{
+		{File: host.File{Path: at.AuditPolicy, Content: audit}},
+		{File: host.File{Path: at.Authentication, Content: authentication}},
+	}, nil
 }
 
 // apiServerFlags are checked against v1.36's options (cmd/kube-apiserver,

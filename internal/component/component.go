@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
@@ -27,7 +28,12 @@ type Context struct {
 	EtcdMembers []topology.Node // the members an API server may ask; learners do not belong here
 	Members     []topology.Node // all hosts that are, or are to be, members of etcd
 
+	// Pods are the components of Self that run as static pods.
+	Pods [model.NumComponents]workload.PodStyle
+
 	ImagePause         string
+	ImageEtcd          string // with ImageAPIServer, for static pods
+	ImageAPIServer     string
 	ImageCoreDNS       string
 	ImageMetricsServer string
 

@@ -36,12 +36,9 @@ type EtcdConfig struct {
 // snapshot would only make it begin again.
 func Etcd(c EtcdConfig) workload.Service {
 	return workload.Service{
-		Name: c.Layout.Unit(model.Etcd),
-		Unit: etcdUnit(c),
-		Files: []workload.File{{
-			File: host.File{Path: c.Layout.Etcd.Initial, Content: []byte(EtcdInitialEnv(c)), Mode: 0o644},
-			Cold: true,
-		}},
+		Name:   c.Layout.Unit(model.Etcd),
+		Unit:   etcdUnit(c),
+		Files:  []workload.File{initialEnv(c)},
 		Verify: [][]string{{"systemd-analyze", "verify", "{}" + c.Layout.UnitPath(model.Etcd)}},
 		Certs:  []string{pki.EtcdServer, pki.EtcdPeer},
 	}
@@ -54,6 +51,10 @@ func Etcd(c EtcdConfig) workload.Service {
 func etcdOfHost(ctx Context) (workload.Service, error) {
 	return Etcd(EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members,
 		State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}), nil
+}
+
+func initialEnv(c EtcdConfig) workload.File {
+	return workload.File{File: host.File{Path: c.Layout.Etcd.Initial, Content: []byte(EtcdInitialEnv(c)), Mode: 0o644}, Cold: true}
 }
 
 // EtcdInitialEnv is what etcd reads only while a member's data folder is empty.

@@ -2,11 +2,14 @@ package component
 
 import (
 	"fmt"
+	"path"
+	"slices"
 
 	"k8s.io/client-go/tools/clientcmd"
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeconfig"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -36,6 +39,13 @@ func (c Context) kubeletKubeconfig() (workload.File, error) {
 		return workload.File{}, fmt.Errorf("write %s: %w", c.Layout.Kubelet.Kubeconfig, err)
 	}
 	return workload.File{File: host.File{Path: c.Layout.Kubelet.Kubeconfig, Content: text, Mode: 0o600}}, nil
+}
+
+// KubeletClientFiles are a kubelet's first client certificate with its key, and
+// the link to it, which the kubelet moves on when it renews the certificate
+// (client-go util/certificate: FileStore).
+func KubeletClientFiles(at layout.Kubelet, certPEM, keyPEM []byte) (first host.File, link string) {
+	return host.File{Path: path.Dir(at.ClientPEM) + "/kubelet-client-first.pem", Content: slices.Concat(certPEM, keyPEM), Mode: 0o600, Secret: true}, at.ClientPEM
 }
 
 // BootstrapKubeconfig is the file by which a new kubelet asks for its first

@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubelet "k8s.io/kubelet/config/v1beta1"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
@@ -40,18 +41,22 @@ func Kubelet(ctx Context) (workload.Service, error) {
 	if ctx.bridged() {
 		after = append(after, at.Service(model.PodNetwork))
 	}
+	lines := []string{
+		// The kubelet reads its own usage and containerd's.
+		"CPUAccounting=yes",
+		"MemoryAccounting=yes",
+		workload.StateDirectory(at.Kubelet.Root),
+	}
+	if ctx.Pods[model.Etcd] != workload.NoPod { // it starts etcd
+		lines = append(lines, "ExecStartPre=+-/bin/sh -c '"+etcd.RaiseFence(at.Own.Fence)+"'")
+	}
 	return workload.UnitService(at.Unit(model.Kubelet), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes kubelet",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
 		After:       after,
 		Exec:        workload.CommandLine(at.Program("kubelet"), flags, ctx.extra("kubelet")),
-		Service: []string{
-			// The kubelet reads its own usage and containerd's.
-			"CPUAccounting=yes",
-			"MemoryAccounting=yes",
-			workload.StateDirectory(at.Kubelet.Root),
-		},
+		Service:     lines,
 	}, []string{pki.KubeletServer}, conf,
 		workload.File{File: host.File{Path: at.Kubelet.Config, Content: config}}), nil
 }
@@ -85,6 +90,9 @@ func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
 	}
 	if ctx.CgroupV1 {
 		c.FailCgroupV1 = new(false)
+	}
+	if ctx.hasPods() {
+		c.StaticPodPath = ctx.Layout.Kubelet.Manifests
 	}
 	if ctx.ResolvConf != "" {
 		c.ResolverConfig = new(ctx.ResolvConf)

@@ -14,6 +14,7 @@ type Traits struct {
 	// On says which hosts run it.
 	On     func(Context) bool
 	Render Renderer
+	Pod    Renderer // as a static pod; nil: it cannot be one
 	Watch  workload.Watch
 	// Stamp is a command that prints what it has read, for what has no process
 	// that tells.
@@ -23,8 +24,8 @@ type Traits struct {
 // Table has an entry for each component.
 var Table = [model.NumComponents]Traits{
 	model.Containerd:        {On: onNodes, Render: Containerd},
-	model.Etcd:              {On: onMembers, Render: etcdOfHost, Watch: workload.Watch{ServesStarting: true}},
-	model.APIServer:         {On: onControlPlanes, Render: APIServer},
+	model.Etcd:              {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Watch: workload.Watch{ServesStarting: true}},
+	model.APIServer:         {On: onControlPlanes, Render: APIServer, Pod: apiServerPod},
 	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Watch: workload.Watch{Silent: true}},
 	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Watch: workload.Watch{Silent: true}},
 	model.FrontDoor:         {On: onNodes, Render: FrontDoor, Stamp: frontDoorStamp},

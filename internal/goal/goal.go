@@ -24,8 +24,10 @@ import (
 type HostTraits struct {
 	CgroupV1   bool
 	ResolvConf string
-	PodCIDR    string // its share of the pod network, when it has one already
-	Address    string // of a host that leaves: where its pods are reached until it is clean
+	// StreamModule is where nginx's stream module lies; "" for the layout's.
+	StreamModule string
+	PodCIDR      string // its share of the pod network, when it has one already
+	Address      string // of a host that leaves: where its pods are reached until it is clean
 	// MayReturnStale says that the host does not answer, is no member of etcd, and may
 	// come back with data of a superseded cluster: nobody is led to it.
 	MayReturnStale bool
@@ -37,6 +39,9 @@ type Artifacts struct {
 	Programs []artifact.File
 	Images   artifact.File // one OCI layout with all images
 	Manifest []byte        // the user's own pod network, if any
+	// StaticPods are the components that the kubelet runs, as static pods. Their
+	// images, and the program etcd-gate, must be among the above.
+	StaticPods map[model.Component]workload.PodStyle
 }
 
 // Host is what one host must hold.
@@ -144,7 +149,8 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 	if len(ctx.APIServers) == 0 || len(ctx.EtcdMembers) == 0 {
 		ctx.APIServers, ctx.EtcdMembers = g.masters, g.members
 	}
-	for name, to := range map[string]*string{"pause": &ctx.ImagePause, "coredns": &ctx.ImageCoreDNS, "metrics-server": &ctx.ImageMetricsServer} {
+	for name, to := range map[string]*string{"pause": &ctx.ImagePause, "coredns": &ctx.ImageCoreDNS, "metrics-server": &ctx.ImageMetricsServer,
+		"etcd": &ctx.ImageEtcd, "kube-apiserver": &ctx.ImageAPIServer} {
 		ref, err := artifact.ImageRef(v, name)
 		if err != nil {
 			return ctx, err
@@ -156,8 +162,13 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 
 func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*Host, error) {
 	ctx := base
-	ctx.Self, ctx.CgroupV1, ctx.ResolvConf = n, seen.CgroupV1, seen.ResolvConf
-	h := &Host{Node: n, Context: ctx, Programs: g.programs(n), Images: g.ImageNames(ctx)}
+	ctx.Self, ctx.CgroupV1, ctx.ResolvConf, ctx.StreamModule = n, seen.CgroupV1, seen.ResolvConf, seen.StreamModule
+	for v, style := range g.Artifacts.StaticPods {
+		if component.Table[v].On(ctx) {
+			ctx.Pods[v] = style
+		}
+	}
+	h := &Host{Node: n, Context: ctx, Programs: g.programs(ctx), Images: g.ImageNames(ctx)}
 	var err error
 	if h.System, err = system(ctx); err != nil {
 		return nil, err
@@ -172,7 +183,11 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 		if !t.On(ctx) {
 			continue
 		}
-		svc, err := t.Render(ctx)
+		render, err := component.RendererOf(model.Component(v), ctx)
+		if err != nil {
+			return nil, err
+		}
+		svc, err := render(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", model.Component(v), err)
 		}
@@ -193,6 +208,11 @@ func (g *Goal) ImageNames(ctx component.Context) []string {
 	out := []string{ctx.ImagePause, ctx.ImageCoreDNS}
 	if g.File.Spec.Addons.MetricsServer {
 		out = append(out, ctx.ImageMetricsServer)
+	}
+	for v, image := range map[model.Component]string{model.Etcd: ctx.ImageEtcd, model.APIServer: ctx.ImageAPIServer} {
+		if ctx.Pods[v] != workload.NoPod {
+			out = append(out, image)
+		}
 	}
 	slices.Sort(out)
 	return out

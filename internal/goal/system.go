@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -77,8 +78,8 @@ var cniPlugins = []string{"bridge", "loopback", "host-local", "portmap", "firewa
 var everywhere = []string{"kubectl", "crictl", "kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"}
 
 // programs are the links that a host must have, by path.
-func (g *Goal) programs(n topology.Node) map[string]artifact.File {
-	names := map[string]string{}
+func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
+	n, names := ctx.Self, map[string]string{}
 	put := func(dir string, programs ...string) {
 		for _, p := range programs {
 			names[p] = path.Join(dir, p)
@@ -93,6 +94,9 @@ func (g *Goal) programs(n topology.Node) map[string]artifact.File {
 	}
 	if n.ControlPlane {
 		put(g.Layout.Bin, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
+	}
+	if ctx.Pods[model.Etcd] != workload.NoPod {
+		put(g.Layout.Bin, "etcd-gate")
 	}
 	out := map[string]artifact.File{}
 	for _, f := range g.Artifacts.Programs {

@@ -102,7 +102,8 @@ flush() {
 place() {
 	tmp_of "$3"
 	if [ ! -e "$tmp" ]; then
-		chown -- "$2" "$3" && chmod -- "$1" "$3" || die "$3: owner $2, mode $1 cannot be set"
+		# Not without need: by its ctime it is told who has read the file.
+		[ "0$(stat -c '%a %U:%G' -- "$3")" = "$1 $2" ] || { chown -- "$2" "$3" && chmod -- "$1" "$3"; } || die "$3: owner $2, mode $1 cannot be set"
 	elif mv -f -- "$tmp" "$3"; then
 		placed=$((placed + 1))
 	else

@@ -135,11 +135,12 @@ type Scheduler struct{ Kubeconfig, Config, Port string }
 // FrontDoor is where the node-local load balancer's files lie, and the port on
 // loopback that tells its health.
 type FrontDoor struct {
-	Program string
-	Stream  string // its stream module
-	Config  string
-	State   string
-	Run     string
+	Program  string
+	Stream   string // its stream module
+	Stream64 string // the same on distributions with /usr/lib64 (those with dnf)
+	Config   string
+	State    string
+	Run      string
 
 	HealthPort string
 }

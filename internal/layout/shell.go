@@ -43,7 +43,7 @@ func (l Layout) vars() []variable {
 		{"AT_API_SERVER_LOGS", l.APIServer.Logs}, {"AT_API_SERVER_RUN", l.APIServer.Run},
 		{"AT_CONTROLLER_MANAGER_CONF", l.ControllerManager.Kubeconfig},
 		{"AT_SCHEDULER_CONF", l.Scheduler.Kubeconfig}, {"AT_SCHEDULER_CONFIG", l.Scheduler.Config},
-		{"AT_FRONT_DOOR", l.FrontDoor.Program}, {"AT_FRONT_DOOR_STREAM", l.FrontDoor.Stream}, {"AT_FRONT_DOOR_CONFIG", l.FrontDoor.Config},
+		{"AT_FRONT_DOOR", l.FrontDoor.Program}, {"AT_FRONT_DOOR_STREAM", l.FrontDoor.Stream}, {"AT_FRONT_DOOR_STREAM64", l.FrontDoor.Stream64}, {"AT_FRONT_DOOR_CONFIG", l.FrontDoor.Config},
 		{"AT_FRONT_DOOR_STATE", l.FrontDoor.State}, {"AT_FRONT_DOOR_RUN", l.FrontDoor.Run},
 		{"AT_CONFLIST", l.PodNetwork.Conflist}, {"AT_ROUTES", l.PodNetwork.Routes}, {"AT_MASQUERADE", l.PodNetwork.Masquerade},
 		{"AT_ROUTES_RUN", l.PodNetwork.Run}, {"AT_ROUTES_APPLIED", l.PodNetwork.Applied},

@@ -67,6 +67,7 @@ type ComponentState struct {
 	// Version of the program that runs, or of the definition while it does not;
 	// "": nobody tells, or it is none that quorate brings.
 	Version string
+	Pod     bool // the kubelet runs it, as a static pod
 }
 
 // Keys says which of the cluster's keys a host holds, as a relation to the

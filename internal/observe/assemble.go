@@ -111,6 +111,9 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 		for _, file := range want.Rendered() {
 			sums[file.Path] = f.Sums[file.Path]
 			any = any || sums[file.Path] != ""
+			if want.Argv != nil && file.Path == want.Path() && sums[file.Path] == goal.Sum(file.Content) {
+				out.Version = want.Version // the definition names the image
+			}
 		}
 		if any {
 			disk := workload.DiskDigest(sums)
@@ -122,9 +125,18 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 	} else if u.Installed {
 		out.Disk = model.Is("present")
 	}
-	if u.Up {
+	out.Pod = u.Pod && u.Installed
+	switch {
+	case u.Up && want != nil && want.Argv != nil:
+		has := want.HasRead(u, f.Sums)
+		out.Running = model.Is(want.Stamp()) // also where it cannot be told: no reason to restart
+		if has.Is(false) {
+			out.Running = model.Is("older")
+		}
+		out.Running = out.Running.Because(has.Why())
+	case u.Up:
 		out.Running = model.Is(cmp.Or(u.Read, "not ours"))
-	} else if u.CrashLooping {
+	case u.CrashLooping:
 		out.Running = out.Running.Because("ends again and again")
 	}
 	return out

@@ -42,6 +42,7 @@ type Facts struct {
 	Swap          bool
 	CgroupV1      bool
 	ResolvConf    string
+	StreamModule  string   // where nginx's stream module lies, or will lie
 	Marker        string   // the cluster it belongs to
 	Named         string   // the host of the cluster that its units make it
 	Foreign       []string // what others have put there
@@ -113,6 +114,7 @@ func parse(out []byte, at layout.Layout) (Facts, error) {
 	f.MemoryKiB, _ = strconv.Atoi(line("memory"))
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
+	f.StreamModule = line("stream")
 	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
 	f.Bootstrapped, f.Data = line("bootstrapped") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())

@@ -213,7 +213,7 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 		if address == "" {
 			address = h.Address
 		}
-		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, PodCIDR: subnet(f.Conflist)}
+		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, StreamModule: f.StreamModule, PodCIDR: subnet(f.Conflist)}
 		if s.PodCIDR == "" {
 			s.PodCIDR = routes[address]
 		}

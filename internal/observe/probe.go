@@ -69,15 +69,16 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	for _, n := range goal.Needs(g.Layout) {
 		needs = append(needs, n.Command)
 	}
-	var etcds []string
+	vars := workload.ProbeVars(hostOf(g, id).Services[:])
 	if h := hostOf(g, id); h.Services[model.Etcd] != nil || h.Services[model.APIServer] != nil {
 		for _, n := range g.Base.EtcdMembers {
-			etcds = append(etcds, g.Layout.Etcd.ClientURL(n.Address), g.Layout.Etcd.PeerURL(n.Address))
+			vars["ETCDS"] = append(vars["ETCDS"], g.Layout.Etcd.ClientURL(n.Address), g.Layout.Etcd.PeerURL(n.Address))
 		}
 	}
+	maps.Copy(vars, map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(g.Layout.PKI),
+		"SYSCTLS": sysctls, "NEEDS": needs})
 	var b strings.Builder
-	for k, v := range map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(g.Layout.PKI),
-		"SYSCTLS": sysctls, "NEEDS": needs, "ETCDS": etcds} {
+	for k, v := range vars {
 		fmt.Fprintf(&b, "%s='%s'\n", k, strings.Join(v, " "))
 	}
 	return b.String()

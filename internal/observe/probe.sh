@@ -1,6 +1,6 @@
 # Read-only. Prints what quorate must know of this host, in frames "@@ NAME".
 # By the host's layout ($AT_…, $PORT_…, $UNIT_…). $PATHS: files to digest; $PEMS: certificates to print, each with its key (CERT:KEY); $KEYS: shared keys to
-# print; $NEEDS: commands that must be there; $SYSCTLS; $ETCDS: etcd as others ask it.
+# print; $NEEDS: commands that must be there; $SYSCTLS; $ETCDS: etcd as others ask it; $PODS and $ONCE: see workload.ProbeVars.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 frame() { printf '\n@@ %s\n' "$1"; } # what came before may lack its last newline
 frame "os"; cat /etc/os-release 2>/dev/null
@@ -17,10 +17,18 @@ frame "marker"; cat $AT_MARKER 2>/dev/null
 frame "named"; sed -n 's/^ *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' $AT_UNITS/$UNIT_KUBELET.service $AT_UNITS/$UNIT_ETCD.service 2>/dev/null
 frame "kubelet"; sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' $AT_KUBELET_CLIENT 2>/dev/null
 frame "foreign"
-for f in $AT_MANIFESTS/*.yaml $AT_FOREIGN; do [ -e "$f" ] && echo "$f"; done
+for f in $AT_FOREIGN; do [ -e "$f" ] && echo "$f"; done
+for f in $AT_MANIFESTS/*.yaml; do
+	n=${f##*/} n=${n%.yaml}
+	[ -e "$f" ] || continue
+	case " $PODS " in *" $n "*) ! grep -q '^    quorate.dev/cluster: ' "$f" || continue ;; esac
+	echo "$f"
+done
 for u in $UNIT_ETCD $UNIT_API_SERVER $UNIT_CONTROLLER_MANAGER $UNIT_SCHEDULER $UNIT_KUBELET $UNIT_KUBE_PROXY $UNIT_CONTAINERD $UNIT_FRONT_DOOR; do
 	f=$AT_UNITS/$u.service # a masked unit is nobody's
-	[ -e "$f" ] && [ "$(readlink "$f")" != /dev/null ] && ! grep -q '^X-Quorate=' "$f" && echo "$f"
+	[ -e "$f" ] && [ "$(readlink "$f")" != /dev/null ] || continue
+	case " $PODS " in *" $u "*) echo "$f"; continue ;; esac # it would run twice
+	grep -q '^X-Quorate=' "$f" || echo "$f"
 done
 if [ ! -e $AT_MARKER ] && ss -Hxl 2>/dev/null | grep -qF " $AT_CONTAINERD_SOCKET "; then
 	echo "a container runtime on $AT_CONTAINERD_SOCKET"
@@ -59,7 +67,11 @@ frame "server"; echo "$S"
 S=${S#*://}; S=${S%%/*}
 frame "resolved"; case $S in *[a-z]*) timeout 2 getent ahosts "${S%:*}" 2>/dev/null | cut -d' ' -f1 | sort -u ;; esac
 frame "peers"; [ -n "$S" ] && is_up $UNIT_KUBELET && ss -Htnp state established "( dport = :${S##*:} )" 2>/dev/null | grep -F '"kubelet"'
-frame "needs"; for n in $NEEDS; do case $n in /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done
+# Where nginx's module lies, or will lie once its package is there.
+stream=$AT_FRONT_DOOR_STREAM
+if [ ! -e $stream ] && { [ -e $AT_FRONT_DOOR_STREAM64 ] || ! command -v apt-get && command -v dnf; } >/dev/null 2>&1; then stream=$AT_FRONT_DOOR_STREAM64; fi
+frame "stream"; echo $stream
+frame "needs"; for n in $NEEDS; do case $n in $AT_FRONT_DOOR_STREAM) [ -e $stream ] ;; /*) [ -e "$n" ] ;; *) command -v "$n" >/dev/null 2>&1 ;; esac || echo "$n"; done
 frame "sysctls"; for k in $SYSCTLS; do echo "$k=$(sysctl -n "$k" 2>/dev/null)"; done
 frame "images"; is_up $UNIT_CONTAINERD && $AT_BIN/ctr -n k8s.io images ls -q 2>/dev/null
 P=$(ss -Hltnp 2>/dev/null)

@@ -22,7 +22,12 @@ var apiServer = traits{
 		}
 		return ""
 	},
-	runs:    func(h, want *model.Host) { h.EtcdVia, h.Ready = want.EtcdVia, model.Is(true) },
+	runs: func(h, want *model.Host) {
+		h.EtcdVia, h.Ready = want.EtcdVia, model.Is(true)
+		if want.Components[model.APIServer].Pod {
+			h.Node.Registered = model.Is(true) // its kubelet has waited for it
+		}
+	},
 	stopped: func(h *model.Host) { h.Ready = model.Is(false) },
 }
 

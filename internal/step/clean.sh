@@ -96,7 +96,11 @@ pods() {
 
 end_pods() {
 	if [ -x $bin/crictl ] && systemctl is-active -q $containerd; then
-		timeout 120 $bin/crictl -r $sock -i $sock rmp -fa >/dev/null 2>&1 || true
+		# Where etcd is a static pod it goes on, as its unit would.
+		stay= all=-a
+		[ "$mode" = clean ] || stay=$($bin/crictl -r $sock -i $sock pods -q --namespace kube-system --name "^$UNIT_ETCD-" 2>/dev/null)
+		if [ -n "$stay" ]; then all=$($bin/crictl -r $sock -i $sock pods -q | grep -vxF "$stay"); fi
+		[ -z "$all" ] || timeout 120 $bin/crictl -r $sock -i $sock rmp -f $all >/dev/null 2>&1 || true
 	fi
 	[ "$mode" = clean ] || return 0
 	if ours | grep -qxF $containerd; then systemctl stop $containerd || die "$containerd does not stop"; fi
@@ -144,6 +148,12 @@ units=$(ours)
 soon=$(echo "$units" | grep -vxF -e $etcd -e $containerd -e $kubelet)
 late=$(echo "$units" | grep -xF -e $etcd -e $containerd)
 if echo "$units" | grep -qxF $kubelet; then end $kubelet; fi
+if [ "$mode" = stop ]; then # a kubelet that comes back would run them
+	kept=
+	for f in $AT_MANIFESTS/*.yaml; do
+		case $f in */$UNIT_ETCD.yaml) ;; *) keep "$f" ;; esac
+	done
+fi
 end $soon
 end_pods
 [ "$mode" = clean ] || exit 0

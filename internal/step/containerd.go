@@ -20,9 +20,10 @@ var containerd = traits{
 
 // afterAPI: while no API server of the cluster answers, a control plane's own
 // comes first. Starting a runtime and unpacking images takes CPU and disk from
-// etcd's first election and the API server's start, and nothing needs them yet.
+// etcd's first election and the API server's start, and nothing needs them yet,
+// unless these are pods.
 func (o on) afterAPI(c model.Cluster) error {
-	if o.Want.Roles.Has(model.ControlPlane) && len(c.Serving()) == 0 {
+	if !hasPods(o.Want) && o.Want.Roles.Has(model.ControlPlane) && len(c.Serving()) == 0 {
 		return errors.New("no API server answers yet, and its own comes first")
 	}
 	return nil

@@ -19,31 +19,36 @@ var changes = []struct {
 	name       string
 	cps, to    string
 	workers, w string
+	pods       bool // etcd and the API server are static pods
 	recovered  bool // onto cp1; the others come back with data of the superseded cluster
 	was, ways  steptest.Ways
 }{
-	{"create", "", "cp1 cp2 cp3", "", "w1 w2", false, "", ""},
-	{"create 1", "", "cp1", "", "w1", false, "", ""},
-	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", "", false, "", ""},
-	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2", false, "", ""},
-	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1", false, "", ""},
-	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1", false, "", ""},
-	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1", false, "", ""},
-	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1", false, "", ""},
-	{"move 1", "cp1", "cp2", "w1", "w1", false, "", ""},
-	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1", false, "", ""},
-	{"recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", true, "", ""},
-	{"recovered, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", true, "", ""},
-	{"fixed: create", "", "cp1", "", "w1", false, "", steptest.Fixed},
-	{"fixed: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, steptest.Fixed, steptest.Fixed},
-	{"fixed to local", "cp1", "cp1", "w1 w2", "w1 w2", false, steptest.Fixed, ""},
-	{"shared: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "lb1 lb2 w1", "lb1 lb2 w1", false, steptest.Shared, steptest.Shared},
-	{"outside: create", "", "cp1 cp2 cp3", "", "w1", false, "", steptest.Outside},
-	{"balanced: create", "", "cp1 cp2 cp3", "", "w1", false, "", steptest.Balanced},
-	{"balanced: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, steptest.Balanced, steptest.Balanced},
-	{"balanced: shrink", "cp1 cp2 cp3", "cp1", "w1", "w1", false, steptest.Balanced, steptest.Balanced},
-	{"balanced: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1", "w1", false, steptest.Balanced, steptest.Balanced},
-	{"local to balanced", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, "", steptest.Balanced},
+	{"create", "", "cp1 cp2 cp3", "", "w1 w2", false, false, "", ""},
+	{"create 1", "", "cp1", "", "w1", false, false, "", ""},
+	{"create 5", "", "cp1 cp2 cp3 cp4 cp5", "", "", false, false, "", ""},
+	{"convert 1 to 3", "cp1", "cp1 cp2 cp3", "w1 w2", "w1 w2", false, false, "", ""},
+	{"grow 3 to 5", "cp1 cp2 cp3", "cp1 cp2 cp3 cp4 cp5", "w1", "w1", false, false, "", ""},
+	{"shrink 5 to 3", "cp1 cp2 cp3 cp4 cp5", "cp1 cp2 cp3", "w1", "w1", false, false, "", ""},
+	{"shrink 3 to 1", "cp1 cp2 cp3", "cp1", "w1", "w1", false, false, "", ""},
+	{"replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1 w2", "w1", false, false, "", ""},
+	{"move 1", "cp1", "cp2", "w1", "w1", false, false, "", ""},
+	{"move 3", "cp1 cp2 cp3", "cp4 cp5 cp6", "w1", "w1", false, false, "", ""},
+	{"recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, true, "", ""},
+	{"recovered, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", false, true, "", ""},
+	{"fixed: create", "", "cp1", "", "w1", false, false, "", steptest.Fixed},
+	{"fixed: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Fixed, steptest.Fixed},
+	{"fixed to local", "cp1", "cp1", "w1 w2", "w1 w2", false, false, steptest.Fixed, ""},
+	{"shared: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.Shared, steptest.Shared},
+	{"outside: create", "", "cp1 cp2 cp3", "", "w1", false, false, "", steptest.Outside},
+	{"balanced: create", "", "cp1 cp2 cp3", "", "w1", false, false, "", steptest.Balanced},
+	{"balanced: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Balanced, steptest.Balanced},
+	{"balanced: shrink", "cp1 cp2 cp3", "cp1", "w1", "w1", false, false, steptest.Balanced, steptest.Balanced},
+	{"balanced: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1", "w1", false, false, steptest.Balanced, steptest.Balanced},
+	{"local to balanced", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, "", steptest.Balanced},
+	{"create, pods", "", "cp1 cp2 cp3", "", "w1", true, false, "", ""},
+	{"grow 1 to 3, pods", "cp1", "cp1 cp2 cp3", "w1", "w1", true, false, "", ""},
+	{"shrink 3 to 1, pods", "cp1 cp2 cp3", "cp1", "w1", "w1", true, false, "", ""},
+	{"move 1, pods", "cp1", "cp2", "w1", "w1", true, false, "", ""},
 }
 
 func start(ways steptest.Ways, cps, workers string, w model.Cluster) model.Cluster {
@@ -93,6 +98,9 @@ func TestCrashAndDeath(t *testing.T) {
 			t.Parallel()
 			w := steptest.WantBy(ch.ways, ch.to, ch.w)
 			from := start(ch.was, ch.cps, ch.workers, w)
+			if ch.pods {
+				w, from = pods(w), pods(from)
+			}
 			if ch.recovered {
 				recovered(&from, "cp1")
 			}

@@ -53,7 +53,7 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 	case data, member.Is(model.Learner):
 		return nil
 	case !c.Bootstrapped():
-		return bootstrapReady(c)
+		return s.bootstrapReady(c)
 	case member.Is(model.Unstarted) && h.Etcd.Bootstrapped.Is(false):
 		return nil
 	case !c.Quorum(""):
@@ -64,7 +64,7 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 
 // bootstrapReady: the first members start together, as many of them as can be reached;
 // who comes later is on the list already.
-func bootstrapReady(c model.Cluster) error {
+func (s Run) bootstrapReady(c model.Cluster) error {
 	total, there := 0, 0
 	var missing []string
 	for _, id := range c.Critical() {
@@ -78,7 +78,7 @@ func bootstrapReady(c model.Cluster) error {
 			continue
 		}
 		there++
-		if !h.Certs.Or(model.Installed{}).Valid || h.Binaries.Or("") == "" {
+		if !h.Certs.Or(model.Installed{}).Valid || h.Binaries.Or("") == "" || s.Want.Components[model.Etcd].Pod && !h.Runs(model.Kubelet) {
 			return fmt.Errorf("%s, which starts together with it, is not prepared yet", id)
 		}
 	}

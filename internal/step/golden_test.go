@@ -20,6 +20,7 @@ type scene struct {
 	then             []string
 	risk             plan.Risk
 	was, ways        steptest.Ways // of made, and of file
+	pods             bool          // etcd and the API server are static pods
 }
 
 var scenes = []scene{
@@ -89,6 +90,9 @@ var scenes = []scene{
 	{name: "balanced-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", was: steptest.Balanced, ways: steptest.Balanced, risk: plan.Exposed},
 	{name: "balanced-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.Balanced, ways: steptest.Balanced, then: []string{"dead cp3"}},
 	{name: "local-to-balanced", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Balanced},
+	{name: "pods-create", file: "cp1 cp2 cp3|w1", pods: true},
+	{name: "pods-grow-1-to-3", made: "cp1|w1", file: "cp1 cp2 cp3|w1", pods: true, risk: plan.Exposed},
+	{name: "pods-restart-api", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 kube-apiserver"}, pods: true},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
 
@@ -97,6 +101,9 @@ func (s scene) plan() plan.Plan {
 	w := steptest.WantBy(s.ways, cps, workers)
 	cps, workers, _ = strings.Cut(s.made, "|")
 	c := start(s.was, cps, workers, w)
+	if s.pods {
+		w, c = pods(w), pods(c)
+	}
 	var dead []model.HostID
 	for _, line := range s.then {
 		dead = append(dead, happens(&c, w, strings.Fields(line))...)

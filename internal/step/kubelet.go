@@ -11,30 +11,49 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
 )
 
 var kubelet = traits{
 	group: nodeAgents,
-	ready: Run.nodeReady,
-	fits:  func(have, _ *model.Host) bool { return have.Node.Registered.Is(true) },
+	ready: Run.kubeletReady,
+	fits: func(have, want *model.Host) bool {
+		return have.Node.Registered.Is(true) || standsAlone(have, want)
+	},
 	wrong: func(have *model.Host) string {
 		if !have.Node.Registered.Known() {
 			return "not known to be registered"
 		}
 		return "runs, but is not registered"
 	},
-	runs:    func(h, want *model.Host) { h.Node.Registered, h.Via = model.Is(true), want.Via },
+	runs: func(h, want *model.Host) {
+		h.Via = want.Via
+		if !standsAlone(h, want) {
+			h.Node.Registered = model.Is(true)
+		}
+	},
 	stopped: func(h *model.Host) { h.Via = model.Is(model.Way{}) },
-	once:    Run.bootstrapKubeconfig,
+	once:    Run.firstCertificate,
+}
+
+// standsAlone says that the kubelet runs the API server that it is to register
+// with, as a static pod, and that one does not serve yet.
+func standsAlone(h, want *model.Host) bool {
+	return want.Components[model.APIServer].Pod && !h.Ready.Is(true)
+}
+
+// kubeletReady: a kubelet that runs its own API server starts before any answers.
+func (s Run) kubeletReady(c model.Cluster, h model.Host) error {
+	if hasPods(s.Want) {
+		return s.runtimeReady(h)
+	}
+	return s.nodeReady(c, h)
 }
 
 // nodeReady is what the agents of a node need.
 func (s Run) nodeReady(c model.Cluster, h model.Host) error {
-	if !h.Runs(model.Containerd) {
-		return errors.New("containerd does not run there yet")
-	}
-	if !model.Same(h.Images, s.Want.Images) {
-		return errors.New("its images are not imported yet")
+	if err := s.runtimeReady(h); err != nil {
+		return err
 	}
 	serving := c.Serving()
 	if len(serving) == 0 {
@@ -61,10 +80,25 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 	return nil
 }
 
-// bootstrapKubeconfig lets a kubelet without a client certificate ask for one.
-func (s Run) bootstrapKubeconfig(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
+// firstCertificate lets a kubelet without a client certificate ask for one. One
+// that starts before its API server cannot ask: it gets its first from us, as
+// from `kubeadm init`, and renews it by itself.
+func (s Run) firstCertificate(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
 	if e.Joined {
 		return nil, nil
+	}
+	if hasPods(s.Want) {
+		if e.Shared == nil {
+			return nil, ErrNotYet
+		}
+		const lifetime = 365 * 24 * time.Hour
+		cert, key, err := pki.UserClient(*e.Shared, "system:node:"+h.Node.Name, []string{"system:nodes"}, lifetime, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		first, current := component.KubeletClientFiles(e.Goal.Layout.Kubelet, cert, key)
+		_, err = sh(ctx, e, "", `mkdir -p -m 755 "${2%/*}"; ln -sfn "${1##*/}" "$2"`, first.Path, current)
+		return []host.File{first}, err
 	}
 	c, err := e.API(ctx)
 	if err != nil {

@@ -68,7 +68,7 @@ func (s Stop) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		for v := range h.Components {
 			if !table[v].stays {
-				h.Components[v].Running = model.Is("")
+				ended(h, model.Component(v))
 			}
 		}
 		h.Ready, h.Via, h.EtcdVia = model.Is(false), model.Is(model.Way{}), model.Is(model.Way{})

@@ -10,6 +10,7 @@ import (
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // members is what changes one step at a time, with health between.
@@ -192,7 +193,7 @@ func stale(h model.Host) []model.Component {
 func stopStale(h *model.Host) {
 	services := stale(*h)
 	for _, v := range append(services, model.Etcd) {
-		h.Components[v].Running = model.Is("")
+		ended(h, v)
 	}
 	if len(services) > 0 {
 		h.Ready, h.EtcdVia = model.Is(false), model.Is(model.Way{})
@@ -317,18 +318,15 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 // Do implements Action.
 func (s SetAside) Do(ctx context.Context, e Env) error {
 	at := e.Goal.Layout
-	units := []string{at.Service(model.Etcd)}
+	services := []string{at.Unit(model.Etcd)}
 	for _, v := range stale(e.Have.Hosts[s.ID]) {
-		units = append(units, at.Service(v))
+		services = append(services, at.Unit(v))
 	}
-	kept, err := sh(ctx, e, "set-aside", at.Script(`for u; do
-	# Its etcd is gone: it would try for a minute to end in good order.
-	if [ "$u" = "$UNIT_API_SERVER.service" ]; then systemctl kill -s KILL "$u" || true; fi
-done
-systemctl stop "$@"
-k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)$AT_ETCD_DATA; mkdir -p -m 700 "$k"
-[ -e $AT_ETCD_DATA/member ] && mv $AT_ETCD_DATA/member "$k/"
-install -D -m 0644 /dev/null $AT_BOOTSTRAPPED; echo "$k"`), units...)
+	kept, err := sh(ctx, e, "set-aside", workload.StopScript(at, `k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)
+stop_services "$@"
+d=$k$AT_ETCD_DATA; mkdir -p -m 700 "$d"
+[ -e $AT_ETCD_DATA/member ] && mv $AT_ETCD_DATA/member "$d/"
+install -D -m 0644 /dev/null $AT_BOOTSTRAPPED; echo "$d"`), services...)
 	if err != nil {
 		return err
 	}

@@ -133,9 +133,10 @@ elif command -v dnf >/dev/null; then dnf install -y $2
 else echo "neither apt-get nor dnf is there; install by hand: $1" >&2; exit 1; fi
 case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || true ;; esac
 for c in $3; do
-	case $c in /*) [ -e "$c" ] ;; *) command -v "$c" >/dev/null ;; esac || { echo "$c is not there although its package is; install it by hand" >&2; exit 1; }
+	case $c in $4) [ -e "$c" ] || [ -e "$5" ] ;; /*) [ -e "$c" ] ;; *) command -v "$c" >/dev/null ;; esac || { echo "$c is not there although its package is; install it by hand" >&2; exit 1; }
 done`
-	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "), strings.Join(lacks.List(), " "))
+	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "), strings.Join(lacks.List(), " "),
+		e.Goal.Layout.FrontDoor.Stream, e.Goal.Layout.FrontDoor.Stream64)
 	return err
 }
 

@@ -85,6 +85,11 @@ func (s Run) Need(c model.Cluster) error {
 		if !table[v].uncertified && !model.Same(h.Certs, s.Want.Certs) {
 			return errors.New("its certificates are not issued yet")
 		}
+		if s.Want.Components[v].Pod {
+			if err := s.podReady(h); err != nil {
+				return err
+			}
+		}
 		if ready := table[v].ready; ready != nil {
 			if err := ready(s, c, h); err != nil {
 				return err

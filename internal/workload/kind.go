@@ -104,5 +104,11 @@ func sh(ctx context.Context, h host.Host, text string) (string, error) {
 // lastLines is a filter: of a log, what was said last, without stack traces.
 const lastLines = `grep -vE '^[[:space:]]|^goroutine |^created by |^[[:alnum:]_./*()-]+\([^ ]*(, [^ ]*)*\)$|"level":"info"|^$' | tail -n 12 | cut -c1-500 || true`
 
+// denials names SELinux where it is enforced, with what it has denied of late.
+const denials = `if [ "$(getenforce 2>/dev/null)" = Enforcing ]; then
+	echo 'SELinux is enforced on this host; what it has denied: ausearch -m AVC -ts recent (a front door needs: setsebool -P httpd_can_network_connect 1)'
+	ausearch -m AVC -ts recent 2>/dev/null | grep -o 'avc: .*' | tail -n 3 | cut -c1-300 || true
+fi`
+
 // unitOf is a service's unit name.
 func unitOf(name string) string { return fmt.Sprintf("%s.service", name) }

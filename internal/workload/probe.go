@@ -7,8 +7,16 @@ import (
 	"time"
 )
 
-//go:embed systemd.sh
-var systemdProbe string
+var (
+	//go:embed systemd.sh
+	systemdProbe string
+	//go:embed staticpod.sh
+	staticPodProbe string
+)
+
+// readStamps prints the stamps of the processes that both have found.
+const readStamps = `frame "stamps"; [ -n "$environs" ] && grep -zHsE '^(` + StampEnv + `|` + VersionEnv + `)=' $environs | tr '\0' '\n'
+`
 
 // Watch is how the state of a component can be told, the same on every host.
 type Watch struct {
@@ -38,7 +46,14 @@ type State struct {
 	PID          int           // of its first process; 0: none
 	Read         string        // the stamp of what the running process has read; "" when it does not tell
 	Version      string        // of its program, as the process tells, or its definition while it does not run; "" when nobody tells
-	As, Logs     string        // what it is called there, and the command that shows its log
+	// Pod: it is a static pod. What such a process has read can be told by its
+	// command line, and by its start against the times at which its files changed.
+	Pod       bool
+	Argv      []string
+	Started   time.Time
+	FileTimes map[string]time.Time
+
+	As, Logs string // what it is called there, and the command that shows its log
 }
 
 // A process that lives for proven has read its configuration; one that was
@@ -57,7 +72,7 @@ func young(since time.Duration, restarts int) bool {
 // ProbeScript is the part of the probe that looks at services. What comes after
 // it may use the shell functions `is_up NAME`, `is_active NAME` (ready, too),
 // `recent_log NAME` and the list $cmdlines of the services' /proc files. It needs
-// the function `frame`.
+// the function `frame`, the layout's variables, and those that ProbeVars gives.
 func ProbeScript(watched []Watch) string {
 	var names []string
 	var stamps strings.Builder
@@ -67,15 +82,38 @@ func ProbeScript(watched []Watch) string {
 			fmt.Fprintf(&stamps, "frame \"stamp %[1]s\"; is_up %[1]s && %[2]s\n", w.Name, w.Stamp)
 		}
 	}
-	return "SERVICES='" + strings.Join(names, " ") + "'\n" + systemdProbe + stamps.String()
+	return "SERVICES='" + strings.Join(names, " ") + "'\n" + systemdProbe + staticPodProbe + readStamps + stamps.String()
+}
+
+// ProbeVars are the variables of the probe that depend on what is wanted of a
+// host: which services run as static pods, and the files that those read once
+// that do not tell by a stamp what they have read.
+func ProbeVars(wanted []*Service) map[string][]string {
+	vars := map[string][]string{"PODS": nil, "ONCE": nil}
+	for _, s := range wanted {
+		if s == nil || !s.isPod() {
+			continue
+		}
+		vars["PODS"] = append(vars["PODS"], s.Name)
+		for _, f := range s.Files {
+			if s.Argv != nil && !f.Cold {
+				vars["ONCE"] = append(vars["ONCE"], f.Path)
+			}
+		}
+	}
+	return vars
 }
 
 // Read makes states of the frames that ProbeScript printed, by service.
 func Read(frames map[string]string, watched []Watch) map[string]State {
 	out := map[string]State{}
-	units := systemdStates(frames)
+	units, pods, times := systemdStates(frames), podStates(frames), ctimes(frames["ctimes"])
 	for _, w := range watched {
 		s := units[w.Name].state(w)
+		if p, there := pods[w.Name]; there && !s.Up {
+			s = p
+			s.FileTimes = times
+		}
 		if w.Stamp != "" {
 			s.Read, _, _ = strings.Cut(strings.TrimSpace(frames["stamp "+w.Name]), "\n")
 		}

@@ -46,6 +46,9 @@ type Service struct {
 	// Verify are the commands that check the files before they take effect;
 	// "{}" is replaced by the folder under which they are staged.
 	Verify [][]string
+	// Argv is the command line of the running process, for a service whose
+	// process does not tell by a stamp what it has read.
+	Argv []string
 	// Certs are the names (package pki) of the certificates it reads.
 	Certs []string
 }

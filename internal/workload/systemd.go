@@ -51,8 +51,10 @@ func (Systemd) SetOverridesAside(name string) string {
 done`, unitOf(name), layout.Quorate().Kept)
 }
 
-// Diagnose asks the journal.
+// Diagnose asks the journal. Where SELinux is enforced it may be what keeps a
+// program from its files, ports and peers, and the program's log does not know.
 func (Systemd) Diagnose(name string) string {
 	return fmt.Sprintf(`systemctl is-active %[1]s || true; systemctl show -p DropInPaths %[1]s | grep . || true; journalctl -q -u %[1]s -n 300 --no-pager -o cat 2>/dev/null |
-	%[2]s`, name, lastLines)
+	%[2]s
+%[3]s`, name, lastLines, denials)
 }

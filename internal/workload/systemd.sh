@@ -21,6 +21,4 @@ $S
 END
 is_up() { case $up in *" $1.service "*) true ;; *) false ;; esac; }
 is_active() { case $active in *" $1.service "*) true ;; *) false ;; esac; }
-recent_log() { journalctl -q -u "$1" --since=-60s -o cat --no-pager 2>/dev/null; }
-frame "stamps"; [ -n "$environs" ] && grep -zHsE '^QUORATE_(CONFIG|VERSION)=' $environs | tr '\0' '\n'
 frame "versions"; for n in $UNITS; do grep -Hs '^Environment=QUORATE_VERSION=' $AT_UNITS/$n; done

@@ -46,16 +46,25 @@ func (s Service) VerifyUnit() []string {
 	return []string{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.Path()}
 }
 
-// CommandLine is the value of ExecStart: the program, then our flags overridden
-// and extended by the user's, sorted, one on each line.
+// CommandLine is the value of ExecStart: Words, one on each line.
 func CommandLine(program string, flags, extra map[string]string) string {
+	words := Words(program, flags, extra)
+	for i := range words[1:] {
+		words[i+1] = Quote(words[i+1])
+	}
+	return strings.Join(words, " \\\n  ")
+}
+
+// Words are a command line: the program, then our flags overridden and extended
+// by the user's, sorted.
+func Words(program string, flags, extra map[string]string) []string {
 	all := maps.Clone(flags)
 	maps.Copy(all, extra)
 	words := []string{program}
 	for _, flag := range slices.Sorted(maps.Keys(all)) {
-		words = append(words, Quote("--"+flag+"="+all[flag]))
+		words = append(words, "--"+flag+"="+all[flag])
 	}
-	return strings.Join(words, " \\\n  ")
+	return words
 }
 
 // Quote writes one word of ExecStart so that systemd reads it back unchanged

@@ -22,7 +22,8 @@ import (
 
 // TestSquare goes one step at a time, and holds each step against its paper
 // half: Observe∘Do == Effect∘Observe. A small cluster is created, grows by a
-// control plane and loses it again. Then it is reset, and created anew.
+// control plane and loses it again. Then it is reset, and created anew. Beside
+// its creation, the host that joins later is a cluster of static pods.
 func TestSquare(t *testing.T) {
 	c := newCluster(t, "square", 2, 1)
 	bare := map[string][]string{}
@@ -57,7 +58,12 @@ func TestSquare(t *testing.T) {
 		if part.first != nil {
 			part.first()
 		}
-		if !t.Run(part.name, func(t *testing.T) { square(t, engine.New(part.file, arts, part.hosts)) }) {
+		if !t.Run(part.name, func(t *testing.T) {
+			if part.name == "create" { // cp2 has nothing to do yet
+				t.Run("static pods", func(t *testing.T) { t.Parallel(); staticPods(t, c, whole, "cp2", hosts["cp2"], bare["cp2"]) })
+			}
+			t.Run("units", func(t *testing.T) { t.Parallel(); square(t, engine.New(part.file, arts, part.hosts)) })
+		}) {
 			return
 		}
 		c.nodesReady(t, "w1", part.nodes...)
