@@ -105,12 +105,16 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.engine.PlanRecovered(ob, do.At)
+	s.engine.Recover(do)
+	p, _, err := s.engine.Plan(ctx)
 	if err != nil {
 		return err
 	}
-	if !r.output.json() {
-		fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\nThen, with etcd on "+string(do.At)+" as the only member:\n", p.Text())
+	if len(p.Blocked) > 0 {
+		return engine.BlockedError{Plan: p}
+	}
+	if r.output != "json" {
+		fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\n"+p.Text())
 	}
 	if !r.yes {
 		name := s.file.Metadata.Name
@@ -125,13 +129,6 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		return w.end(ctx, err)
 	}
 	defer release()
-	revision, err := s.engine.Recover(locked, do)
-	if errors.Is(err, engine.ErrQuorum) {
-		err = fmt.Errorf("%w: etcd has quorum again", errRefused)
-	}
-	if err != nil {
-		return w.end(locked, err)
-	}
 	err = s.engine.Apply(locked, p)
 	// Who does not come back is deferred: that is no failure of a recovery.
 	var deferred engine.DeferredError
@@ -140,11 +137,11 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		err = nil
 	}
 	if err = w.end(locked, err); err != nil {
-		return fmt.Errorf("etcd is back on %s (revision %d), but not all is done: %w", do.At, revision, err)
+		return err
 	}
 	w.close()
-	if !r.output.json() {
-		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back: %s; it goes on at %d\n", found.before(from), revision)
+	if r.output != "json" {
+		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back on %s: %s; revisions go on above that\n", do.At, found.before(from))
 		if away {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\nnext: %s\n", deferred, awayNext(cmd))
 		}
@@ -159,9 +156,12 @@ func awayNext(cmd *cobra.Command) string {
 
 // refuse says why there is nothing to recover.
 func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
+	begun, is := r.begun(ob)
 	switch {
 	case ob.Have.Conflict != "":
 		return fmt.Errorf("%w: %s", errRefused, ob.Have.Conflict)
+	case is && ob.Have.Hosts[begun.At].Etcd.Recovery.IsBinding() && ob.Shared != nil:
+		return nil // there is no way back: it goes on
 	case ob.Have.Quorum("") && !r.whole:
 		return fmt.Errorf("%w: etcd has quorum; `%s` mends what else is wrong; to go back to an older state: %s SNAPSHOT", errRefused, command(cmd, "apply"), command(cmd, "etcd restore"))
 	case !ob.Have.Bootstrapped():

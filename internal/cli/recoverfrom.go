@@ -2,7 +2,11 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,7 +17,6 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
-	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 )
@@ -49,82 +52,149 @@ func (s survey) survivor() etcd.Survivor {
 		if _, failed := s.errs[id]; !seen && !failed {
 			continue // it has nothing to do with etcd
 		}
-		all = append(all, etcd.Candidate{Host: id, Data: d, Unseen: !seen, Superseded: slices.Contains(s.ob.Superseded(), d.Cluster),
+		is, recorded := s.ob.Recorded(id)
+		all = append(all, etcd.Candidate{Host: id, Data: d, Unseen: !seen, Recorded: recorded && is.From == "", Superseded: slices.Contains(s.ob.Superseded(), d.Cluster),
 			Unusable: s.ob.Have.Hosts[id].Obstacle.Or("") != "" || !s.etcdHost(id)})
 	}
 	return etcd.ChooseSurvivor(all)
 }
 
-// choose finds the data and the host, and checks that they can be used.
-func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, found survey) (do engine.Recovery, from *snapshotOf, err error) {
-	do.Whole = r.whole
-	can := func(name string) (model.HostID, error) {
-		id := model.HostID(name)
-		h, named := found.ob.Have.Hosts[id], found.etcdHost(id)
+// begun is the recovery that an earlier run of this command has recorded and
+// that is not complete. One that has replaced data already goes on in any case,
+// unless another host's is asked for.
+func (r *recovery) begun(ob *observe.Observation) (goal.Recovery, bool) {
+	var found goal.Recovery
+	for _, id := range ob.Have.Critical() {
+		is, recorded := ob.Recorded(id)
+		binding := ob.Have.Hosts[id].Etcd.Recovery.IsBinding()
 		switch {
-		case !named:
-			return "", usageError{fmt.Errorf("%s is no etcd host of the file", name)}
-		case !h.Up():
-			return "", fmt.Errorf("%w: %s does not answer: %s", errRefused, id, h.Reached.Why())
-		case h.Obstacle.Or("") != "":
-			return "", fmt.Errorf("%w: %s: %s", errRefused, id, h.Obstacle.Or(""))
+		case !recorded || r.from != "" && r.from != string(id) || r.on != "" && r.on != string(id):
+		case binding && r.source == "", is.From == r.source:
+			if found.At == "" || binding {
+				found = is
+			}
 		}
-		return id, nil
+	}
+	return found, found.At != ""
+}
+
+// choose finds the data and the host, and checks that they can be used.
+func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, found survey) (do goal.Recovery, from *snapshotOf, err error) {
+	begun, is := r.begun(found.ob)
+	if e := found.ob.Have.Hosts[begun.At].Etcd.Recovery; is && (r.source == "" || e.Staged || e.IsBinding()) {
+		if begun.From != "" {
+			from = &snapshotOf{given: begun.From}
+		}
+		return begun, from, nil
 	}
 	if r.source == "" {
-		at := found.survivor().Host
-		ok := at != ""
-		if r.from != "" {
-			if at, err = can(r.from); err != nil {
-				return do, nil, err
-			}
-			ok = found.data[at].There
-		}
-		switch {
-		case r.on != "" && r.on != string(at):
-			return do, nil, usageError{fmt.Errorf("--on %s: a member's data comes back on its own host (%s); take a snapshot to bring it elsewhere", r.on, at)}
-		case r.from == "" && len(found.clusters()) > 1:
-			return do, nil, fmt.Errorf("%w: the hosts hold data of different etcd clusters (%s); look at `%s`, and choose with --from", errRefused, strings.Join(found.clusters(), ", "), command(cmd, "status"))
-		case !ok:
-			return do, nil, fmt.Errorf("%w: no host that answers has etcd's data: bring one back, or `%s --from-snapshot HOST:PATH` (snapshots lie in %s)", errRefused, command(cmd, "etcd recover"), goal.LayoutOf(s.file).Own.Snapshots)
-		}
-		do.At, do.Behind = at, found.newest()-found.data[at].Revision
-		return do, nil, nil
+		do, err = r.chooseMember(cmd, found)
+		return do, nil, err
 	}
+	do, from, err = r.chooseSnapshot(ctx, s, found)
+	if err == nil && is && begun.At == do.At && begun.Snapshot == do.Snapshot {
+		begun.File, begun.Path = do.File, do.Path
+		do = begun
+	}
+	return do, from, err
+}
+
+// usable is a host on which etcd can go on.
+func (s survey) usable(name string) (model.HostID, error) {
+	id := model.HostID(name)
+	h, named := s.ob.Have.Hosts[id], s.etcdHost(id)
+	switch {
+	case !named:
+		return "", usageError{fmt.Errorf("%s is no etcd host of the file", name)}
+	case !h.Up():
+		return "", fmt.Errorf("%w: %s does not answer: %s", errRefused, id, h.Reached.Why())
+	case h.Obstacle.Or("") != "":
+		return "", fmt.Errorf("%w: %s: %s", errRefused, id, h.Obstacle.Or(""))
+	}
+	return id, nil
+}
+
+// chooseMember is the recovery from a host's own data.
+func (r *recovery) chooseMember(cmd *cobra.Command, found survey) (do goal.Recovery, err error) {
+	at := found.survivor().Host
+	ok := at != ""
+	if r.from != "" {
+		if at, err = found.usable(r.from); err != nil {
+			return do, err
+		}
+		ok = found.data[at].There
+	}
+	switch {
+	case r.on != "" && r.on != string(at):
+		return do, usageError{fmt.Errorf("--on %s: a member's data comes back on its own host (%s); take a snapshot to bring it elsewhere", r.on, at)}
+	case r.from == "" && len(found.clusters()) > 1:
+		return do, fmt.Errorf("%w: the hosts hold data of different etcd clusters (%s); look at `%s`, and choose with --from",
+			errRefused, strings.Join(found.clusters(), ", "), command(cmd, "status"))
+	case !ok:
+		return do, fmt.Errorf("%w: no host that answers has etcd's data: bring one back, or `%s --from-snapshot HOST:PATH` (snapshots lie in %s)",
+			errRefused, command(cmd, "etcd recover"), found.ob.Goal.Layout.Own.Snapshots)
+	}
+	return engine.NewRecovery(found.ob, at, found.newest()-found.data[at].Revision), nil
+}
+
+// chooseSnapshot is the recovery from a snapshot.
+func (r *recovery) chooseSnapshot(ctx context.Context, s *session, found survey) (do goal.Recovery, from *snapshotOf, err error) {
 	from = &snapshotOf{given: r.source, path: r.source}
 	if name, path, is := strings.Cut(r.source, ":"); is && found.ob.Goal.Hosts[model.HostID(name)] != nil {
 		from.host, from.path = model.HostID(name), path
 	}
-	at := r.on
-	if at == "" && from.host != "" && found.etcdHost(from.host) {
-		at = string(from.host)
+	name := r.on
+	if name == "" && from.host != "" && found.etcdHost(from.host) {
+		name = string(from.host)
 	}
-	if at == "" {
+	if name == "" {
 		for _, id := range found.ob.Have.Critical() {
-			if _, err := can(string(id)); err == nil {
-				at = string(id)
+			if _, err := found.usable(string(id)); err == nil {
+				name = string(id)
 				break
 			}
 		}
 	}
-	if do.At, err = can(at); err != nil {
+	at, err := found.usable(name)
+	if err != nil {
 		return do, nil, err
 	}
+	sum := ""
 	switch {
 	case from.host == "":
-		from.is, err = etcd.CheckSnapshotFile(from.path)
-		do.File = from.path
-	case from.host != do.At:
+		if from.is, err = etcd.CheckSnapshotFile(from.path); err == nil {
+			sum, err = fileSum(from.path)
+		}
+	case from.host != at:
 		return do, nil, usageError{fmt.Errorf("%s lies on %s: copy it to this machine first, or restore it there with --on %s", from.path, from.host, from.host)}
 	default:
-		from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], goal.LayoutOf(s.file), from.path)
-		do.From = from.path
+		if from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], goal.LayoutOf(s.file), from.path); err == nil && from.is.Problem == "" {
+			sum, err = etcd.SnapshotSum(ctx, s.hosts[from.host], from.path)
+		}
 	}
-	do.Behind = found.newest() - from.is.Revision
-	if err == nil && from.is.Problem != "" {
-		err = fmt.Errorf("%w: %s: %s", errRefused, from.given, from.is.Problem)
+	switch {
+	case err != nil:
+		return do, nil, err
+	case from.is.Problem != "":
+		return do, nil, fmt.Errorf("%w: %s: %s", errRefused, from.given, from.is.Problem)
 	}
-	return do, from, err
+	do = engine.NewRecovery(found.ob, at, found.newest()-from.is.Revision)
+	if do.From, do.Snapshot, do.Path = from.given, sum, from.path; from.host == "" {
+		do.File, do.Path = from.path, ""
+	}
+	return do, from, nil
+}
+
+// fileSum is the SHA-256 of a file on this machine, in hexadecimal.
+func fileSum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // newest is the highest revision that was found.
@@ -144,8 +214,8 @@ func (s survey) before(from *snapshotOf) string {
 	return text
 }
 
-// text is what was found, what is done and what is lost.
-func (s survey) text(do engine.Recovery, from *snapshotOf) string {
+// text is what was found and what is lost.
+func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 	var b strings.Builder
 	b.WriteString("What there is of etcd's data:\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -176,18 +246,14 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 		}
 	}
 	w.Flush()
-	b.WriteString("\nWhat will be done:\n")
-	fmt.Fprintf(&b, "  The API servers and etcd stop on all hosts that answer; pods go on running.\n")
-	if from == nil {
-		fmt.Fprintf(&b, "  On %s etcd begins anew from the data there (revision %s or a little more), as the only member of a new cluster.\n", do.At, number(uint64(s.data[do.At].Revision)))
-	} else {
-		rev := ""
-		if from.is.Revision > 0 {
-			rev = fmt.Sprintf(", revision %d", from.is.Revision)
-		}
-		fmt.Fprintf(&b, "  On %s etcd begins anew from %s (of %s%s), as the only member of a new cluster.\n", do.At, from.given, from.is.Time.Local().Format(time.DateTime), rev)
+	switch {
+	case from != nil && from.is.Revision > 0:
+		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s (of %s, revision %d).\n", do.At, from.given, from.is.Time.Local().Format(time.DateTime), from.is.Revision)
+	case from != nil:
+		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s.\n", do.At, from.given)
+	default:
+		fmt.Fprintf(&b, "\netcd goes on, on %s, with the data of its own member (revision %s or a little more).\n", do.At, number(uint64(s.data[do.At].Revision)))
 	}
-	fmt.Fprintf(&b, "  What %s held before is kept under %s there. The others join anew; their old data is kept, too.\n", do.At, layout.Quorate().Kept)
 	b.WriteString("\nWhat is lost:\n")
 	switch {
 	case from != nil:
@@ -196,6 +262,9 @@ func (s survey) text(do engine.Recovery, from *snapshotOf) string {
 		fmt.Fprintf(&b, "  What %s acknowledged beyond revision %s, if they were ahead: they do not answer, so nobody can say.\n", hostList(silent), number(uint64(s.data[do.At].Revision)))
 	default:
 		b.WriteString("  What the other members acknowledged beyond that.\n")
+	}
+	if ahead := s.survivor().Ahead; from == nil && len(ahead) > 0 {
+		fmt.Fprintf(&b, "  %s holds more, and cannot be used or was not chosen.\n", hostList(ahead))
 	}
 	if len(silent) > 0 && from == nil {
 		fmt.Fprintf(&b, "  If %s can be brought back with their disks, do that instead: then nothing is lost, and no recovery is needed.\n", hostList(silent))

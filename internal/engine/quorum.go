@@ -64,7 +64,7 @@ func (w *work) quorumLost(have model.Cluster) bool {
 // quorum ends the run some time after etcd's quorum was lost.
 func (w *work) quorum(ob *observe.Observation) error {
 	switch {
-	case !w.quorumLost(ob.Have):
+	case ob.Recovering() || !w.quorumLost(ob.Have):
 		w.lost = time.Time{}
 	case w.lost.IsZero():
 		w.lost = time.Now()

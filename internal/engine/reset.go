@@ -7,9 +7,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
 )
 
@@ -63,4 +66,41 @@ func (e *Engine) sweep(ctx context.Context, id model.HostID) error {
 		e.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: left %s", id, l)})
 	}
 	return err
+}
+
+// longTime bounds the work on one host outside of plans.
+const longTime = 15 * time.Minute
+
+// onAll does one thing on some hosts side by side, as a stage of its own. A host
+// that fails does not keep the others from it.
+func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, ids []model.HostID, do func(context.Context, model.HostID) error) error {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	failed := map[model.HostID]error{}
+	e.tell(Event{Kind: StageRun, Stage: stage, Of: of})
+	for _, id := range ids {
+		about := plan.About{Kind: kind, Host: id, Title: title, Irreversible: kind == "reset"}
+		e.tell(Event{Kind: StepRun, Step: &about, Text: about.Title})
+		begun := time.Now()
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			ctx, cancel := context.WithTimeout(ctx, longTime)
+			defer cancel()
+			err := do(ctx, id)
+			if err == nil {
+				e.tell(Event{Kind: StepDone, Step: &about, Took: time.Since(begun)})
+				return
+			}
+			e.tell(Event{Kind: StepFail, Step: &about, Took: time.Since(begun), Err: err.Error()})
+			mu.Lock()
+			defer mu.Unlock()
+			failed[id] = err
+		}()
+	}
+	wg.Wait()
+	if len(failed) > 0 {
+		return UnfinishedError{"failed to " + title, failed, len(ids)}
+	}
+	return nil
 }

@@ -23,6 +23,7 @@ const (
 	// stepTime bounds a step: its work and the wait for its effect.
 	stepTime     = 3 * time.Minute
 	downloadTime = 10 * time.Minute
+	copyTime     = 15 * time.Minute
 	// explainTime bounds the question to a host why a step failed there.
 	explainTime = 10 * time.Second
 )
@@ -79,6 +80,8 @@ func (e *Engine) limit(a plan.About) time.Duration {
 	switch a.Limit {
 	case plan.DownloadLimit:
 		return downloadTime
+	case plan.CopyLimit:
+		return copyTime
 	case plan.DrainLimit:
 		return stepTime + e.DrainTime
 	}
@@ -111,9 +114,10 @@ func (r *running) explain(ctx context.Context) {
 // env is what a step on a host works with.
 func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
+	recovery, _ := ob.RecoveryOn(id)
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet, CrashLooping: f.CrashLooping, Listed: ob.Etcd.Members,
-		Departed: ob.API.Departed, Superseded: ob.Superseded(), Fence: ob.Fence(id),
+		Departed: ob.API.Departed, Fence: ob.Fence(id), Recovery: recovery,
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kubeapi.Client, error) {

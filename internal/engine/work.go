@@ -263,7 +263,7 @@ func away(s plan.Step, have model.Cluster) error {
 func (w *work) end(ob *observe.Observation) error {
 	p := plan.Make(ob.Have, ob.Goal.Want, w.rules)
 	switch {
-	case ob.Have.QuorumLost():
+	case ob.Have.QuorumLost() && !ob.Recovering():
 		return QuorumLostError{ob.Have}
 	case len(p.Blocked) > 0:
 		return BlockedError{p}

@@ -21,9 +21,10 @@ func PutFence(path string) string {
 // RaiseFence is a shell command that puts in force the fence at a path.
 func RaiseFence(path string) string { return `test ! -e ` + path + ` || nft -f ` + path }
 
-// DropFence is a shell script that ends the fence at a path.
-func DropFence(path string) string {
-	return `rm -f ` + path + `; nft delete table ` + FenceTable + ` 2>/dev/null || true
+// DropFence is a shell script that ends a host's fence, and forgets that it had
+// to do without.
+func DropFence(at layout.Own) string {
+	return `rm -f ` + at.Fence + ` ` + at.Unfenced + `; nft delete table ` + FenceTable + ` 2>/dev/null || true
 `
 }
 

@@ -88,6 +88,13 @@ func CheckSnapshot(ctx context.Context, h host.Host, at layout.Layout, file stri
 	return all[0], nil
 }
 
+// SnapshotSum is the SHA-256 of a snapshot on a host, in hexadecimal.
+func SnapshotSum(ctx context.Context, h host.Host, file string) (string, error) {
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-euc", `sha256sum <"$1"`, "sh", file}})
+	sum, _, _ := strings.Cut(string(res.Stdout), " ")
+	return sum, err
+}
+
 // Snapshots are those in a host's folder of snapshots, oldest name first. With read
 // each is checked, which reads all of it.
 func Snapshots(ctx context.Context, h host.Host, at layout.Layout, read bool) ([]Snapshot, error) {

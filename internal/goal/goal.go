@@ -63,6 +63,7 @@ type Goal struct {
 	Hosts     map[model.HostID]*Host
 	Base      component.Context // the cluster, for what belongs to no host
 	Want      model.Cluster
+	Recovery  *Recovery // wanted beside the file; nil: none
 
 	// masters and members are those of the file; Base holds them without the lost.
 	masters, members []topology.Node

@@ -48,6 +48,8 @@ type Own struct {
 	Superseded   string // lists ids of superseded etcd clusters, one a line
 	Bootstrapped string // an etcd has been ready on this host once
 	Fence        string // nftables script that keeps hosts out of this one's etcd
+	Unfenced     string // a fence was tried, and the host can put up none
+	Recovery     string // a recovery of etcd whose survivor the host is
 
 	Programs  string // its folder of programs
 	Versions  string // of links that name a program and its version

@@ -27,7 +27,8 @@ type variable struct{ name, value string }
 func (l Layout) vars() []variable {
 	return []variable{
 		{"AT_CONFIG", l.Own.Config}, {"AT_MARKER", l.Own.Marker}, {"AT_SUPERSEDED", l.Own.Superseded},
-		{"AT_BOOTSTRAPPED", l.Own.Bootstrapped}, {"AT_FENCE", l.Own.Fence}, {"AT_PROGRAMS", l.Own.Programs}, {"AT_VERSIONS", l.Own.Versions},
+		{"AT_BOOTSTRAPPED", l.Own.Bootstrapped}, {"AT_FENCE", l.Own.Fence}, {"AT_UNFENCED", l.Own.Unfenced}, {"AT_RECOVERY", l.Own.Recovery},
+		{"AT_PROGRAMS", l.Own.Programs}, {"AT_VERSIONS", l.Own.Versions},
 		{"AT_STATE", l.Own.State}, {"AT_KEPT", l.Own.Kept}, {"AT_SNAPSHOTS", l.Own.Snapshots}, {"AT_RESTORE", l.Own.Restore},
 		{"AT_STORE", l.Own.Store}, {"AT_SEED", l.Own.Seed}, {"AT_RUN", l.Own.Run}, {"AT_STAGE", l.Own.Stage},
 		{"AT_MODULES", l.Own.Modules}, {"AT_SYSCTLS", l.Own.Sysctls}, {"AT_CRICTL", l.Own.Crictl},

@@ -72,7 +72,7 @@ func Quorate() Own {
 	const config, programs, state, run = "/etc/quorate", "/opt/quorate", "/var/lib/quorate", "/run/quorate"
 	return Own{
 		Config: config, Marker: config + "/cluster", Superseded: config + "/etcd-superseded",
-		Bootstrapped: config + "/etcd-bootstrapped", Fence: config + "/etcd-fence.nft",
+		Bootstrapped: config + "/etcd-bootstrapped", Fence: config + "/etcd-fence.nft", Unfenced: config + "/etcd-unfenced", Recovery: config + "/etcd-recovery.json",
 		Programs: programs, Versions: programs + "/versions",
 		State: state, Kept: state + "/kept", Snapshots: state + "/snapshots", Restore: state + "/restore.db", Store: state + "/store",
 		Seed: "/usr/share/quorate/store",

@@ -110,6 +110,8 @@ type EtcdState struct {
 	Healthy      Known[bool]   // this member serves (a learner: it is caught up)
 	DataLost     bool          // its data was seen to be none with which it can go on
 	Fenced       HostSet       // hosts that this member has nothing to do with since a recovery
+	Superseded   Set[string]   // ids of superseded clusters that this host knows
+	Recovery     RecoveryState // a recovery whose survivor this host is
 }
 
 // NodeState is a host as the API server knows it.
@@ -158,6 +160,9 @@ type Cluster struct {
 	Conflict string
 	// Addons are the applied cluster objects, by name of their group.
 	Addons map[string]Known[Installed]
+	// Recovery and its Survivor are wanted beside what the file wants.
+	Recovery Recovery
+	Survivor HostID
 
 	// critical are the hosts whose loss can matter to others, sorted.
 	critical []HostID

@@ -88,7 +88,8 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Bootstrapped = model.Is(f.Data), model.Is(f.Bootstrapped) // data alone: it may be a bootstrap that was cut short
 	h.Etcd.DataLost = f.EtcdDataLost && f.Data
-	h.Etcd.Fenced = o.named(g, f.Fence)
+	h.Etcd.Fenced, h.Etcd.Superseded = o.Named(g, f.Fence), model.SetOf(f.SupersededIDs...)
+	h.Etcd.Recovery = o.recoveryState(id, f)
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
 	h.Ready = model.Is(f.Readyz)
 	for _, v := range model.Components() {
@@ -97,7 +98,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	if !f.KubeletEnd.IsZero() && !f.Kubelet {
 		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
-	h.EtcdSilent = model.Is(o.named(g, f.EtcdSilent))
+	h.EtcdSilent = model.Is(o.Named(g, f.EtcdSilent))
 	o.ways(h, g, id, f)
 	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
 }
@@ -207,8 +208,8 @@ func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[mo
 	return model.Valid(digest)
 }
 
-// named turns addresses, as configurations hold them, into hosts.
-func (o *Observation) named(g *goal.Goal, addresses []string) model.HostSet {
+// Named turns addresses, as configurations hold them, into hosts.
+func (o *Observation) Named(g *goal.Goal, addresses []string) model.HostSet {
 	var ids []model.HostID
 	for _, a := range addresses {
 		ids = append(ids, o.at(g, a))

@@ -47,14 +47,18 @@ type Facts struct {
 	Named         string   // the host of the cluster that its units make it
 	Foreign       []string // what others have put there
 	Addresses     []string
-	Data          bool      // etcd has a data folder
-	DataOf        string    // the id of the cluster that the data belongs to
-	Superseded    bool      // that cluster was superseded by a recovery: nothing that its members say counts
-	SupersededIDs []string  // ids of superseded clusters that this host knows
-	Fence         []string  // addresses that its etcd does not let in
-	Bootstrapped  bool      // an etcd has been ready here once
-	Kubelet       bool      // the kubelet has a client certificate that is still valid
-	KubeletEnd    time.Time // of that certificate, also when it is over; zero: there is none
+	Data          bool     // etcd has a data folder
+	DataOf        string   // the id of the cluster that the data belongs to
+	Superseded    bool     // that cluster was superseded by a recovery: nothing that its members say counts
+	SupersededIDs []string // ids of superseded clusters that this host knows
+	Fence         []string // addresses that its etcd does not let in
+	NoFence       bool     // a fence was tried, and it can put up none
+	Recovery      *etcd.Recovery
+	Staged        map[string]bool // data of recoveries that lies ready, by id; false: etcd's own has changed since
+	EtcdReplaced  bool            // etcd's data before a recovery lies beside it
+	Bootstrapped  bool            // an etcd has been ready here once
+	Kubelet       bool            // the kubelet has a client certificate that is still valid
+	KubeletEnd    time.Time       // of that certificate, also when it is over; zero: there is none
 	Sums          map[string]string
 	HostsSum      string
 	Links         map[string]string // target by path
@@ -121,6 +125,18 @@ func parse(out []byte, at layout.Layout) (Facts, error) {
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
 	f.SupersededIDs, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
+	f.NoFence, f.EtcdReplaced, f.Staged = line("unfenced") == "yes", line("replaced") == "yes", map[string]bool{}
+	for _, l := range lines(frames["staged"]) {
+		id, state, _ := strings.Cut(l, " ")
+		f.Staged[id] = state == "fresh"
+	}
+	if text := frames["recovery"]; text != "" {
+		r, err := etcd.ParseRecovery([]byte(text))
+		if err != nil {
+			return f, fmt.Errorf("%s cannot be read: %w", at.Own.Recovery, err)
+		}
+		f.Recovery = &r
+	}
 	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)

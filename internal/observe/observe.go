@@ -28,6 +28,8 @@ type Observer struct {
 	// Connect reaches a host that the file does not name any more; nil: such
 	// hosts are known from others only.
 	Connect func(kubeapi.Departed) host.Host
+	// Recovery is wanted beside the file; nil: none.
+	Recovery *goal.Recovery
 
 	mu    sync.Mutex
 	facts map[model.HostID]Facts
@@ -101,7 +103,7 @@ func (o *Observer) Glance(ctx context.Context, hurry bool) (*Observation, error)
 }
 
 func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Duration) (*Observation, error) {
-	frame, err := goal.Build(o.File, o.Artifacts, o.hostTraits())
+	frame, err := o.goal(o.hostTraits())
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 		out.silent[id] = true
 	}
 	o.mu.Unlock()
-	if out.Goal, err = goal.Build(o.File, o.Artifacts, o.hostTraits()); err != nil {
+	if out.Goal, err = o.goal(o.hostTraits()); err != nil {
 		return nil, err
 	}
 	out.supersede()
@@ -127,12 +129,14 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
 	o.recall(out)
-	if lost := out.mayReturnStale(); len(lost) > 0 {
-		if out.Goal, err = o.GoalWithout(lost...); err != nil {
+	out.Have = assemble(out.Goal, out, time.Now())
+	if lost := out.mayReturnStale(out.Recovering()); len(lost) > 0 {
+		if out.Goal, err = o.goalWithout(lost...); err != nil {
 			return nil, err
 		}
+		out.Have = assemble(out.Goal, out, time.Now())
 	}
-	out.Have = assemble(out.Goal, out, time.Now())
+	goal.Recovering(&out.Have, out.Goal.Want)
 	return out, ctx.Err()
 }
 

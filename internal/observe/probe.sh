@@ -53,6 +53,15 @@ frame "data"; [ -d $AT_ETCD_DATA/member ] && echo yes
 frame "wal"; for f in $AT_ETCD_DATA/member/wal/*.wal; do :; done; [ -f "$f" ] && head -c 128 "$f" | base64 -w 0
 frame "superseded"; cat $AT_SUPERSEDED 2>/dev/null
 frame "fence"; sed -n 's/.* saddr \([^ ]*\) .*/\1/p' $AT_FENCE 2>/dev/null
+frame "unfenced"; [ -e $AT_UNFENCED ] && echo yes
+# A recovery whose survivor this is; its data is made of etcd's own, which must not have changed since.
+frame "recovery"; cat $AT_RECOVERY 2>/dev/null
+frame "staged"; for d in $AT_ETCD_DATA/.quorate-recovery-*; do
+	[ -d "$d/member" ] || continue
+	[ -d $AT_ETCD_DATA/member ] && [ -n "$(find $AT_ETCD_DATA/member -newer "$d" -print -quit)" ] && s=stale || s=fresh
+	echo "${d#*.quorate-recovery-} $s"
+done
+frame "replaced"; [ -d $AT_ETCD_DATA/.quorate-old/member ] && echo yes
 # The member cannot go on from what it has: its log is not the one that its peers know.
 frame "lost"
 is_active $UNIT_ETCD || { [ -d $AT_ETCD_DATA/member ] && recent_log $UNIT_ETCD | grep -qF 'Was the raft log corrupted, truncated, or lost' && echo yes; }

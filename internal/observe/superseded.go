@@ -8,10 +8,14 @@ import (
 )
 
 // Superseded are the ids of superseded etcd clusters that any host knows, sorted.
+// A recovery's record says so from the moment that its data is in place.
 func (o *Observation) Superseded() []string {
 	var all []string
 	for _, f := range o.Facts {
 		all = append(all, f.SupersededIDs...)
+		if f.Recovery != nil && f.Data && f.DataOf == f.Recovery.ID {
+			all = append(all, f.Recovery.Supersedes...)
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -43,15 +47,15 @@ func (o *Observation) supersede() {
 	}
 }
 
-// mayReturnStale are the etcd hosts of the file that do not answer and
-// are no members, in a cluster that has superseded another: they may come back
-// with old data, so nobody is led to them before they were seen.
-func (o *Observation) mayReturnStale() (ids []model.HostID) {
-	if o.Etcd.Err != nil || len(o.Superseded()) == 0 {
+// mayReturnStale are the etcd hosts of the file that do not answer and are no
+// members, in a cluster that supersedes or has superseded another: they may come
+// back with old data, so nobody is led to them before they were seen.
+func (o *Observation) mayReturnStale(recovering bool) (ids []model.HostID) {
+	if !recovering && (o.Etcd.Err != nil || len(o.Superseded()) == 0) {
 		return nil
 	}
 	for id, h := range o.Goal.Hosts {
-		if _, member := o.Etcd.Members[id]; o.Facts[id].Err != nil && !member && h.Node.Etcd {
+		if _, member := o.Etcd.Members[id]; o.Facts[id].Err != nil && (recovering || !member) && h.Node.Etcd {
 			ids = append(ids, id)
 		}
 	}
@@ -68,14 +72,24 @@ func (o *Observation) Fence(id model.HostID) map[model.HostID][]string {
 	return out
 }
 
-// GoalWithout is the goal while some hosts are lost to etcd: nobody is led to
+// goalWithout is the goal while some hosts are lost to etcd: nobody is led to
 // them.
-func (o *Observer) GoalWithout(lost ...model.HostID) (*goal.Goal, error) {
+func (o *Observer) goalWithout(lost ...model.HostID) (*goal.Goal, error) {
 	seen := o.hostTraits()
 	for _, id := range lost {
 		s := seen[id]
 		s.MayReturnStale = true
 		seen[id] = s
 	}
-	return goal.Build(o.File, o.Artifacts, seen)
+	return o.goal(seen)
+}
+
+// goal is the file's, and the recovery beside it.
+func (o *Observer) goal(seen map[model.HostID]goal.HostTraits) (*goal.Goal, error) {
+	g, err := goal.Build(o.File, o.Artifacts, seen)
+	if err == nil && o.Recovery != nil {
+		g.Recovery = o.Recovery
+		g.Want.Recovery, g.Want.Survivor = o.Recovery.Model(), o.Recovery.At
+	}
+	return g, err
 }

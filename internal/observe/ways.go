@@ -16,7 +16,7 @@ func (o *Observation) ways(h *model.Host, g *goal.Goal, id model.HostID, f Facts
 	h.Via, h.EtcdVia = model.Is(model.Way{}), model.Is(model.Way{})
 	h.Backends, h.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
 	if h.Runs(model.FrontDoor) {
-		h.Backends = model.Is(o.named(g, f.Backends))
+		h.Backends = model.Is(o.Named(g, f.Backends))
 	}
 	if h.Runs(model.APIServer) {
 		h.EtcdVia = model.Is(o.etcdWay(g, id, f))

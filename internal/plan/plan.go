@@ -36,6 +36,7 @@ const (
 	UsualLimit    Limit = iota
 	DownloadLimit       // packages and programs come over the network
 	DrainLimit          // pods take the time that the operator gives them
+	CopyLimit           // etcd's data may have to be copied to another disk
 )
 
 // Key identifies a step among those of a plan.

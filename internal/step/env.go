@@ -25,10 +25,10 @@ type Env struct {
 	CrashLooping func(model.Component) bool // a service of the host ends again and again
 	// Listed are etcd's members as the hosts that they were seen to belong to.
 	Listed map[model.HostID]etcd.Member
-	// Superseded are the ids of superseded etcd clusters, by all hosts together.
-	Superseded []string
 	// Fence are the addresses that the host's etcd does not let in, by host.
 	Fence map[model.HostID][]string
+	// Recovery is the one that is wanted of the host, or recorded there.
+	Recovery goal.Recovery
 	// Departed are the hosts that left the file and are not forgotten yet.
 	Departed []kubeapi.Departed
 

@@ -9,7 +9,6 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -55,20 +54,70 @@ func (s Unfence) Do(ctx context.Context, e Env) error {
 			left = append(left, addresses...)
 		}
 	}
-	return PutFence(ctx, e.Host, e.Goal.Layout, left)
+	return writeFence(ctx, e, left)
 }
 
-// PutFence keeps hosts out of a host's etcd, by their addresses; none ends it.
-func PutFence(ctx context.Context, h host.Host, at layout.Layout, addresses []string) error {
-	cmd := host.Cmd{Args: []string{"sh", "-euc", etcd.DropFence(at.Own.Fence)}}
+// writeFence keeps hosts out of a host's etcd, by their addresses; none ends it.
+func writeFence(ctx context.Context, e Env, addresses []string) error {
+	at := e.Goal.Layout
+	cmd := host.Cmd{Args: []string{"sh", "-euc", etcd.DropFence(at.Own)}}
 	if len(addresses) > 0 {
 		cmd = host.Cmd{Args: []string{"sh", "-euc", etcd.PutFence(at.Own.Fence)}, Stdin: strings.NewReader(etcd.Fence(at.Etcd, addresses))}
 	}
-	_, err := h.Run(ctx, cmd)
-	var exit *host.ExitError
-	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
-		err = fmt.Errorf("%s: %s", h.Name(), strings.TrimSpace(exit.Stderr))
+	_, err := e.Host.Run(ctx, cmd)
+	return said(e.Host, "fence", err)
+}
+
+// PutFence keeps all others of the old cluster from the survivor's etcd: those
+// that are silent now may come back at any time.
+type PutFence struct{ recovered }
+
+// About implements plan.Step.
+func (s PutFence) About() plan.About {
+	return plan.About{Kind: "fence", Host: s.ID, Title: "keep " + s.Recovery.Others.String() + " from its etcd", Why: "they may hold data of the old etcd cluster"}
+}
+
+// Need implements plan.Step: the old etcd there is cut off with them.
+func (s PutFence) Need(c model.Cluster) error {
+	if err := s.chosen(c); err != nil {
+		return err
 	}
+	if e := c.Hosts[s.ID]; !e.Etcd.Recovery.InPlace && !(e.Etcd.Recovery.Staged && e.Components[model.Etcd].Running.Is("")) {
+		return errors.New("the new data is not ready yet, or its old etcd still runs")
+	}
+	return nil
+}
+
+// fenced says that the survivor is fenced as far as it can be.
+func (s recovered) fenced(e model.EtcdState) bool {
+	return e.Recovery.Unfenced || s.Recovery.Others.Without(e.Fenced).IsEmpty()
+}
+
+// Effect implements plan.Step.
+func (s PutFence) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		if !s.fenced(h.Etcd) {
+			h.Etcd.Fenced = h.Etcd.Fenced.With(s.Recovery.Others.List()...)
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s PutFence) Interim(*model.Cluster) {}
+
+// Do implements Action. A host without a working nft must not stay without etcd
+// for that.
+func (s PutFence) Do(ctx context.Context, e Env) error {
+	addresses := slices.Clone(e.Recovery.Outside)
+	for _, more := range e.Fence {
+		addresses = append(addresses, more...)
+	}
+	err := writeFence(ctx, e, addresses)
+	if err == nil || errors.Is(err, host.ErrUnreachable) || ctx.Err() != nil {
+		return err
+	}
+	e.Say("the old hosts cannot be kept from the new etcd (%v): leave those off that are off until apply can be run right after they start", err)
+	_, err = sh(ctx, e, "", `install -D -m 0644 /dev/null "$1"`, e.Goal.Layout.Own.Unfenced)
 	return err
 }
 

@@ -226,7 +226,7 @@ func recovered(c *model.Cluster, on model.HostID) {
 						others = append(others, o)
 					}
 				}
-				h.Etcd.Fenced = model.SetOf(others...)
+				h.Etcd.Fenced, h.Etcd.Superseded = model.SetOf(others...), model.SetOf("old")
 			}
 			if id != on && h.Roles.Has(model.ControlPlane) || h.Components[model.APIServer].Running.Not("") && id != on {
 				h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -28,7 +27,7 @@ func (s MarkJoining) Need(c model.Cluster) error {
 	if !c.Quorum("") { // a mark that is wrong would forbid a founder to begin
 		return errors.New("etcd has no quorum, so that it is not certain that there is one to join")
 	}
-	return nil
+	return s.learned(c)
 }
 
 // Effect implements plan.Step.
@@ -47,7 +46,6 @@ func (o on) unmarked(c model.Cluster) bool {
 
 // Do implements Action.
 func (s MarkJoining) Do(ctx context.Context, e Env) error {
-	at := e.Goal.Layout.Own
-	_, err := sh(ctx, e, "", etcd.RecordSuperseded(at.Superseded)+`install -D -m 0644 /dev/null `+at.Bootstrapped, e.Superseded...)
+	_, err := sh(ctx, e, "", `install -D -m 0644 /dev/null `+e.Goal.Layout.Own.Bootstrapped)
 	return err
 }

@@ -11,7 +11,8 @@ import (
 // Rules propose the steps, best first. What really must come before what is
 // said by the steps' own needs.
 func Rules() []plan.Rule {
-	return []plan.Rule{hosts(prepare), createCAs, hosts(keys), unfence, hosts(member), hosts(run), addons, hosts(configureNode), leave, forget}
+	return append([]plan.Rule{recoverEtcd}, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member), hosts(run), addons, hosts(configureNode),
+		afterRecovery, leave, forget)...)
 }
 
 // hosts makes a rule of what one wanted host needs.

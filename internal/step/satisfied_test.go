@@ -35,7 +35,10 @@ func missing(c, want model.Cluster) string {
 				differs(s.String(), model.Same(h.Components[s].Disk, w.Components[s].Disk) && model.Same(h.Components[s].Running, w.Components[s].Running))
 			}
 		}
-		differs("etcd", w.Etcd == model.EtcdState{} && !h.Etcd.Member.Not(model.NoMember) || h.Etcd == w.Etcd)
+		e := h.Etcd
+		differs("recovery", e.Recovery.Chosen.ID == "" && !e.Recovery.Staged && !e.Recovery.Aside)
+		e.Recovery, e.Superseded = model.RecoveryState{}, model.Set[string]{} // what stays of one does not matter
+		differs("etcd", w.Etcd == model.EtcdState{} && !h.Etcd.Member.Not(model.NoMember) || e == w.Etcd)
 		if w.Roles.Has(model.ControlPlane) {
 			differs("API server", h.Ready.Is(true) && model.Same(h.EtcdVia, w.EtcdVia))
 		}

@@ -167,3 +167,22 @@ func AtBirth(before, c, want model.Cluster) model.Cluster {
 	}
 	return c
 }
+
+// AtSwap repairs a state in which the data of a recovery came into place: by it
+// nobody else is a member, and what they serve does not count, the dead
+// included.
+func AtSwap(before, c model.Cluster) model.Cluster {
+	for _, at := range c.Critical() {
+		if before.Hosts[at].Etcd.Recovery.InPlace || !c.Hosts[at].Etcd.Recovery.InPlace {
+			continue
+		}
+		for _, id := range c.IDs() {
+			if id != at {
+				c.Edit(id, func(h *model.Host) {
+					h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
+				})
+			}
+		}
+	}
+	return c
+}

@@ -1,11 +1,9 @@
-# Brings etcd's data back on a host, by its layout. Arguments: a verb, then its own. All verbs
-# can be repeated after any interruption. Of a swap of the data that was cut
-# short, what was there before counts: it lies in $old then.
+# Brings etcd's data back on a host, by its layout. Arguments: a verb, then its own. Each can be repeated after any interruption.
 set -eu
 umask 077
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-bin=$AT_BIN data=$AT_ETCD_DATA
-old=$data/.quorate-old new=$data/.quorate-new
+bin=$AT_BIN data=$AT_ETCD_DATA record=$AT_RECOVERY copy=$AT_RESTORE
+old=$data/.quorate-old new=$data/.quorate-new staged=$data/.quorate-recovery
 
 die() {
 	echo "$1" >&2
@@ -21,6 +19,21 @@ room() {
 	[ "$free" -gt $(($2 / 1024 + 65536)) ] || die "$1 has $((free / 1024)) MiB free, and $(($2 / 1048576 + 64)) MiB are needed"
 }
 
+# choose: records the recovery on stdin.
+choose() {
+	mkdir -p "${record%/*}"
+	cat >$record.new
+	sync $record.new
+	mv $record.new $record
+	sync "${record%/*}"
+}
+
+# drop: the recovery is over, or was given up.
+drop() {
+	rm -rf $staged-* $new $copy
+	rm -f $record
+}
+
 # stop UNIT...: those that are there. An API server whose etcd does not answer
 # takes more than a minute to end in good order, and has nothing left to do.
 stop() {
@@ -29,10 +42,6 @@ stop() {
 		if [ "$u" = "$UNIT_API_SERVER.service" ] && ! timeout 3 systemctl stop "$u"; then systemctl kill -s KILL "$u" || true; fi
 		systemctl stop "$u" || die "$u does not stop"
 	done
-	case " $* " in *" $UNIT_ETCD.service "*)
-		if [ ! -d $data/member ] && [ -d $old/member ]; then mv $old/member $data/member && sync -f $data; fi
-		;;
-	esac
 }
 
 # revision FILE: of a database that nobody has open.
@@ -77,50 +86,59 @@ replay() {
 	rm -rf $new
 }
 
+# stage ID NAME PEER TOKEN BUMP [FILE SHA256]: the data of a new cluster of one
+# member, beside etcd's own: from a snapshot, or else from that. BUMP: by how
+# much revisions go up. Prints "bare" when the log could not be read.
+stage() {
+	id=$1 name=$2 peer=$3 token=$4 by=$5 skip=
+	if [ $# -gt 5 ]; then
+		from=$6
+		[ "$(sha256sum <"$from" | cut -c 1-64)" = "$7" ] || die "$from is not the snapshot that was chosen"
+	else
+		case $(systemctl is-active "$UNIT_ETCD.service" || true) in inactive | failed | unknown) ;; *) die "etcd runs" ;; esac
+		from=$copy
+		[ "$(replay "$name" $copy)" = snapshot ] || { skip=--skip-hash-check && echo bare; }
+	fi
+	mkdir -p $data
+	room $data $(($(stat -c %s "$from") * 2))
+	rm -rf $new $staged-*
+	mkdir $new
+	$bin/etcdutl snapshot restore "$from" --data-dir $new/data --name "$name" --initial-cluster "$name=$peer" --initial-advertise-peer-urls "$peer" \
+		--initial-cluster-token "$token" --bump-revision "$by" --mark-compacted $skip >$new/log 2>&1 || die "etcdutl cannot restore $from: $(last $new/log)"
+	sync -f $data
+	touch $new/data
+	mv $new/data "$staged-$id"
+	sync -f $data
+	rm -rf $new $copy
+}
+
+# swap ID: the staged data in the place of etcd's.
+swap() {
+	grep -q "\"id\":\"$1\"" $record || die "another recovery is recorded here"
+	case $(systemctl is-active "$UNIT_ETCD.service" || true) in inactive | failed | unknown) ;; *) die "etcd runs" ;; esac
+	[ -d "$staged-$1/member" ] || exit 0
+	if [ -d $data/member ]; then
+		[ ! -d $old/member ] || die "$old holds older data; move that away first"
+		mkdir -p $old
+		mv $data/member $old/member
+		sync -f $data
+	fi
+	install -D -m 0644 /dev/null $AT_BOOTSTRAPPED
+	mv "$staged-$1/member" $data/member
+	sync -f $data
+	rm -rf "$staged-$1"
+}
+
 # keep: what the swap left of the old data goes where such things are kept.
 keep() {
 	[ -d $old/member ] || return 0
-	k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ) n=1 at=
+	k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ) n=1
 	at=$k
 	while [ -e "$at$data/member" ]; do n=$((n + 1)) at=$k-$n; done
 	mkdir -p "$at$data"
 	mv $old/member "$at$data/"
 	rmdir $old
-	echo "kept $at$data"
-}
-
-# restore NAME PEER TOKEN SNAPSHOT CHECK BUMP [SUPERSEDED...]: a new cluster of one
-# member from a snapshot. CHECK "bare": the file has no checksum. BUMP: by how
-# much revisions go up. SUPERSEDED: the ids of the clusters that this one supersedes.
-restore() {
-	name=$1 peer=$2 token=$3 from=$4 check=$5 bump=$6
-	shift 6
-	[ ! -d $data/member ] || keep
-	room $data $(($(stat -c %s "$from") * 2))
-	rm -rf $new
-	skip=
-	[ "$check" != bare ] || skip=--skip-hash-check
-	mkdir -p $data
-	$bin/etcdutl snapshot restore "$from" --data-dir $new --name "$name" --initial-cluster "$name=$peer" --initial-advertise-peer-urls "$peer" \
-		--initial-cluster-token "$token" --bump-revision "$bump" --mark-compacted $skip >$data/.quorate-log 2>&1 || die "etcdutl cannot restore $from: $(last $data/.quorate-log)"
-	rm -f $data/.quorate-log
-	sync -f $data
-	supersede "$@"
-	if [ -d $data/member ]; then
-		mkdir -p $old
-		mv $data/member $old/member
-	fi
-	mv $new/member $data/member
-	sync -f $data
-	install -D -m 0644 /dev/null $AT_BOOTSTRAPPED
-	rm -rf $new
-	keep
-}
-
-# supersede ID...: records clusters that are superseded.
-supersede() {
-	:
-	@RECORD@
+	echo "$at$data"
 }
 
 "$@"

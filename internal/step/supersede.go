@@ -1,0 +1,202 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Supersede makes a host remember that the old etcd cluster is superseded: what
+// it holds of that makes it no member. The survivor remembers it last, which
+// ends the recovery; until then its record says so.
+type Supersede struct{ recovered }
+
+// About implements plan.Step.
+func (s Supersede) About() plan.About {
+	return plan.About{Kind: "supersede", Host: s.ID, Title: "record that the old etcd cluster is superseded"}
+}
+
+// Need implements plan.Step.
+func (s Supersede) Need(c model.Cluster) error {
+	if s.ID != s.At {
+		if err := s.inPlace(c); err != nil {
+			return err
+		}
+		if h := c.Hosts[s.ID]; runsControlPlane(&h) || !h.Components[model.Etcd].Running.Is("") {
+			return errors.New("its old etcd or API server still runs")
+		}
+		return nil
+	}
+	if h := c.Hosts[s.At]; !h.Runs(model.Etcd) || !h.Etcd.Healthy.Is(true) {
+		return errors.New("its etcd does not serve yet")
+	}
+	return s.othersKnow(c)
+}
+
+// inPlace is the need of what follows the swap.
+func (s recovered) inPlace(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	switch h := c.Hosts[s.At]; {
+	case !h.Up():
+		return plan.UnreachedError{Host: s.At, Why: h.Reached.Why()}
+	case !h.Etcd.Recovery.InPlace:
+		return fmt.Errorf("the new data is not in place on %s yet", s.At)
+	}
+	return nil
+}
+
+func (s recovered) othersKnow(c model.Cluster) error {
+	if err := s.inPlace(c); err != nil {
+		return err
+	}
+	for _, id := range parties(c) {
+		if id != s.At && !s.knows(c, id) {
+			return fmt.Errorf("%s does not know yet that its etcd cluster is superseded", id)
+		}
+	}
+	return nil
+}
+
+func (s recovered) knows(c model.Cluster, id model.HostID) bool {
+	return s.Recovery.Supersedes.Without(c.Hosts[id].Etcd.Superseded).IsEmpty()
+}
+
+// Effect implements plan.Step.
+func (s Supersede) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Etcd.Superseded = h.Etcd.Superseded.With(s.Recovery.Supersedes.List()...)
+		if s.ID != s.At {
+			h.Etcd.Member, h.Etcd.Healthy = model.Is(model.NoMember), model.Is(false)
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s Supersede) Interim(*model.Cluster) {}
+
+// Do implements Action.
+func (s Supersede) Do(ctx context.Context, e Env) error {
+	_, err := sh(ctx, e, "", etcd.RecordSuperseded(e.Goal.Layout.Own.Superseded), s.Recovery.Supersedes.List()...)
+	return err
+}
+
+// StartSurvivor starts etcd as the only member of the new cluster, with the unit
+// that is there.
+type StartSurvivor struct{ recovered }
+
+// About implements plan.Step.
+func (s StartSurvivor) About() plan.About {
+	return plan.About{Kind: "start-survivor", Host: s.ID, Title: "start etcd as the only member"}
+}
+
+// Need implements plan.Step.
+func (s StartSurvivor) Need(c model.Cluster) error {
+	if err := s.othersKnow(c); err != nil {
+		return err
+	}
+	if !s.fenced(c.Hosts[s.ID].Etcd) {
+		return errors.New("the hosts of the old cluster could still reach it")
+	}
+	return s.still(c, s.At, model.Etcd)
+}
+
+// Effect implements plan.Step.
+func (s StartSurvivor) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		if u := &h.Components[model.Etcd]; !u.Running.Not("") {
+			u.Running = model.Is("as it is on the disk")
+			if w := s.Want.Components[model.Etcd]; model.Same(u.Disk, w.Disk) {
+				u.Running = w.Running
+			}
+		}
+		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy, h.Etcd.Member = model.Is(true), model.Is(true), model.Is(true), model.Is(model.Voter)
+	})
+}
+
+// Interim implements plan.Step.
+func (s StartSurvivor) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Components[model.Etcd].Running, h.Etcd.Healthy = model.Is(""), model.Is(false)
+	})
+}
+
+// Do implements Action.
+func (s StartSurvivor) Do(ctx context.Context, e Env) error {
+	_, err := sh(ctx, e, "", `systemctl unmask -q "$1"; systemctl reset-failed -q "$1" 2>/dev/null || true
+systemctl enable -q "$1"; systemctl start --no-block "$1"`, e.Goal.Layout.Service(model.Etcd))
+	return err
+}
+
+// Diagnose is what the host says of an etcd that does not come up.
+func (s StartSurvivor) Diagnose(ctx context.Context, e Env) string {
+	return Run{on: s.on, Set: []model.Component{model.Etcd}}.Diagnose(ctx, e)
+}
+
+// LearnSuperseded makes a host that was away, or is new, know the superseded
+// etcd clusters that others know.
+type LearnSuperseded struct {
+	on
+	IDs model.Set[string]
+}
+
+// About implements plan.Step.
+func (s LearnSuperseded) About() plan.About {
+	return plan.About{Kind: "learn-superseded", Host: s.ID, Title: "record which etcd clusters are superseded"}
+}
+
+// Need implements plan.Step.
+func (s LearnSuperseded) Need(c model.Cluster) error { return s.reach(c) }
+
+// Effect implements plan.Step.
+func (s LearnSuperseded) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) { h.Etcd.Superseded = h.Etcd.Superseded.With(s.IDs.List()...) })
+}
+
+// Interim implements plan.Step.
+func (s LearnSuperseded) Interim(*model.Cluster) {}
+
+// Do implements Action.
+func (s LearnSuperseded) Do(ctx context.Context, e Env) error {
+	_, err := sh(ctx, e, "", etcd.RecordSuperseded(e.Goal.Layout.Own.Superseded), s.IDs.List()...)
+	return err
+}
+
+// supersededIDs are those that any host knows.
+func supersededIDs(c model.Cluster) (all model.Set[string]) {
+	for _, id := range c.Critical() {
+		if more := c.Hosts[id].Etcd.Superseded; more != all && !more.IsEmpty() {
+			all = all.With(more.List()...)
+		}
+	}
+	return all
+}
+
+// learned is the need of a host that joins, or sets old data aside: with the
+// list it cannot take that for the living cluster's.
+func (o on) learned(c model.Cluster) error {
+	if !supersededIDs(c).Without(c.Hosts[o.ID].Etcd.Superseded).IsEmpty() {
+		return errors.New("it does not know yet which etcd clusters are superseded")
+	}
+	return nil
+}
+
+// learn proposes to tell those who have a part in etcd.
+func learn(have, want model.Cluster) (out []plan.Step) {
+	all := supersededIDs(have)
+	if all.IsEmpty() {
+		return nil
+	}
+	for _, id := range have.Critical() {
+		w := want.Hosts[id]
+		if h := have.Hosts[id]; h.Up() && h.Obstacle.Is("") && (w.Roles.Has(model.EtcdHost) || h.Etcd.Data.Is(true)) && !all.Without(h.Etcd.Superseded).IsEmpty() {
+			out = append(out, LearnSuperseded{on{id, &w}, all})
+		}
+	}
+	return out
+}
