@@ -86,7 +86,8 @@ func (c *cluster) noFence(t *testing.T, host string) {
 }
 
 // TestRestore takes a cluster back to a snapshot, with a quorate that is killed
-// at moments spread over the work: each time the same command goes on.
+// after one event, after three, after five and so on: each time the same command
+// goes on.
 func TestRestore(t *testing.T) {
 	if !allChanges {
 		t.Skip("only with all changes (make test-all)")
@@ -141,7 +142,7 @@ func TestRestoreCutShort(t *testing.T) {
 	c.kubectl(t, "cp1", "create", "configmap", "later", "--from-literal=a=b")
 	r := c.beginTo(t, "etcd", "restore", snap)
 	if !r.until(func(ev engine.Event) bool {
-		return ev.Kind == engine.StepDone && ev.Step != nil && ev.Step.Kind == "restore"
+		return ev.Kind == engine.StepDone && ev.Step != nil && ev.Step.Kind == "swap-data"
 	}) {
 		t.Fatalf("no data was restored\n%s", r.err.String())
 	}
@@ -169,7 +170,8 @@ func TestRestoreCutShort(t *testing.T) {
 }
 
 // TestRecoverExternal: of three hosts that have etcd alone two are lost, and a
-// control plane with them. All three come back at once, believing in the old.
+// control plane with them. The recovery is killed as each of its steps begins,
+// and goes on. All three come back at once, believing in the old.
 func TestRecoverExternal(t *testing.T) {
 	if !allChanges {
 		t.Skip("only with all changes (make test-all)")
@@ -181,7 +183,18 @@ func TestRecoverExternal(t *testing.T) {
 	for _, h := range lost {
 		c.power(t, h, false)
 	}
-	c.recover(t, "--yes").want(t, 0).says(t, "etcd is back")
+	for _, kind := range []string{"choose-survivor", "stop-control-plane", "stop-etcd", "stage-data", "fence", "swap-data", "supersede", "start-survivor", "run-kube-apiserver", "keep-replaced"} {
+		r := c.beginTo(t, "etcd", "recover")
+		if r.until(func(ev engine.Event) bool { return ev.Kind == engine.StepRun && ev.Step.Kind == kind }) {
+			r.kill()
+		} else {
+			t.Errorf("no %s began\n%s", kind, r.err.String())
+		}
+		if code := r.end(); code >= 0 {
+			t.Fatalf("killed as %s began: exit %d\n%s", kind, code, r.err.String())
+		}
+	}
+	c.recover(t, "--yes").want(t, 0).says(t, "etcd is back on etcd1")
 	c.holds(t, "cp1", "kept")
 	c.kubectl(t, "cp1", "create", "configmap", "after", "--from-literal=a=b")
 	for _, h := range lost {
