@@ -59,6 +59,16 @@ func (s survey) survivor() etcd.Survivor {
 	return etcd.ChooseSurvivor(all)
 }
 
+// ahead are the hosts whose log goes further than that of the chosen one.
+func (s survey) ahead(at model.HostID) (ids []model.HostID) {
+	for _, id := range s.ob.Have.Critical() {
+		if d, there := s.data[id]; there && d.There && d.Cluster == s.data[at].Cluster && s.data[at].Before(d.Position) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // begun is the recovery that an earlier run of this command has recorded and
 // that is not complete. One that has replaced data already goes on in any case,
 // unless another host's is asked for.
@@ -255,16 +265,17 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 		fmt.Fprintf(&b, "\netcd goes on, on %s, with the data of its own member (revision %s or a little more).\n", do.At, number(uint64(s.data[do.At].Revision)))
 	}
 	b.WriteString("\nWhat is lost:\n")
+	more := slices.DeleteFunc(s.survivor().MayHoldMore, func(id model.HostID) bool { return id == do.At })
 	switch {
 	case from != nil:
 		fmt.Fprintf(&b, "  All that was written after the snapshot (%s).\n", s.before(from))
-	case len(silent) > 0:
-		fmt.Fprintf(&b, "  What %s acknowledged beyond revision %s, if they were ahead: they do not answer, so nobody can say.\n", hostList(silent), number(uint64(s.data[do.At].Revision)))
+	case len(more) > 0:
+		fmt.Fprintf(&b, "  What %s acknowledged beyond revision %s, if they were ahead: they were not seen, or their data cannot be read.\n", hostList(more), number(uint64(s.data[do.At].Revision)))
 	default:
 		b.WriteString("  What the other members acknowledged beyond that.\n")
 	}
-	if ahead := s.survivor().Ahead; from == nil && len(ahead) > 0 {
-		fmt.Fprintf(&b, "  %s holds more, and cannot be used or was not chosen.\n", hostList(ahead))
+	if ahead := s.ahead(do.At); from == nil && len(ahead) > 0 {
+		fmt.Fprintf(&b, "  The logs of %s go further, and are not chosen.\n", hostList(ahead))
 	}
 	if len(silent) > 0 && from == nil {
 		fmt.Fprintf(&b, "  If %s can be brought back with their disks, do that instead: then nothing is lost, and no recovery is needed.\n", hostList(silent))

@@ -113,7 +113,9 @@ func reaches(a plan.About) bool {
 
 func (w *world) change(by func(*model.Cluster), a plan.About) {
 	born := w.truth.Bootstrapped()
+	before := w.truth.Clone()
 	by(&w.truth)
+	w.truth = steptest.AtSwap(before, w.truth)
 	if !born && a.Kind == "run-etcd" { // all that begin together are on the list
 		for id, h := range w.want.Hosts {
 			if h.Roles.Has(model.EtcdHost) && w.truth.Hosts[id].Etcd.Member.Is(model.NoMember) {
@@ -148,6 +150,7 @@ func (w *world) Look(_ context.Context, ids ...model.HostID) (*observe.Observati
 		}
 		is = now
 	}
+	goal.Recovering(&is, w.want)
 	w.seen = is
 	return &observe.Observation{Have: is.Clone(), Goal: &goal.Goal{Want: w.want}}, nil
 }
@@ -253,5 +256,43 @@ func TestSimulatedLosses(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A recovery whose steps fail and take their time comes to its end by the same
+// command again and again; with the lost hosts back, apply does the rest.
+func TestSimulatedRecovery(t *testing.T) {
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			w := simulated(seed, "cp1 cp2 cp3", "cp1 cp2 cp3")
+			w.fails = 8
+			w.dead["cp2"], w.dead["cp3"] = true, true
+			w.want.Survivor = "cp1"
+			w.want.Recovery = model.Recovery{ID: "new", Own: seed%2 == 0, Supersedes: model.SetOf("old"), Others: model.SetOf[model.HostID]("cp2", "cp3")}
+			var err error
+			for range 8 {
+				err = w.apply(t)
+				if errors.As(err, new(DeferredError)) {
+					break
+				}
+			}
+			e := w.truth.Hosts["cp1"].Etcd
+			if !errors.As(err, new(DeferredError)) || !e.Recovery.InPlace || e.Recovery.Chosen.ID != "" || !steptest.Observed(w.truth, "cp2", "cp3").Health().API {
+				t.Errorf("seed %d: it ends with %v and %+v", seed, err, e)
+			}
+			clear(w.dead)
+			w.want.Survivor, w.want.Recovery = "", model.Recovery{}
+			for range 8 {
+				if err = w.apply(t); err == nil {
+					break
+				}
+			}
+			if err := w.done(); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+			for _, l := range w.wrong {
+				t.Errorf("seed %d: %s", seed, l)
+			}
+		})
 	}
 }

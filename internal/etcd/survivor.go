@@ -26,8 +26,6 @@ type Survivor struct {
 	// MayHoldMore are the hosts that were not seen, or not read whole: what they
 	// acknowledged beyond the survivor's data is lost with them.
 	MayHoldMore []model.HostID
-	// Ahead are the hosts that hold more and cannot be the survivor.
-	Ahead []model.HostID
 }
 
 // ChooseSurvivor finds the host from whose disk most comes back. What an earlier
@@ -37,8 +35,7 @@ type Survivor struct {
 func ChooseSurvivor(all []Candidate) (s Survivor) {
 	best := Candidate{}
 	for _, c := range all {
-		switch {
-		case c.Unseen || c.Data.There && c.Data.Problem != "" && !c.Superseded:
+		if c.Unseen || c.Data.There && c.Data.Problem != "" && !c.Superseded {
 			s.MayHoldMore = append(s.MayHoldMore, c.Host)
 		}
 		if !c.Unseen && !c.Unusable && c.Data.There && (best.Host == "" || better(c, best)) {
@@ -46,14 +43,8 @@ func ChooseSurvivor(all []Candidate) (s Survivor) {
 		}
 	}
 	s.Host = best.Host
-	for _, c := range all {
-		if !c.Unseen && c.Host != best.Host && c.Data.There && c.Superseded == best.Superseded && best.Data.Position.Before(c.Data.Position) {
-			s.Ahead = append(s.Ahead, c.Host)
-		}
-	}
 	s.MayHoldMore = slices.DeleteFunc(s.MayHoldMore, func(id model.HostID) bool { return id == best.Host })
 	slices.Sort(s.MayHoldMore)
-	slices.Sort(s.Ahead)
 	return s
 }
 

@@ -178,7 +178,7 @@ chains ip6tables
 # What is worth keeping.
 kept=
 keep $AT_KUBERNETES $AT_ETCD_DATA/member $AT_ETCD_DATA/.quorate-old
-rm -rf $AT_ETCD_DATA/.quorate-new $AT_ETCD_DATA/.quorate-log $AT_RESTORE
+rm -rf $AT_ETCD_DATA/.quorate-new $AT_ETCD_DATA/.quorate-recovery-* $AT_RESTORE
 bare $AT_ETCD_DATA
 
 # Everything else.
