@@ -127,8 +127,10 @@ func (j *judge) blind(steps ...Step) (says []string) {
 			if !was.Runs(v) || v == model.Etcd && j.before.Etcd {
 				continue
 			}
+			stays := false // stopped: that is what the step is for
+			j.c.Try(s.Effect, func() { stays = j.c.Hosts[id].Components[v].Running.Is("") }, id)
 			j.c.Try(s.Interim, func() {
-				if h := j.c.Hosts[id]; h.Components[v].Running.Is("") {
+				if h := j.c.Hosts[id]; !stays && h.Components[v].Running.Is("") {
 					says = append(says, fmt.Sprintf("EXPOSED: nothing serves, and %s on %s runs: its restart may end what is about to serve again", v, id))
 				}
 			}, id)

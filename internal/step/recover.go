@@ -221,6 +221,9 @@ func (s DropRecovery) Need(c model.Cluster) error {
 			return fmt.Errorf("%s has not joined yet", id)
 		}
 	}
+	if len(c.Serving()) == 0 {
+		return errors.New("no API server answers yet")
+	}
 	return nil
 }
 
