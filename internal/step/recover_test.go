@@ -41,7 +41,7 @@ func (b comeback) begin() (truth, want, file model.Cluster) {
 	}
 	want.Survivor = "cp1"
 	want.Recovery = model.Recovery{ID: "new", Own: b.own, Supersedes: model.SetOf("old"), Others: model.SetOf(others...)}
-	return start(b.cps, "w1", file), want, file
+	return start(steptest.Local, b.cps, "w1", file), want, file
 }
 
 // looked is what is seen while a recovery is wanted, or not.
