@@ -41,6 +41,7 @@ stop() {
 		systemctl cat "$u" >/dev/null 2>&1 || continue
 		if [ "$u" = "$UNIT_API_SERVER.service" ] && ! timeout 3 systemctl stop "$u"; then systemctl kill -s KILL "$u" || true; fi
 		systemctl stop "$u" || die "$u does not stop"
+		systemctl reset-failed -q "$u" 2>/dev/null || true
 	done
 }
 

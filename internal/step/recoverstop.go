@@ -16,6 +16,13 @@ func runsControlPlane(h *model.Host) bool {
 	return slices.ContainsFunc(controlPlane, func(v model.Component) bool { return !h.Components[v].Running.Is("") })
 }
 
+// stopped keeps the reason that is told of what does not run already.
+func stopped(h *model.Host, v model.Component) {
+	if u := &h.Components[v]; !u.Running.Is("") {
+		u.Running = model.Is("")
+	}
+}
+
 // StopControlPlane stops what writes to etcd on a host; pods go on running.
 type StopControlPlane struct{ recovered }
 
@@ -40,7 +47,7 @@ func (s StopControlPlane) Need(c model.Cluster) error {
 func (s StopControlPlane) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		for _, v := range controlPlane {
-			h.Components[v].Running = model.Is("")
+			stopped(h, v)
 		}
 		h.Ready, h.EtcdVia = model.Is(false), model.Is(model.Way{})
 	})
@@ -89,7 +96,8 @@ func (s StopEtcd) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s StopEtcd) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		h.Components[model.Etcd].Running, h.Etcd.Healthy = model.Is(""), model.Is(false)
+		stopped(h, model.Etcd)
+		h.Etcd.Healthy = model.Is(false)
 	})
 }
 
