@@ -91,7 +91,7 @@ func (l Layout) Validate() error {
 			case kind == "UNIT" && !plainUnit.MatchString(value):
 				return fmt.Errorf("%s is %q: give a unit's name without \".service\", of letters, digits and _.@:-", v.name, value)
 			case kind == "AT" && (!plainPath.MatchString(value) || path.Clean(value) != value):
-				return fmt.Errorf("%s is %q: give an absolute path of letters, digits and /_.@:-, without . or ..", v.name, value)
+				return fmt.Errorf("%s is %q: give an absolute path of letters, digits and /_.@:-, without \".\" or \"..\"", v.name, value)
 			}
 		}
 	}

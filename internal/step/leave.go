@@ -134,7 +134,8 @@ func bare(h model.Host) model.Host {
 		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys), Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{}),
-		Node: noNode, Clean: model.Is(true), Departed: h.Departed}
+		EtcdSilent: model.Is(model.HostSet{}),
+		Node:       noNode, Clean: model.Is(true), Departed: h.Departed}
 	for v := range b.Components {
 		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}

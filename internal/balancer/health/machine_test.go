@@ -1,7 +1,6 @@
 package health
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -368,7 +367,7 @@ func TestNobodyLeftOut(t *testing.T) {
 			w.want(n, Ready)
 		}
 		if t.Failed() {
-			t.Fatal(fmt.Sprintf("seed %d", seed))
+			t.Fatalf("seed %d", seed)
 		}
 	}
 }
