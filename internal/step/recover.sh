@@ -34,17 +34,6 @@ drop() {
 	rm -f $record
 }
 
-# stop UNIT...: those that are there. An API server whose etcd does not answer
-# takes more than a minute to end in good order, and has nothing left to do.
-stop() {
-	for u; do
-		systemctl cat "$u" >/dev/null 2>&1 || continue
-		if [ "$u" = "$UNIT_API_SERVER.service" ] && ! timeout 3 systemctl stop "$u"; then systemctl kill -s KILL "$u" || true; fi
-		systemctl stop "$u" || die "$u does not stop"
-		systemctl reset-failed -q "$u" 2>/dev/null || true
-	done
-}
-
 # revision FILE: of a database that nobody has open.
 revision() { $bin/etcdutl snapshot status "$1" -w json 2>/dev/null | sed -n 's/.*"revision":\([0-9]*\).*/\1/p'; }
 

@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/workload"
 )
 
 var controlPlane = []model.Component{model.ControllerManager, model.Scheduler, model.APIServer}
@@ -62,12 +63,16 @@ func (s StopControlPlane) Do(ctx context.Context, e Env) error {
 }
 
 func stopUnits(ctx context.Context, e Env, services []model.Component) error {
-	var units []string
+	var names []string
 	for _, v := range services {
-		units = append(units, e.Goal.Layout.Service(v))
+		if h := e.Have.Hosts[model.HostID(e.Host.Name())]; !h.Components[v].Running.Is("") {
+			names = append(names, e.Goal.Layout.Unit(v))
+		}
 	}
-	_, err := recovering(ctx, e, "", "stop", "stop", units...)
-	return err
+	_, err := sh(ctx, e, "", workload.StopScript(e.Goal.Layout, `k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)
+stop_services "$@"
+for n; do systemctl reset-failed -q "$n.service" 2>/dev/null || true; done`), names...)
+	return said(e.Host, "stop", err)
 }
 
 // StopEtcd stops a member of the cluster that ends with a recovery.
