@@ -146,6 +146,13 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, artifact.SystemdNames(), progress); err != nil {
 		return a, err
 	}
+	if file.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
+		balancer, err := artifact.Own(ctx, store, artifact.Balancer, progress)
+		if err != nil {
+			return a, err
+		}
+		a.Programs = append(a.Programs, balancer)
+	}
 	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(file.Spec.Addons.MetricsServer), progress); err != nil {
 		return a, err
 	}

@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ func APIServer(ctx Context) (workload.Service, error) {
 	return workload.UnitService(ctx.Layout.Unit(model.APIServer), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes API server",
+		After:       afterWay(ctx),
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-apiserver"), apiServerFlags(ctx), ctx.extra("kube-apiserver")),
 		Service: append([]string{
@@ -145,8 +147,20 @@ func apiServerFlags(ctx Context) map[string]string {
 	}
 }
 
-// etcdServers are all members, a member on this host first.
+// afterWay: the way to etcd is there first, and goes last when the host stops.
+func afterWay(ctx Context) []string {
+	if !ctx.Builtin() {
+		return nil
+	}
+	return []string{ctx.Layout.Service(model.Balancer)}
+}
+
+// etcdServers are all members, a member on this host first; or the host's way
+// to etcd, which never changes.
 func etcdServers(ctx Context) string {
+	if ctx.Builtin() {
+		return "https://" + net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.EtcdPort)
+	}
 	var own, others []string
 	for _, m := range ctx.EtcdMembers {
 		if m.Name == ctx.Self.Name {

@@ -37,6 +37,12 @@ type Context struct {
 	ImageCoreDNS       string
 	ImageMetricsServer string
 
+	// EtcdCluster is etcd's cluster id in hexadecimal: the way to etcd leads to
+	// members of this cluster only.
+	EtcdCluster string
+	// BalancerSum is the SHA-256 of quorate-lb.
+	BalancerSum string
+
 	// StreamModule is nginx's stream module, "" for the layout's, or
 	// "builtin" where nginx has it compiled in.
 	StreamModule string
@@ -68,6 +74,10 @@ func (c Context) server() string {
 
 // bridged says whether quorate itself makes the pod network.
 func (c Context) bridged() bool { return c.Spec.Network.CNI == "bridge" }
+
+// Builtin says whether quorate-lb is the hosts' load balancer, and leads API
+// servers to etcd as well.
+func (c Context) Builtin() bool { return c.Spec.LoadBalancer.Kind == spec.BuiltinBalancer }
 
 // Issuer is the issuer of service-account tokens. It depends on the DNS domain
 // only: a change of the endpoint must never make tokens invalid.

@@ -24,6 +24,9 @@ import (
 // doctor), not here. Established connections to a silent host end by their
 // clients' HTTP/2 pings (client-go: 30 s and 15 s) and by keep-alive.
 //
+// Its addresses are shared (reuseport), so that a load balancer of another kind
+// can take over without a moment in which nobody listens.
+//
 // A reload starts new workers and lets the old ones go on with what they have:
 // no watch, exec or log is cut. worker_shutdown_timeout bounds that to an hour.
 //
@@ -79,6 +82,24 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 }
 
 func nginxConfig(ctx Context) (string, error) {
+	port, err := doorPort(ctx)
+	if err != nil {
+		return "", err
+	}
+	var servers, listeners []string
+	for _, n := range topology.ByName(ctx.APIServers) {
+		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s", net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port), n.Name))
+	}
+	for _, a := range doorAddresses(ctx) {
+		listeners = append(listeners, fmt.Sprintf("    listen %s reuseport so_keepalive=30s:10s:3;", net.JoinHostPort(a, port)))
+	}
+	at := ctx.Layout.FrontDoor
+	return fmt.Sprintf(nginxTemplate, loadStream(ctx), strings.Join(servers, "\n"), strings.Join(listeners, "\n"),
+		net.JoinHostPort("127.0.0.1", at.HealthPort), at.Run), nil
+}
+
+// doorPort is the port of the host's front door.
+func doorPort(ctx Context) (string, error) {
 	_, port, err := net.SplitHostPort(ctx.Spec.ControlPlaneEndpoint)
 	if err != nil {
 		return "", fmt.Errorf("front door of %s: spec.controlPlaneEndpoint %q: %w; write it like api.prod.internal:8443", ctx.Self.Name, ctx.Spec.ControlPlaneEndpoint, err)
@@ -89,20 +110,15 @@ func nginxConfig(ctx Context) (string, error) {
 	if len(ctx.APIServers) == 0 {
 		return "", fmt.Errorf("front door of %s: no API server to lead to; bring one up first", ctx.Self.Name)
 	}
-	at := ctx.Layout.FrontDoor
-	listen := []string{"127.0.0.1"}
+	return port, nil
+}
+
+// doorAddresses are those that the front door listens on.
+func doorAddresses(ctx Context) []string {
 	if ctx.Self.ControlPlane {
-		listen = append(listen, ctx.Self.Address)
+		return []string{"127.0.0.1", ctx.Self.Address}
 	}
-	var servers, listeners []string
-	for _, n := range topology.ByName(ctx.APIServers) {
-		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s", net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port), n.Name))
-	}
-	for _, a := range listen {
-		listeners = append(listeners, fmt.Sprintf("    listen %s so_keepalive=30s:10s:3;", net.JoinHostPort(a, port)))
-	}
-	return fmt.Sprintf(nginxTemplate, loadStream(ctx), strings.Join(servers, "\n"), strings.Join(listeners, "\n"),
-		net.JoinHostPort("127.0.0.1", at.HealthPort), at.Run), nil
+	return []string{"127.0.0.1"}
 }
 
 func loadStream(ctx Context) string {

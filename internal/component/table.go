@@ -28,7 +28,8 @@ var Table = [model.NumComponents]Traits{
 	model.APIServer:         {On: onControlPlanes, Render: APIServer, Pod: apiServerPod},
 	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Watch: workload.Watch{Silent: true}},
 	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Watch: workload.Watch{Silent: true}},
-	model.FrontDoor:         {On: onNodes, Render: FrontDoor, Stamp: frontDoorStamp},
+	model.FrontDoor:         {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Watch: workload.Watch{Drains: true}},
+	model.Balancer:          {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Watch: workload.Watch{Drains: true}},
 	model.PodNetwork:        {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
 	model.Kubelet:           {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
 	model.KubeProxy:         {On: onNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
@@ -36,6 +37,20 @@ var Table = [model.NumComponents]Traits{
 
 func frontDoorStamp(at layout.Layout) string {
 	return "curl -s -m 2 http://" + net.JoinHostPort("127.0.0.1", at.FrontDoor.HealthPort) + "/quorate"
+}
+
+func balancerStamp(at layout.Layout) string {
+	return balancerAsks(at, "healthz") + ` | sed -n 's/.*"stamp":"\([^"]*\)".*/\1/p'`
+}
+
+// BalancerBackends is a command that prints a line "WAY BACKEND" for each
+// backend that quorate-lb has in use.
+func BalancerBackends(at layout.Layout) string {
+	return balancerAsks(at, "metrics") + ` | sed -n 's/^quorate_lb_backend_sessions{backend="\([^"@]*\)",way="\([^"]*\)"}.*/\2 \1/p'`
+}
+
+func balancerAsks(at layout.Layout, path string) string {
+	return "curl -s -m 2 http://" + net.JoinHostPort("127.0.0.1", at.Balancer.HealthPort) + "/" + path
 }
 
 func routesStamp(at layout.Layout) string {
@@ -58,6 +73,8 @@ func Watched(at layout.Layout) []workload.Watch {
 func isNode(n topology.Node) bool { return n.ControlPlane || n.Worker }
 
 func onNodes(c Context) bool         { return isNode(c.Self) }
+func nginxNodes(c Context) bool      { return isNode(c.Self) && !c.Builtin() }
+func builtinNodes(c Context) bool    { return isNode(c.Self) && c.Builtin() }
 func bridgedNodes(c Context) bool    { return isNode(c.Self) && c.bridged() }
 func onControlPlanes(c Context) bool { return c.Self.ControlPlane }
 func onMembers(c Context) bool       { return c.Self.Etcd }

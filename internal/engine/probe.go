@@ -122,7 +122,7 @@ func door(ob *observe.Observation) (at model.HostID, ok bool) {
 	for _, id := range ob.Goal.IDs() {
 		h := ob.Have.Hosts[id]
 		leads := h.Backends.Or(model.HostSet{}).Any(serving)
-		if !h.Up() || !h.Runs(model.FrontDoor) || !leads {
+		if !h.Up() || !h.HasDoor() || !leads {
 			continue
 		}
 		if worker := !h.Roles.Has(model.ControlPlane); !ok || worker {

@@ -28,6 +28,7 @@ type HostTraits struct {
 	StreamModule string
 	PodCIDR      string // its share of the pod network, when it has one already
 	Address      string // of a host that leaves: where its pods are reached until it is clean
+	EtcdCluster  EtcdCluster
 	// MayReturnStale says that the host does not answer, is no member of etcd, and may
 	// come back with data of a superseded cluster: nobody is led to it.
 	MayReturnStale bool
@@ -149,6 +150,12 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 	ctx.APIServers, ctx.EtcdMembers = slices.DeleteFunc(slices.Clone(g.masters), lost), slices.DeleteFunc(slices.Clone(g.members), lost)
 	if len(ctx.APIServers) == 0 || len(ctx.EtcdMembers) == 0 {
 		ctx.APIServers, ctx.EtcdMembers = g.masters, g.members
+	}
+	ctx.EtcdCluster = etcdCluster(ctx, seen)
+	for _, f := range g.Artifacts.Programs {
+		if f.Name == artifact.Balancer {
+			ctx.BalancerSum = f.SHA256
+		}
 	}
 	for name, to := range map[string]*string{"pause": &ctx.ImagePause, "coredns": &ctx.ImageCoreDNS, "metrics-server": &ctx.ImageMetricsServer,
 		"etcd": &ctx.ImageEtcd, "kube-apiserver": &ctx.ImageAPIServer} {

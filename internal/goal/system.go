@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -88,6 +89,9 @@ func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
 	if n.ControlPlane || n.Worker {
 		put(g.Layout.Bin, everywhere...)
 		put(g.Layout.CNI.Bin, cniPlugins...)
+		if g.File.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
+			put(g.Layout.Bin, artifact.Balancer)
+		}
 	}
 	if n.Etcd {
 		put(g.Layout.Bin, "etcd", "etcdctl", "etcdutl")

@@ -34,6 +34,9 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	if m.Roles.Node() {
 		m.Backends, m.EtcdBackends = model.Is(set(ctx.APIServers)), model.Is(model.HostSet{})
 		m.Via = model.Is(model.Way{Kind: model.LocalBalancer})
+		if ctx.Builtin() && h.Node.ControlPlane {
+			m.EtcdVia, m.EtcdBackends = model.Is(model.Way{Kind: model.LocalBalancer}), model.Is(set(ctx.EtcdMembers))
+		}
 		if h.Node.ControlPlane {
 			m.Via = model.Is(model.Way{Kind: model.OwnServer})
 		}

@@ -30,6 +30,7 @@ type Layout struct {
 	ControllerManager ControllerManager
 	Scheduler         Scheduler
 	FrontDoor         FrontDoor
+	Balancer          Balancer
 	PodNetwork        PodNetwork
 	Containerd        Containerd
 	Kubelet           Kubelet
@@ -147,6 +148,10 @@ type FrontDoor struct {
 	HealthPort string
 }
 
+// Balancer is where quorate-lb's file lies, and its ports on loopback: the one
+// that tells its health, and the one where it leads an API server to etcd.
+type Balancer struct{ Config, HealthPort, EtcdPort string }
+
 // PodNetwork is where the files of quorate's own pod network lie.
 type PodNetwork struct {
 	Conflist   string
@@ -207,6 +212,8 @@ func (l Layout) Ports(c model.Component) []string {
 		return []string{l.Scheduler.Port}
 	case model.FrontDoor:
 		return []string{l.FrontDoor.HealthPort}
+	case model.Balancer:
+		return []string{l.Balancer.HealthPort, l.Balancer.EtcdPort}
 	case model.Kubelet:
 		return []string{l.Kubelet.Port, l.Kubelet.HealthPort}
 	case model.KubeProxy:

@@ -45,6 +45,7 @@ func Systemd() Layout {
 		FrontDoor: FrontDoor{Program: "/usr/sbin/nginx", Stream: "/usr/lib/nginx/modules/ngx_stream_module.so",
 			Stream64: "/usr/lib64/nginx/modules/ngx_stream_module.so",
 			Config:   own.Config + "/nginx/nginx.conf", State: "/var/lib/kube-nginx", Run: nginxRun, HealthPort: "8081"},
+		Balancer: Balancer{Config: own.Config + "/lb.yaml", HealthPort: "9440", EtcdPort: "2378"},
 		PodNetwork: PodNetwork{Conflist: cniConf + "/10-quorate.conflist", Routes: own.Config + "/routes",
 			Masquerade: own.Config + "/masquerade.nft", Run: routesRun, Applied: routesRun + "/applied"},
 		Containerd: Containerd{Config: "/etc/containerd/config.toml",
@@ -61,7 +62,7 @@ func Systemd() Layout {
 		Units: [model.NumComponents]string{
 			model.Containerd: "containerd", model.Etcd: "etcd", model.APIServer: "kube-apiserver",
 			model.ControllerManager: "kube-controller-manager", model.Scheduler: "kube-scheduler",
-			model.FrontDoor: "kube-nginx", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet", model.KubeProxy: "kube-proxy",
+			model.FrontDoor: "kube-nginx", model.Balancer: "quorate-lb", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet", model.KubeProxy: "kube-proxy",
 		},
 		Foreign: []string{kubernetes + "/admin.conf", "/etc/rancher", "/var/lib/rancher/k3s", "/etc/k0s", "/var/lib/k0s"},
 	}

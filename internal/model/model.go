@@ -35,7 +35,8 @@ const (
 	APIServer
 	ControllerManager
 	Scheduler
-	FrontDoor
+	FrontDoor // nginx
+	Balancer  // quorate-lb
 	PodNetwork
 	Kubelet
 	KubeProxy
@@ -44,7 +45,7 @@ const (
 
 var componentNames = [NumComponents]string{
 	"containerd", "etcd", "kube-apiserver", "kube-controller-manager",
-	"kube-scheduler", "front-door", "pod-network", "kubelet", "kube-proxy",
+	"kube-scheduler", "front-door", "quorate-lb", "pod-network", "kubelet", "kube-proxy",
 }
 
 // String is the name by which people know the component, whatever runs it.
@@ -144,6 +145,7 @@ type Host struct {
 	EtcdVia      Known[Way]     // how its API server reaches etcd; NoWay while that does not run
 	Backends     Known[HostSet] // API servers behind its front door
 	EtcdBackends Known[HostSet] // etcd members behind its front door
+	EtcdStale    bool           // its front door takes only members of an etcd cluster that was superseded
 	EtcdSilent   Known[HostSet] // hosts whose etcd does not answer it; asked only where something does not serve
 	Node         NodeState
 	Clean        Known[bool] // nothing of quorate is left on it
@@ -270,6 +272,12 @@ func (c Cluster) IsCritical(id HostID) bool {
 	_, found := slices.BinarySearch(c.critical, id)
 	return found
 }
+
+// Doors are the components that can be a host's front door.
+var Doors = []Component{FrontDoor, Balancer}
+
+// HasDoor says that a load balancer of the host's own runs.
+func (h *Host) HasDoor() bool { return slices.ContainsFunc(Doors, h.runs) }
 
 // Up says whether the host answered.
 func (h Host) Up() bool { return h.Reached.Is(true) }

@@ -48,7 +48,7 @@ func (h *Host) through(w Way, balanced Known[HostSet]) Way {
 	if w.Kind != LocalBalancer {
 		return w
 	}
-	if !h.runs(FrontDoor) {
+	if !h.HasDoor() {
 		return Way{}
 	}
 	w.Backends = balanced.Or(HostSet{})
@@ -59,7 +59,12 @@ func (h *Host) through(w Way, balanced Known[HostSet]) Way {
 func (h *Host) apiWay() Way { return h.through(h.Via.Or(Way{}), h.Backends) }
 
 // etcdWay is how the host's API server reaches etcd.
-func (h *Host) etcdWay() Way { return h.through(h.EtcdVia.Or(Way{}), h.EtcdBackends) }
+func (h *Host) etcdWay() Way {
+	if h.EtcdStale && h.EtcdVia.Or(Way{}).Kind == LocalBalancer {
+		return Way{}
+	}
+	return h.through(h.EtcdVia.Or(Way{}), h.EtcdBackends)
+}
 
 // EtcdServers are the hosts whose etcd the host's API server may use.
 func (h Host) EtcdServers() HostSet {

@@ -69,7 +69,8 @@ type Facts struct {
 	Readyz        bool
 	EtcdSilent    []string // URLs of etcd that time out, asked from a host where something does not serve
 	EtcdServers   []string // etcd servers of the running API server
-	Backends      []string // API servers behind its front door
+	Backends      []string // API servers behind its nginx
+	Balancer      Balancer // what its quorate-lb has in use
 	Server        string   // the kubelet's, by its kubeconfig
 	Resolved      []string // what the host takes the name in Server for
 	Peers         []string // where the kubelet's connections to Server's port lead
@@ -145,6 +146,7 @@ func parse(out []byte, at layout.Layout) (Facts, error) {
 	f.Readyz = line("readyz") == "ok"
 	f.EtcdSilent = lines(frames["silent"])
 	f.EtcdServers, f.Backends = lines(frames["asks"]), lines(frames["backends"])
+	f.Balancer = readBalancer(frames["balancer"])
 	f.Server, f.Resolved, f.Peers = line("server"), lines(frames["resolved"]), peers(frames["peers"])
 	f.Images = lines(frames["images"])
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]

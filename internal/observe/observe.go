@@ -196,6 +196,10 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 	defer o.mu.Unlock()
 	out := map[model.HostID]goal.HostTraits{}
 	routes, ways := map[string]string{}, map[string]string{}
+	var past []string
+	for _, f := range o.facts {
+		past = append(past, f.SupersededIDs...)
+	}
 	for _, f := range o.facts {
 		for _, l := range lines(f.Routes) {
 			if w := strings.Fields(l); len(w) >= 5 && w[0] == "route" && w[1] == "replace" {
@@ -218,12 +222,26 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 			address = h.Address
 		}
 		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, StreamModule: f.StreamModule, PodCIDR: subnet(f.Conflist)}
+		s.EtcdCluster = current(f, past)
 		if s.PodCIDR == "" {
 			s.PodCIDR = routes[address]
 		}
 		out[model.HostID(h.Name)] = s
 	}
 	return out
+}
+
+// current is the id of the etcd cluster that a host belongs to, "" when it is
+// none or was superseded: by its data, or else by its way to etcd.
+func current(f Facts, superseded []string) goal.EtcdCluster {
+	of := goal.EtcdCluster{Data: f.DataOf, Way: f.Balancer.Cluster}
+	if slices.Contains(superseded, of.Data) {
+		of.Data = ""
+	}
+	if slices.Contains(superseded, of.Way) {
+		of.Way = ""
+	}
+	return of
 }
 
 // subnet reads a host's share of the pod network off its CNI configuration.

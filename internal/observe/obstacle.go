@@ -95,11 +95,15 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 			continue
 		}
 		want := slices.Clone(g.Layout.Ports(v))
-		if v == model.FrontDoor {
+		if slices.Contains(model.Doors, v) {
 			want = append(want, fmt.Sprint(g.File.EndpointPort()))
 		}
 		for _, l := range f.Listeners {
 			// Of nobody: its process came or went while it was looked at.
+			other := slices.ContainsFunc(model.Doors, func(d model.Component) bool { return l.Unit == g.Layout.Unit(d) })
+			if other && slices.Contains(model.Doors, v) {
+				continue // they share the port until one takes the other's place
+			}
 			if slices.Contains(want, l.Port) && l.Unit != g.Layout.Unit(v) && l.PID != 0 {
 				return fmt.Sprintf("port %s, which %s needs, is taken by %s (process %d); stop that first", l.Port, v, l.Process, l.PID)
 			}

@@ -36,6 +36,10 @@ func (o *Observation) supersede() {
 		}
 	}
 	for id, f := range o.Facts {
+		if f.Readyz && f.throughWay(o.Goal) && slices.Contains(past, f.Balancer.Cluster) {
+			f.Readyz = false
+			o.Facts[id] = f
+		}
 		if f.Readyz && slices.ContainsFunc(f.EtcdServers, func(a string) bool {
 			who := o.at(o.Goal, a)
 			asked := o.Facts[who]

@@ -18,9 +18,12 @@ func (o *Observation) ways(h *model.Host, g *goal.Goal, id model.HostID, f Facts
 	if h.Runs(model.FrontDoor) {
 		h.Backends = model.Is(o.Named(g, f.Backends))
 	}
+	if h.Runs(model.Balancer) {
+		f.Balancer.leads(h, g, hostOf(g, id).Services[model.FrontDoor] != nil)
+	}
 	if h.Runs(model.APIServer) {
 		h.EtcdVia = model.Is(o.etcdWay(g, id, f))
-		if h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) {
+		if h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) && h.EtcdBackends.Is(model.HostSet{}) {
 			h.EtcdBackends = model.Unknown[model.HostSet]("what lies behind its balancer to etcd was not seen")
 		}
 	}

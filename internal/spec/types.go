@@ -56,9 +56,15 @@ type Kubernetes struct {
 
 // LoadBalancer is what stands in front of the API servers.
 type LoadBalancer struct {
-	// nginx: one on every host, the endpoint's name resolving to 127.0.0.1 there.
-	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx" default:"nginx"`
+	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
+	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin" default:"nginx"`
 }
+
+// BuiltinBalancer is the kind of load balancer that quorate brings itself.
+const BuiltinBalancer = "builtin"
+
+// OnEveryHost says that each host has a load balancer of its own.
+func (l LoadBalancer) OnEveryHost() bool { return l.Kind == "nginx" || l.Kind == BuiltinBalancer }
 
 // PKI says how keys are made.
 type PKI struct {

@@ -95,7 +95,7 @@ func (s *Status) api(ob *observe.Observation) {
 			s.APIServers = append(s.APIServers, a)
 		}
 		if h.Roles.Node() {
-			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Asked: f.Err == nil, Up: h.Runs(model.FrontDoor), Backends: ids(h.Backends)})
+			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Asked: f.Err == nil, Up: h.HasDoor(), Backends: ids(h.Backends)})
 		}
 		if h.Roles.Node() || h.Node.Registered.Is(true) {
 			s.Nodes = append(s.Nodes, s.node(ob, id))

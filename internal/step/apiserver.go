@@ -66,8 +66,11 @@ func (s Run) apiReady(c model.Cluster, h model.Host) error {
 func balancedReady(c model.Cluster, h model.Host, way model.Way) error {
 	members := way.Backends
 	if way.Kind == model.LocalBalancer {
-		if !h.Runs(model.FrontDoor) {
+		switch {
+		case !h.HasDoor():
 			return errors.New("the balancer that leads it to etcd does not run yet")
+		case h.EtcdStale:
+			return errors.New("its balancer still leads to the etcd cluster that was superseded")
 		}
 		members = h.EtcdBackends.Or(model.HostSet{})
 	}

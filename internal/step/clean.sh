@@ -159,6 +159,8 @@ end_pods
 [ "$mode" = clean ] || exit 0
 
 end $late
+# A load balancer of another kind, without its unit file, may still finish what it has begun.
+for u in $UNIT_FRONT_DOOR $UNIT_BALANCER; do [ -e "$AT_UNITS/$u.service" ] || systemctl stop "$u" 2>/dev/null; done
 for d in $AT_KUBELET/pods $AT_KUBELET/plugins; do release $d; done
 [ -e /var/lib/docker ] || { release $AT_CONTAINERD_STATE; release $AT_CONTAINERD_ROOT; }
 systemctl stop kubepods.slice 2>/dev/null

@@ -30,6 +30,8 @@ type traits struct {
 	// while it is stopped.
 	runs    func(h, want *model.Host)
 	stopped func(*model.Host)
+	// halts are the components that must not run while it changes.
+	halts func(have, want *model.Host) []model.Component
 	// once are the files that it needs at its first start only.
 	once func(Run, context.Context, Env, *goal.Host) ([]host.File, error)
 }
@@ -56,6 +58,7 @@ var table = [model.NumComponents]traits{
 	model.ControllerManager: controllerManager,
 	model.Scheduler:         scheduler,
 	model.FrontDoor:         frontDoor,
+	model.Balancer:          balancer,
 	model.PodNetwork:        podNetwork,
 	model.Kubelet:           kubelet,
 	model.KubeProxy:         kubeProxy,

@@ -49,6 +49,12 @@ var changes = []struct {
 	{"grow 1 to 3, pods", "cp1", "cp1 cp2 cp3", "w1", "w1", true, false, "", ""},
 	{"shrink 3 to 1, pods", "cp1 cp2 cp3", "cp1", "w1", "w1", true, false, "", ""},
 	{"move 1, pods", "cp1", "cp2", "w1", "w1", true, false, "", ""},
+	{"builtin: create", "", "cp1 cp2 cp3", "", "w1", false, false, "", steptest.Builtin},
+	{"builtin: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, steptest.Builtin},
+	{"builtin: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1", "w1", false, false, steptest.Builtin, steptest.Builtin},
+	{"builtin: recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, true, steptest.Builtin, steptest.Builtin},
+	{"to builtin, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", false, false, "", steptest.Builtin},
+	{"to nginx", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, ""},
 }
 
 func start(ways steptest.Ways, cps, workers string, w model.Cluster) model.Cluster {

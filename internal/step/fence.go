@@ -145,6 +145,9 @@ func harmless(c model.Cluster, id model.HostID) bool {
 		return c.Hosts[id].Up() && (e.Data.Is(false) || e.Member.Is(model.Voter) || e.Member.Is(model.Learner))
 	}
 	h := c.Hosts[id]
+	if h.EtcdStale && h.Runs(model.APIServer) {
+		return false
+	}
 	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(h.EtcdServers().List(), func(e model.HostID) bool { return !clear(e) }))
 }
 

@@ -11,7 +11,7 @@ var frontDoor = traits{
 	group:       foundation,
 	uncertified: true,
 	reloads:     true,
-	ready:       Run.doorReady,
+	ready:       func(s Run, c model.Cluster, h model.Host) error { return s.doorReady(c, h, false) },
 	fits: func(have, want *model.Host) bool {
 		return model.Same(have.Backends, want.Backends) && model.Same(have.EtcdBackends, want.EtcdBackends)
 	},
@@ -19,10 +19,10 @@ var frontDoor = traits{
 }
 
 // doorReady: who already has a working front door gets a new backend only once
-// that answers.
-func (s Run) doorReady(c model.Cluster, h model.Host) error {
+// that answers, unless the front door checks that by itself.
+func (s Run) doorReady(c model.Cluster, h model.Host, checks bool) error {
 	serving := c.Serving()
-	if !h.Runs(model.FrontDoor) || len(serving) == 0 {
+	if !h.HasDoor() || len(serving) == 0 {
 		return nil
 	}
 	has, wants := h.Backends.Or(model.HostSet{}), s.Want.Backends.Or(model.HostSet{})
@@ -31,9 +31,12 @@ func (s Run) doorReady(c model.Cluster, h model.Host) error {
 	}
 	// What is taken from behind the door still answers.
 	loses := has.Without(wants).Any(serving)
+	if checks && !h.Runs(model.Balancer) && s.Want.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) {
+		loses = false // the API server here restarts only once its way to etcd is there
+	}
 	for _, id := range wants.List() {
 		b := c.Hosts[id]
-		if !has.Has(id) && !(b.Up() && b.Ready.Is(true)) {
+		if !checks && !has.Has(id) && !(b.Up() && b.Ready.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
 		for _, e := range b.EtcdServers().List() {
@@ -48,7 +51,7 @@ func (s Run) doorReady(c model.Cluster, h model.Host) error {
 // membersReady: a balancer that leads an API server to etcd keeps a voter that
 // serves. A member that is no voter yet may stand behind it: it is not used.
 func (s Run) membersReady(c model.Cluster, h model.Host) error {
-	if h.EtcdVia.Or(model.Way{}).Kind != model.LocalBalancer || !c.Quorum("") {
+	if h.EtcdVia.Or(model.Way{}).Kind != model.LocalBalancer || s.Want.EtcdVia.Or(model.Way{}).Kind != model.LocalBalancer || !c.Quorum("") {
 		return nil
 	}
 	members := s.Want.EtcdBackends.Or(model.HostSet{})

@@ -27,7 +27,7 @@ func one[T comparable](r *rand.Rand, values ...T) model.Known[T] {
 func chaos(r *rand.Rand) (have, w model.Cluster) {
 	no := model.Installed{}
 	n, workers := 1+r.IntN(4), r.IntN(2)
-	kinds := []steptest.Ways{"", "", "", steptest.Fixed, steptest.Shared, steptest.Outside, steptest.Balanced, steptest.Balanced}
+	kinds := []steptest.Ways{"", "", "", steptest.Fixed, steptest.Shared, steptest.Outside, steptest.Balanced, steptest.Balanced, steptest.Builtin, steptest.Builtin}
 	w = steptest.WantBy(kinds[r.IntN(len(kinds))], strings.Join(names[:n], " "), strings.Join(names[n:n+workers], " "))
 	have = model.New("t")
 	some := func() model.HostSet {
@@ -55,7 +55,7 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			Images: one(r, model.Set[string]{}, want.Images.Or(model.Set[string]{})), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
 			Certs: one(r, no, model.Installed{Digest: want.Certs.Or(no).Digest}, want.Certs.Or(no)), Ready: one(r, true, true, false), Clean: one(r, false), Departed: one(r, true, false),
 			EtcdVia: one(r, model.Way{Kind: model.EachDirectly, Backends: some()}, model.Way{Kind: model.LocalBalancer}, want.EtcdVia.Or(model.Way{})), Backends: one(r, some(), want.Backends.Or(model.HostSet{})),
-			EtcdBackends: one(r, some(), want.EtcdBackends.Or(model.HostSet{})),
+			EtcdStale: r.IntN(6) == 0, EtcdBackends: one(r, some(), want.EtcdBackends.Or(model.HostSet{})),
 			Via: one(r, want.Via.Or(model.Way{}), want.Via.Or(model.Way{}), model.Way{}, model.Way{Kind: model.LocalBalancer},
 				model.Way{Kind: model.FixedServer, Backends: model.SetOf[model.HostID]("a")},
 				model.Way{Kind: model.SharedBalancer, Backends: some(), Carriers: some()}),

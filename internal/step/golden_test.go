@@ -89,6 +89,14 @@ var scenes = []scene{
 	{name: "balanced-grow", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.Balanced, ways: steptest.Balanced, risk: plan.Exposed},
 	{name: "balanced-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", was: steptest.Balanced, ways: steptest.Balanced, risk: plan.Exposed},
 	{name: "balanced-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.Balanced, ways: steptest.Balanced, then: []string{"dead cp3"}},
+	{name: "builtin-create", file: "cp1 cp2 cp3|w1", ways: steptest.Builtin},
+	{name: "builtin-switch", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Builtin},
+	{name: "builtin-switch-of-1", made: "cp1|w1", file: "cp1|w1", ways: steptest.Builtin, risk: plan.Outage},
+	{name: "builtin-switch-back", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Builtin},
+	{name: "builtin-grow", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.Builtin, ways: steptest.Builtin, risk: plan.Exposed},
+	{name: "builtin-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", was: steptest.Builtin, ways: steptest.Builtin, risk: plan.Exposed},
+	{name: "builtin-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.Builtin, ways: steptest.Builtin, then: []string{"dead cp3"}},
+	{name: "builtin-superseded", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Builtin, ways: steptest.Builtin, then: []string{"recovered cp1"}, risk: plan.Exposed},
 	{name: "local-to-balanced", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Balanced},
 	{name: "pods-create", file: "cp1 cp2 cp3|w1", pods: true},
 	{name: "pods-grow-1-to-3", made: "cp1|w1", file: "cp1 cp2 cp3|w1", pods: true, risk: plan.Exposed},
@@ -228,6 +236,8 @@ func recovered(c *model.Cluster, on model.HostID) {
 				}
 				h.Etcd.Fenced, h.Etcd.Superseded = model.SetOf(others...), model.SetOf("old")
 			}
+			builtin := h.Runs(model.Balancer)
+			h.EtcdStale = builtin && id != on && h.Roles.Has(model.ControlPlane)
 			if id != on && h.Roles.Has(model.ControlPlane) || h.Components[model.APIServer].Running.Not("") && id != on {
 				h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
 				h.Node.Ready = model.Is(false)
@@ -235,7 +245,13 @@ func recovered(c *model.Cluster, on model.HostID) {
 			}
 			h.Backends = model.Is(model.SetOf(on))
 			led := []model.Component{model.FrontDoor}
-			if id == on {
+			if builtin {
+				led = []model.Component{model.Balancer}
+			}
+			switch {
+			case builtin && id == on:
+				h.EtcdBackends = model.Is(model.SetOf(on))
+			case id == on:
 				h.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(on)})
 				led = append(led, model.APIServer)
 			}

@@ -72,7 +72,7 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		if !way.Backends.Any(serving) {
 			return fmt.Errorf("no API server that it shall reach answers (%s)", way)
 		}
-	case !h.Runs(model.FrontDoor):
+	case !h.HasDoor():
 		return errors.New("its front door does not run yet")
 	case !h.Backends.Or(model.HostSet{}).Any(serving):
 		return errors.New("its front door leads to no API server that answers")

@@ -21,7 +21,7 @@ func stays(h model.Host) bool {
 // that leaves.
 func (o on) unused(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && h.EtcdServers().Has(o.ID) {
+		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && (h.EtcdServers().Has(o.ID) || !h.EtcdBackends.Known() && h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer})) {
 			return fmt.Errorf("the API server of %s still uses its etcd", id)
 		}
 	}
@@ -53,7 +53,7 @@ func (s Stop) Need(c model.Cluster) error {
 	}
 	var first model.HostID
 	for id, h := range c.Hosts {
-		if id != s.ID && stays(h) && h.Up() && h.Runs(model.FrontDoor) && h.Backends.Or(model.HostSet{}).Has(s.ID) && (first == "" || id < first) {
+		if id != s.ID && stays(h) && h.Up() && h.HasDoor() && h.Backends.Or(model.HostSet{}).Has(s.ID) && (first == "" || id < first) {
 			first = id
 		}
 	}
@@ -72,7 +72,7 @@ func (s Stop) Effect(c *model.Cluster) {
 			}
 		}
 		h.Ready, h.Via, h.EtcdVia = model.Is(false), model.Is(model.Way{}), model.Is(model.Way{})
-		h.Backends, h.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
+		h.Backends, h.EtcdBackends, h.EtcdStale = model.Is(model.HostSet{}), model.Is(model.HostSet{}), false
 	})
 }
 

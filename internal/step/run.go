@@ -102,6 +102,7 @@ func (s Run) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s Run) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
+		s.halt(h)
 		for _, v := range s.Set {
 			h.Components[v] = s.Want.Components[v]
 			if runs := table[v].runs; runs != nil {
@@ -114,6 +115,7 @@ func (s Run) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s Run) Interim(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
+		s.halt(h)
 		for _, v := range s.Set {
 			h.Components[v].Disk = model.Unknown[string]("being written")
 			if model.Same(h.Components[v].Running, s.Want.Components[v].Running) {
@@ -128,4 +130,23 @@ func (s Run) Interim(c *model.Cluster) {
 			}
 		}
 	})
+}
+
+// halted are the components that stop before those of the step change.
+func (s Run) halted(have *model.Host) (out []model.Component) {
+	for _, v := range s.Set {
+		if halts := table[v].halts; halts != nil {
+			out = append(out, halts(have, s.Want)...)
+		}
+	}
+	return out
+}
+
+func (s Run) halt(h *model.Host) {
+	for _, v := range s.halted(h) {
+		h.Components[v].Running = model.Is("")
+		if stopped := table[v].stopped; stopped != nil {
+			stopped(h)
+		}
+	}
 }

@@ -21,9 +21,9 @@ const StampEnv = "QUORATE_CONFIG"
 // version of its program.
 const VersionEnv = "QUORATE_VERSION"
 
-// stampMark stands for the stamp where a service cannot tell it by its
+// StampMark stands for the stamp where a service cannot tell it by its
 // environment (nginx serves it on its health port instead).
-const stampMark = "@QUORATE_CONFIG@"
+const StampMark = "@QUORATE_CONFIG@"
 
 // File is a file that a service reads.
 type File struct {
@@ -84,7 +84,7 @@ func (s Service) Rendered() []host.File {
 	stamp := s.Stamp()
 	var out []host.File
 	for _, f := range s.Files {
-		f.Content = []byte(strings.ReplaceAll(string(f.Content), stampMark, stamp))
+		f.Content = []byte(strings.ReplaceAll(string(f.Content), StampMark, stamp))
 		out = append(out, f.File)
 	}
 	return append(out, host.File{Path: s.Path(), Content: []byte(s.kind().Stamped(s, stamp)), Mode: 0o644})

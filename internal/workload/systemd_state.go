@@ -69,6 +69,7 @@ func (u unitState) state(w Watch) State {
 	case u.active == "activating":
 		s.Up = u.sub == "start-post" || w.ServesStarting && u.sub == "start"
 	}
+	s.Up = s.Up && (s.Installed || !w.Drains)
 	s.CrashLooping = s.Restarting || u.active == "failed" ||
 		u.restarts > 0 && (u.active == "activating" || u.active == "active" && u.since < restored)
 	return s

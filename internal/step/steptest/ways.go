@@ -17,6 +17,7 @@ const (
 	Shared   Ways = "shared"   // workers by a balancer that the workers lb1 and lb2 run
 	Outside  Ways = "outside"  // workers by a balancer of somebody else
 	Balanced Ways = "balanced" // as Local, and API servers by it to etcd
+	Builtin  Ways = "builtin"  // as Balanced, and the balancer is quorate-lb
 )
 
 // WantBy is Want with other ways.
@@ -32,8 +33,14 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters, Carriers: Hosts("lb1 lb2")})
 			case Outside:
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
-			case Balanced:
-				h.EtcdBackends = model.Is(masters)
+			case Balanced, Builtin:
+				if ways == Builtin {
+					by := model.Is(model.Balancer.String() + "-" + masters.String())
+					h.Components[model.FrontDoor], h.Components[model.Balancer] = model.ComponentState{}, model.ComponentState{Disk: by, Running: by}
+				}
+				if ways == Balanced || h.Roles.Has(model.ControlPlane) {
+					h.EtcdBackends = model.Is(masters)
+				}
 				if h.Roles.Has(model.ControlPlane) {
 					h.EtcdVia = model.Is(model.Way{Kind: model.LocalBalancer})
 					by := model.Is(model.APIServer.String() + " by a balancer") // whatever the members are

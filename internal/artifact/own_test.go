@@ -1,0 +1,55 @@
+package artifact
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A test runs in the source tree, so the program is built from it.
+func TestOwnIsBuilt(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	f, err := Own(t.Context(), s, Balancer, func(e Event) { said = append(said, e.What) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !intact(f) || f.Mode != 0o755 || strings.Join(said, " ") != "build" {
+		t.Errorf("%+v, said %q", f, said)
+	}
+	if err := runsOnHosts(f.Path); err != nil {
+		t.Error(err)
+	}
+	listed, err := s.List()
+	if err != nil || len(listed) != 1 || listed[0].Name != Balancer || !listed[0].Present {
+		t.Errorf("%+v, %v", listed, err)
+	}
+	if left, _ := filepath.Glob(s.root + "/tmp/*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A program that no host could run is refused before it is sent to one.
+func TestOwnIsForHosts(t *testing.T) {
+	at := filepath.Join(t.TempDir(), "quorate-lb")
+	if err := os.WriteFile(at, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := runsOnHosts(at); err == nil {
+		t.Error("a script is taken for it")
+	}
+	if err := runsOnHosts("/bin/sh"); err == nil || !strings.Contains(err.Error(), "libraries") {
+		t.Errorf("a program that needs libraries: %v", err)
+	}
+}
+
+func TestSourceTree(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if at := sourceTree(t.TempDir()); at != "" {
+		t.Errorf("found at %s", at)
+	}
+}

@@ -1,0 +1,157 @@
+package component
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// The names of quorate-lb's ways.
+const (
+	DoorWay = "api"
+	EtcdWay = "etcd"
+)
+
+// Balancer is quorate-lb on one host: the front door, and on control planes the
+// way to etcd. It checks API servers and members all the time, so that one that
+// is silent, hangs or is not ready costs its clients less than a second.
+//
+// It runs as root without capabilities, and not as a user of its own: addresses
+// are shared (SO_REUSEPORT) between processes of one user only, and nginx, with
+// which it changes places, opens its own as root; and the key with which etcd
+// is asked is root's.
+//
+// ExecReload: a new configuration is read again, and a new program takes over
+// while the old process finishes what it has.
+func Balancer(ctx Context) (workload.Service, error) {
+	at := ctx.Layout.Balancer
+	file, err := balancerConfig(ctx)
+	if err != nil {
+		return workload.Service{}, err
+	}
+	text, err := file.Marshal()
+	if err != nil {
+		return workload.Service{}, fmt.Errorf("write %s: %w", at.Config, err)
+	}
+	program := ctx.Layout.Program(artifact.Balancer)
+	unit := strings.Join([]string{
+		"[Unit]",
+		"Description=Load balancer to the Kubernetes API servers and to etcd",
+		"X-Quorate=" + ctx.Cluster,
+		"X-Program=" + ctx.BalancerSum,
+		"Wants=network-online.target",
+		"After=network-online.target",
+		"StartLimitIntervalSec=0",
+		"",
+		"[Service]",
+		"Type=notify",
+		"NotifyAccess=all",
+		"ExecStart=" + program + " -config " + at.Config,
+		`ExecReload=+/bin/sh -c 'if [ /proc/$MAINPID/exe -ef ` + program + ` ]; then kill -HUP $MAINPID; else kill -USR2 $MAINPID; fi'`,
+		"WatchdogSec=15",
+		"Restart=always",
+		"RestartSec=200ms",
+		// SIGTERM would finish what it has for up to an hour: who wants that sends it by himself.
+		"KillSignal=SIGINT",
+		"TimeoutStopSec=5s",
+		"LimitNOFILE=131072",
+		"NoNewPrivileges=yes",
+		"CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+		"LockPersonality=yes",
+		"MemoryDenyWriteExecute=yes",
+		"ProtectSystem=strict",
+		"ProtectHome=yes",
+		"PrivateTmp=yes",
+		"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+		"RestrictRealtime=yes",
+		"RestrictSUIDSGID=yes",
+		"SystemCallArchitectures=native",
+		"",
+		"[Install]",
+		"WantedBy=multi-user.target",
+		"",
+	}, "\n")
+	s := workload.Service{Name: ctx.Layout.Unit(model.Balancer), Unit: unit, Reload: true,
+		Files: []workload.File{{File: host.File{Path: at.Config, Content: text}}}}
+	if ctx.Self.ControlPlane {
+		s.Certs = []string{pki.APIServerEtcdClient}
+	}
+	s.Verify = [][]string{s.VerifyUnit(), {program, "-check", "-config", "{}" + at.Config}}
+	return s, nil
+}
+
+func balancerConfig(ctx Context) (config.File, error) {
+	port, err := doorPort(ctx)
+	if err != nil {
+		return config.File{}, err
+	}
+	door := config.Way{Name: DoorWay, Nodes: checkers(len(ctx.Nodes)), Check: config.Check{
+		Kind: config.KindReadyz, CA: ctx.Layout.PKI.CA.Cert, UnauthorizedIsReady: ctx.refusesAnonymous(),
+	}}
+	for _, a := range doorAddresses(ctx) {
+		door.Listen = append(door.Listen, net.JoinHostPort(a, port))
+	}
+	for _, n := range topology.ByName(ctx.APIServers) {
+		door.Backends = append(door.Backends, config.Backend{Name: n.Name, Address: net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port)})
+	}
+	ways := []config.Way{door}
+	if ctx.Self.ControlPlane {
+		ways = append(ways, etcdWay(ctx))
+	}
+	f := config.File{Stamp: workload.StampMark, Admin: config.Admin{Listen: net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.HealthPort)}, Ways: ways}.WithDefaults()
+	if err := f.Validate(); err != nil {
+		return f, fmt.Errorf("load balancer of %s: %w", ctx.Self.Name, err)
+	}
+	return f, nil
+}
+
+func etcdWay(ctx Context) config.Way {
+	client := ctx.Layout.PKI.Leaf(pki.APIServerEtcdClient)
+	w := config.Way{Name: EtcdWay, Listen: []string{net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.EtcdPort)}, Check: config.Check{
+		Kind: config.KindEtcd, CA: ctx.Layout.PKI.EtcdCA.Cert, Certificate: client.Cert, Key: client.Key, ClusterID: ctx.EtcdCluster,
+	}}
+	for _, m := range topology.ByName(ctx.EtcdMembers) {
+		w.Backends = append(w.Backends, config.Backend{
+			Name: m.Name, Address: net.JoinHostPort(m.Address, ctx.Layout.Etcd.ClientPort), Preferred: m.Name == ctx.Self.Name})
+	}
+	return w
+}
+
+// checkers is how many balancers check an API server, in steps of 50: below
+// that the time between two checks is the same, and a node that joins should
+// change nobody's configuration.
+func checkers(nodes int) int {
+	if nodes <= 50 {
+		return 0
+	}
+	return (nodes + 49) / 50 * 50
+}
+
+// refusesAnonymous says that the user's own flags may keep the checks from
+// asking /readyz: then an answer that refuses them shows that the server works.
+func (c Context) refusesAnonymous() bool {
+	for _, flag := range []string{"anonymous-auth", "authentication-config"} {
+		if _, set := c.extra("kube-apiserver")[flag]; set {
+			return true
+		}
+	}
+	return false
+}
+
+// DoorDetection is how long an API server that falls silent goes unnoticed by
+// the front doors: its standing connections are reset then.
+func DoorDetection(ctx Context) (config.Way, error) {
+	f, err := balancerConfig(ctx)
+	if err != nil {
+		return config.Way{}, err
+	}
+	return f.Ways[0], nil
+}

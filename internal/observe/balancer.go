@@ -1,0 +1,64 @@
+package observe
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+)
+
+// Balancer is what a host's quorate-lb has in use.
+type Balancer struct {
+	Backends []model.HostID // of the front door
+	Members  []model.HostID // of the way to etcd
+	// Cluster is the id of the etcd cluster that its file names, and Current
+	// says that this file is in use.
+	Cluster string
+	Current bool
+}
+
+func readBalancer(frame string) Balancer {
+	var b Balancer
+	sums := map[string]string{}
+	for _, l := range lines(frame) {
+		key, value, _ := strings.Cut(l, " ")
+		switch key {
+		case component.DoorWay:
+			b.Backends = append(b.Backends, model.HostID(value))
+		case component.EtcdWay:
+			b.Members = append(b.Members, model.HostID(value))
+		case "cluster":
+			b.Cluster = value
+		default:
+			sums[key] = value
+		}
+	}
+	b.Current = sums["digest"] != "" && sums["digest"] == sums["file"]
+	return b
+}
+
+// leads says where it leads a host. Beside an nginx that is wanted, only that
+// one's backends count.
+func (b Balancer) leads(h *model.Host, g *goal.Goal, nginx bool) {
+	if !nginx || !h.Runs(model.FrontDoor) {
+		h.Backends = model.Is(model.SetOf(b.Backends...))
+	}
+	if len(b.Members) == 0 {
+		return
+	}
+	h.EtcdBackends = model.Unknown[model.HostSet]("its load balancer has not read its file yet")
+	if b.Current {
+		h.EtcdBackends = model.Is(model.SetOf(b.Members...))
+		h.EtcdStale = b.Cluster != g.Base.EtcdCluster
+	}
+}
+
+// throughWay says whether the running API server asks the host's way to etcd.
+func (f Facts) throughWay(g *goal.Goal) bool {
+	return slices.ContainsFunc(f.EtcdServers, func(url string) bool {
+		return strings.HasSuffix(url, "//"+net.JoinHostPort("127.0.0.1", g.Layout.Balancer.EtcdPort))
+	})
+}

@@ -1,0 +1,94 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/plan"
+)
+
+// Retire takes a host's load balancer of another kind out of service, once the
+// wanted one has its place: it accepts nothing any more, and ends when its last
+// connection has, after an hour at most.
+type Retire struct {
+	on
+	Old model.Component
+}
+
+// About implements plan.Step.
+func (s Retire) About() plan.About {
+	return plan.About{Kind: "retire-" + s.Old.String(), Host: s.ID, Title: "retire " + doorName[s.Old],
+		Why: "the load balancer is of another kind now; open connections may end by themselves for an hour"}
+}
+
+// Need implements plan.Step.
+func (s Retire) Need(c model.Cluster) error {
+	if err := s.reach(c); err != nil {
+		return err
+	}
+	h := c.Hosts[s.ID]
+	for _, v := range model.Doors {
+		if v != s.Old && s.Want.Components[v].Disk.Or("") != "" && !fits(&h, s.Want, v) {
+			return fmt.Errorf("%s does not have its place yet", v)
+		}
+	}
+	if s.Old == model.Balancer && h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) {
+		return errors.New("its API server reaches etcd through it")
+	}
+	return nil
+}
+
+// Effect implements plan.Step.
+func (s Retire) Effect(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Components[s.Old] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
+		if s.Old == model.Balancer {
+			h.EtcdBackends, h.EtcdStale = model.Is(model.HostSet{}), false
+		}
+	})
+}
+
+// Interim implements plan.Step.
+func (s Retire) Interim(c *model.Cluster) {
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Components[s.Old] = model.ComponentState{Disk: model.Unknown[string]("being removed"), Running: model.Is("")}
+	})
+}
+
+var doorName = map[model.Component]string{model.FrontDoor: "nginx", model.Balancer: "quorate-lb"}
+
+// drainSignal makes a load balancer close its listeners and finish what it has.
+var drainSignal = map[model.Component]string{model.FrontDoor: "QUIT", model.Balancer: "TERM"}
+
+// Do implements Action. Without its unit file systemd does not start it again,
+// and ends it at once when the host stops. Connections that wait to be accepted
+// when a listener closes move to the other listeners of the address
+// (net.ipv4.tcp_migrate_req: Documentation/networking/ip-sysctl.rst).
+func (s Retire) Do(ctx context.Context, e Env) error {
+	at := e.Goal.Layout
+	_, err := sh(ctx, e, "retire", `systemctl disable -q "$1" 2>/dev/null || true
+rm -f "$2"
+systemctl daemon-reload
+systemctl is-active -q "$1" || { systemctl reset-failed -q "$1" 2>/dev/null || true; exit 0; }
+was=$(sysctl -n net.ipv4.tcp_migrate_req 2>/dev/null || true)
+[ -z "$was" ] || sysctl -q -w net.ipv4.tcp_migrate_req=1 || true
+systemctl kill --kill-who=main -s "$3" "$1"
+sleep 2
+[ -z "$was" ] || sysctl -q -w "net.ipv4.tcp_migrate_req=$was" || true`, at.Service(s.Old), at.UnitPath(s.Old), drainSignal[s.Old])
+	return err
+}
+
+// retire proposes to take out the load balancer that the file does not want.
+func retire(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
+	wanted := slices.ContainsFunc(model.Doors, func(v model.Component) bool { return at.Want.Components[v].Disk.Or("") != "" })
+	for _, v := range model.Doors {
+		u := have.Components[v]
+		if wanted && at.Want.Components[v].Disk.Or("") == "" && (u.Disk.Not("") || u.Running.Not("")) {
+			out = append(out, Retire{at, v})
+		}
+	}
+	return out
+}
