@@ -80,7 +80,7 @@ func Balancer(ctx Context) (workload.Service, error) {
 		"",
 	}, "\n")
 	s := workload.Service{Name: ctx.Layout.Unit(model.Balancer), Unit: unit, Reload: true,
-		Files: []workload.File{{File: host.File{Path: at.Config, Content: text}}}}
+		Files: []workload.File{{File: host.File{Path: at.Config, Content: append([]byte("# Written by quorate; changes are overwritten.\n"), text...)}}}}
 	if ctx.Self.ControlPlane {
 		s.Certs = []string{pki.APIServerEtcdClient}
 	}
@@ -146,9 +146,9 @@ func (c Context) refusesAnonymous() bool {
 	return false
 }
 
-// DoorDetection is how long an API server that falls silent goes unnoticed by
-// the front doors: its standing connections are reset then.
-func DoorDetection(ctx Context) (config.Way, error) {
+// FrontDoorWay is the front door of quorate-lb, with the interval of its checks and how
+// long a silent API server goes unnoticed: its standing connections are reset then.
+func FrontDoorWay(ctx Context) (config.Way, error) {
 	f, err := balancerConfig(ctx)
 	if err != nil {
 		return config.Way{}, err

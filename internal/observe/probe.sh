@@ -78,7 +78,7 @@ frame "resolved"; case $S in *[a-z]*) timeout 2 getent ahosts "${S%:*}" 2>/dev/n
 frame "peers"; [ -n "$S" ] && is_up $UNIT_KUBELET && ss -Htnp state established "( dport = :${S##*:} )" 2>/dev/null | grep -F '"kubelet"'
 # What the balancer has in use, and whether its file is that.
 frame "balancer"; is_up $UNIT_BALANCER && { @BALANCER@; echo "digest $(curl -s -m 2 http://127.0.0.1:$PORT_BALANCER_HEALTH/healthz | sed -n 's/.*"digest":"\([0-9a-f]*\)".*/\1/p')"; }
-echo "file $(sha256sum $AT_BALANCER_CONFIG 2>/dev/null | cut -d' ' -f1)"; echo "cluster $(sed -n 's/^ *clusterID: *"*\([0-9a-f]*\)"*$/\1/p' $AT_BALANCER_CONFIG 2>/dev/null)"
+echo "file $(sha256sum $AT_BALANCER_CONFIG 2>/dev/null | cut -d' ' -f1)"; echo "cluster $(sed -n 's/^ *clusterID: *[^0-9a-f]*\([0-9a-f]*\).*/\1/p' $AT_BALANCER_CONFIG 2>/dev/null)"
 # Where nginx's module lies, or will lie once its package is there.
 stream=$AT_FRONT_DOOR_STREAM
 if [ ! -e $stream ] && { [ -e $AT_FRONT_DOOR_STREAM64 ] || ! command -v apt-get && command -v dnf; } >/dev/null 2>&1; then stream=$AT_FRONT_DOOR_STREAM64; fi

@@ -13,9 +13,14 @@ var frontDoor = traits{
 	reloads:     true,
 	ready:       func(s Run, c model.Cluster, h model.Host) error { return s.doorReady(c, h, false) },
 	fits: func(have, want *model.Host) bool {
-		return model.Same(have.Backends, want.Backends) && model.Same(have.EtcdBackends, want.EtcdBackends)
+		return model.Same(have.Backends, want.Backends) && (have.Runs(model.Balancer) || model.Same(have.EtcdBackends, want.EtcdBackends))
 	},
-	runs: func(h, want *model.Host) { h.Backends, h.EtcdBackends = want.Backends, want.EtcdBackends },
+	runs: func(h, want *model.Host) {
+		h.Backends = want.Backends
+		if !h.Runs(model.Balancer) { // until that is retired, it leads to etcd as before
+			h.EtcdBackends = want.EtcdBackends
+		}
+	},
 }
 
 // doorReady: who already has a working front door gets a new backend only once

@@ -93,7 +93,7 @@ func (p Pod) manifest(name string) (string, error) {
 	c := corev1.Container{Name: name, Image: p.Image, ImagePullPolicy: corev1.PullIfNotPresent,
 		Command: slices.Concat(p.Launcher, p.Command), StartupProbe: p.Started, ReadinessProbe: p.Ready, LivenessProbe: p.Live}
 	if !p.Unstamped {
-		c.Env = []corev1.EnvVar{{Name: StampEnv, Value: stampMark}, {Name: VersionEnv, Value: versionMark}}
+		c.Env = []corev1.EnvVar{{Name: StampEnv, Value: StampMark}, {Name: VersionEnv, Value: versionMark}}
 	}
 	pod := corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -135,7 +135,7 @@ func (k StaticPods) Path(name string) string { return path.Join(k.Manifests, nam
 
 // Stamped puts the stamp into the container's environment.
 func (StaticPods) Stamped(s Service, stamp string) string {
-	return strings.NewReplacer(stampMark, stamp, versionMark, s.Version).Replace(s.Unit)
+	return strings.NewReplacer(StampMark, stamp, versionMark, s.Version).Replace(s.Unit)
 }
 
 // Begin has nothing to do: the kubelet watches the folder.
