@@ -30,7 +30,7 @@ func artifactsBuild() *cobra.Command {
 	var test bool
 	cmd := &cobra.Command{
 		Use: "build", Example: "  quorate artifacts build --kubernetes-version v1.36.3",
-		Short: "Bring everything the systemd flavour needs into the store",
+		Short: "Build or download everything a cluster needs into the store",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := artifact.OpenStore("")
@@ -68,7 +68,7 @@ func artifactsBuild() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&kubernetes, "kubernetes-version", artifact.DefaultKubernetes, "version of Kubernetes; the others follow from it")
-	cmd.Flags().StringVar(&source, "source", "modules", "where from: modules | upstream")
+	cmd.Flags().StringVar(&source, "source", "modules", "where to get it: modules | upstream")
 	cmd.Flags().StringVar(&arch, "arch", runtime.GOARCH, "processor of the hosts: amd64 | arm64")
 	cmd.Flags().BoolVar(&test, "test-image", false, "also pack "+artifact.TestImage+", a small web server for tests")
 	return cmd
@@ -105,7 +105,7 @@ func artifactsList() *cobra.Command {
 func artifactsVerify() *cobra.Command {
 	return &cobra.Command{
 		Use: "verify", Example: "  quorate artifacts verify",
-		Short: "Read everything in the store and compare it with its digest",
+		Short: "Check every file in the store against its digest",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := artifact.OpenStore("")
@@ -122,7 +122,7 @@ func artifactsVerify() *cobra.Command {
 			if len(bad) > 0 {
 				return errors.New("the store is damaged; remove the files named above and run: quorate artifacts build")
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d files, all as their digests say\n", checked)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d files, all match their digests\n", checked)
 			return nil
 		},
 	}

@@ -19,7 +19,7 @@ func defragCommand() *cobra.Command {
 	var outage, compact bool
 	cmd := &cobra.Command{
 		Use: "defrag", Example: "  quorate etcd defrag -f prod.yaml --host cp2",
-		Short: "Give the space of deleted entries back to the hosts' disks, one member at a time",
+		Short: "Defragment etcd, one member at a time",
 		Long: `Defrag works on one member at a time, followers first; the leader hands the lead
 over before its turn, so that nobody waits for it. Between two, all must serve. It
 is refused while a member is down, unless --host names one without which the
@@ -57,8 +57,8 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 	t.flags(cmd)
 	f.flags(cmd, "")
 	cmd.Flags().StringVar(&only, "host", "", "this member only")
-	cmd.Flags().BoolVar(&compact, "compact", false, "first forget all history; watches that are behind begin anew")
-	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree that a lone member answers nothing meanwhile")
+	cmd.Flags().BoolVar(&compact, "compact", false, "compact all history first; watches that lag behind must restart")
+	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept that a single member does not answer meanwhile")
 	return cmd
 }
 
@@ -99,7 +99,7 @@ func alarmListCommand() *cobra.Command {
 
 func alarmTable(alarms []etcdadmin.Alarm) string {
 	if len(alarms) == 0 {
-		return "no alarm is raised\n"
+		return "no alarms\n"
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -107,7 +107,7 @@ func alarmTable(alarms []etcdadmin.Alarm) string {
 	for _, a := range alarms {
 		host := string(a.Host)
 		if host == "" {
-			host = "no member any more"
+			host = "no longer a member"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", host, a.Member, a.Kind)
 	}
@@ -121,7 +121,7 @@ func alarmDisarmCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "disarm", Example: "  quorate etcd alarm disarm -f prod.yaml",
-		Short: "End all alarms, once their cause is gone",
+		Short: "Disarm all alarms once their cause is gone",
 		Long: `Disarm shows what is raised, and asks. NOSPACE is not disarmed while a database
 still is as large as its quota, for it would come back with the first write:
 delete what is not needed, then run quorate etcd defrag --compact.`,

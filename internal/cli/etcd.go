@@ -10,7 +10,7 @@ import (
 func etcdCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "etcd", Example: "  quorate etcd status -f prod.yaml",
-		Short: "Look after the cluster's database: its members, snapshots, space and alarms",
+		Short: "Members, snapshots, space and alarms of the cluster's database",
 		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
 	cmd.AddCommand(etcdStatusCommand(), etcdMembersCommand(), snapshotCommand(), defragCommand(), alarmCommand(), recoverCommand(), restoreCommand())
@@ -18,15 +18,15 @@ func etcdCommand() *cobra.Command {
 }
 
 func etcdStatusCommand() *cobra.Command {
-	return etcdLook("status", "Show every member: who leads, how full and how far it is, and what is down",
+	return etcdLook("status", "Show every member: leader, database size, raft progress, and what is down",
 		`Status asks every member for itself; one that does not answer is DOWN, with why.
 It ends with 0 when all is well, and with 1 when something is down, an alarm is
-raised, or etcd could not be asked.`,
+raised, or etcd could not be reached.`,
 		func(e status.Etcd) (string, bool) { return e.Text(), len(e.Problems()) == 0 })
 }
 
 func etcdMembersCommand() *cobra.Command {
-	return etcdLook("members", "List the members, by a quorum's word",
+	return etcdLook("members", "List members (quorum read)",
 		`Members shows etcd's own list. It ends with 1 when no quorum agreed to it, so
 that it may be old.`,
 		func(e status.Etcd) (string, bool) {

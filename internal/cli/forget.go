@@ -17,7 +17,7 @@ func forgetCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "forget HOST",
-		Short: "Give up a host that left the file and will never be seen clean",
+		Short: "Stop tracking a removed host that cannot be cleaned up",
 		Long: `A host that is taken out of the file is cleaned by apply. One that is dead by
 then cannot be: the cluster remembers it, and plan and status name it, until it
 was seen clean. Forget is for one that never comes back. It changes nothing on
@@ -52,7 +52,7 @@ func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
 		return err
 	}
 	if !yes {
-		if err := typed(cmd, remains(left)+"\nType the host's name to forget it: ", string(id)); err != nil {
+		if err := typed(cmd, remains(left)+"\nType the host's name to confirm: ", string(id)); err != nil {
 			return err
 		}
 	}
@@ -73,7 +73,7 @@ func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
 	if yes {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", remains(left))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is forgotten\n", id)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is no longer tracked\n", id)
 	return err
 }
 

@@ -35,7 +35,7 @@ func kubeconfigCommand() *cobra.Command {
 	var a access
 	cmd := &cobra.Command{
 		Use:   "kubeconfig",
-		Short: "Make a kubeconfig with a certificate of your own",
+		Short: "Create a kubeconfig with a client certificate of your own",
 		Long: `Kubeconfig issues a client certificate with the cluster's CA, which never leaves
 the control planes and this program's memory, and writes a kubeconfig for it: to
 stdout, to a file, or into the one that kubectl reads. The user belongs to the
@@ -67,11 +67,11 @@ of that name away, or bind less, and all such certificates can do as much less.`
 func (a access) run(cmd *cobra.Command, s *session) error {
 	switch {
 	case a.merge && a.to != "":
-		return usageError{errors.New("--merge and --to: say one of them")}
+		return usageError{errors.New("--merge and --to exclude each other")}
 	case a.server != "" && a.host != "":
-		return usageError{errors.New("--server and --host: say one of them")}
+		return usageError{errors.New("--server and --host exclude each other")}
 	case a.days < 1:
-		return usageError{fmt.Errorf("--days %d: a certificate needs at least one", a.days)}
+		return usageError{fmt.Errorf("--days %d: must be at least 1", a.days)}
 	}
 	server, serverName, err := a.address(s.file)
 	if err != nil {

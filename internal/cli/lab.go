@@ -36,8 +36,8 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	var in string
 	cmd.PersistentFlags().StringVar(&in, "lab", "", "the lab that HOST is in")
 	cmd.AddCommand(labUp(), labList(), labDown(), labSSH(&in), labExec(&in), labClean(),
-		labPower("power-on HOST", "Boot a host and wait until it can be logged in to", &in, (*lab.Lab).PowerOn),
-		labPower("reinstall HOST", "Give a host a fresh file system and a new SSH host key, and boot it", &in, (*lab.Lab).Reinstall),
+		labPower("power-on HOST", "Boot a host and wait until SSH answers", &in, (*lab.Lab).PowerOn),
+		labPower("reinstall HOST", "Boot a host with a fresh file system and a new SSH host key", &in, (*lab.Lab).Reinstall),
 		labPower("mend HOST", "End what cut and hang did to a host", &in, (*lab.Lab).Mend), labHang(&in),
 	)
 	var ports string
@@ -53,7 +53,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	off := labPower("power-off HOST", "Stop a host", &in, func(l *lab.Lab, ctx context.Context, host string) error {
 		return l.PowerOff(ctx, host, hard)
 	})
-	off.Flags().BoolVar(&hard, "hard", false, "like a pulled plug")
+	off.Flags().BoolVar(&hard, "hard", false, "like pulling the plug")
 	cmd.AddCommand(off)
 	return cmd
 }
@@ -62,7 +62,7 @@ func labUp() *cobra.Command {
 	var o lab.Options
 	cmd := &cobra.Command{
 		Use: "up NAME", Example: "  quorate lab up demo --control-planes 3 --workers 2",
-		Short: "Make hosts, and NAME.yaml with NAME.key for them",
+		Short: "Create hosts, with NAME.yaml and NAME.key for them",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Name, o.Seed = args[0], labSeed()
@@ -138,7 +138,7 @@ func labDown() *cobra.Command {
 		Short: "Remove labs with all they added to this machine",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
-				return errors.New("name the labs to remove, or say --all")
+				return errors.New("name the labs to remove, or pass --all")
 			}
 			if all {
 				labs, err := lab.List()
@@ -164,7 +164,7 @@ func labDown() *cobra.Command {
 func labClean() *cobra.Command {
 	return &cobra.Command{
 		Use: "clean", Example: "  quorate lab clean",
-		Short: "Remove what killed commands and reboots left of labs",
+		Short: "Remove what killed commands and reboots left behind",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			removed, err := lab.Clean(cmd.Context())

@@ -118,7 +118,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	if !r.yes {
 		name := s.file.Metadata.Name
-		if err := typed(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to go on: ", name), name); err != nil {
+		if err := typed(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to confirm: ", name), name); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func resetCommand() *cobra.Command {
 	var f form
 	cmd := &cobra.Command{
 		Use:   "reset [HOST...]",
-		Short: "Take everything off the hosts that quorate put there, and nothing else",
+		Short: "Remove everything that quorate installed on the hosts, and nothing else",
 		Long: `Reset ends the cluster on all hosts of the file, or on those named, after its
 name was typed. Keys, etcd's data and configuration are not deleted but moved to
 ` + layout.Quorate().Kept + ` on each host. It can be repeated after any interruption;
@@ -51,12 +51,12 @@ instead: that moves its duties elsewhere first.`,
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", l)
 				}
 				if fatal && !outage {
-					return fmt.Errorf("%w: the cluster would stop; if that is meant, say --accept-outage", errRefused)
+					return fmt.Errorf("%w: the cluster would stop; to proceed, pass --accept-outage", errRefused)
 				}
 			}
 			if !yes {
 				name := s.file.Metadata.Name
-				if err := typed(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to go on: ", name, hostList(ids)), name); err != nil {
+				if err := typed(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to confirm: ", name, hostList(ids)), name); err != nil {
 					return err
 				}
 			}
@@ -65,7 +65,7 @@ instead: that moves its duties elsewhere first.`,
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for the cluster's name")
-	cmd.Flags().BoolVar(&outage, "accept-outage", false, "agree that the rest of the cluster stops")
+	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept that the rest of the cluster stops")
 	f.flags(cmd, "(one event a line)")
 	return cmd
 }

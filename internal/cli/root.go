@@ -90,7 +90,7 @@ func rootCommand() *cobra.Command {
 		Short: "Highly available Kubernetes control planes on your own machines",
 		Long: `quorate makes, changes and proves highly available Kubernetes control planes on
 your own machines: from one file and over SSH. It shows what will happen, and
-what a loss in the middle of it would mean, before anything is touched.`,
+what a host loss in the middle would do, before anything is touched.`,
 		Version:       Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -185,7 +185,7 @@ func answer(cmd *cobra.Command, prompt string) (string, error) {
 	select {
 	case r := <-got:
 		if r.err != nil && r.line == "" {
-			return "", fmt.Errorf("%w: there was no answer (%w); with --yes nothing is asked", errRefused, r.err)
+			return "", fmt.Errorf("%w: no answer (%w); pass --yes to skip the question", errRefused, r.err)
 		}
 		return strings.TrimSpace(r.line), nil
 	case <-cmd.Context().Done():

@@ -87,9 +87,9 @@ without, it is told where they are. Whoever has both can read everything.`,
 	}
 	t.flags(cmd)
 	f.flags(cmd, "")
-	cmd.Flags().StringVar(&from, "host", "", "whose member to ask (default: the leader's)")
+	cmd.Flags().StringVar(&from, "host", "", "the host whose member to use (default: the leader)")
 	cmd.Flags().StringVar(&to, "to", "", "a new file on this machine")
-	cmd.Flags().BoolVar(&keys, "with-keys", false, "save the cluster's keys beside it: all that it takes to read it")
+	cmd.Flags().BoolVar(&keys, "with-keys", false, "also save the cluster's keys, which are needed to use it")
 	return cmd
 }
 
@@ -99,9 +99,9 @@ func snapshotListCommand() *cobra.Command {
 	var quick bool
 	cmd := &cobra.Command{
 		Use: "list", Example: "  quorate etcd snapshot list -f prod.yaml",
-		Short: "List the snapshots that lie on the hosts, and whether they are whole",
+		Short: "List the snapshots on the hosts and check them",
 		Long: `List reads every snapshot under ` + layout.Quorate().Snapshots + ` of every host that is or
-was an etcd member. It ends with 1 when one is broken or a host could not be asked.`,
+was an etcd member. It ends with 1 when one is broken or a host could not be reached.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.guarded(cmd, f, func(_ *session, g *etcdadmin.Guard) error {
@@ -116,7 +116,7 @@ was an etcd member. It ends with 1 when one is broken or a host could not be ask
 	}
 	t.flags(cmd)
 	f.flags(cmd, "")
-	cmd.Flags().BoolVar(&quick, "quick", false, "do not read them: no revisions, no verdict")
+	cmd.Flags().BoolVar(&quick, "quick", false, "list names and sizes only, without reading the snapshots")
 	return cmd
 }
 
@@ -129,7 +129,7 @@ func snapshotTable(all []etcdadmin.Listed) (text string, well bool) {
 	for _, l := range all {
 		if l.Err != "" {
 			well = false
-			down = append(down, fmt.Sprintf("DOWN: %s could not be asked: %s\n", l.Host, strings.TrimPrefix(l.Err, string(l.Host)+": ")))
+			down = append(down, fmt.Sprintf("DOWN: %s could not be reached: %s\n", l.Host, strings.TrimPrefix(l.Err, string(l.Host)+": ")))
 		} else if len(l.Snapshots) == 0 {
 			fmt.Fprintf(w, "%s\tnone%s\n", l.Host, strings.Repeat("\t-", 6))
 		}
@@ -161,7 +161,7 @@ func snapshotVerifyCommand() *cobra.Command {
 	var f form
 	cmd := &cobra.Command{
 		Use:   "verify HOST:PATH | FILE",
-		Short: "Read a snapshot to its end and say whether it is whole",
+		Short: "Check that a snapshot is complete",
 		Long: `Verify compares the checksum that etcd put at the end, and looks at the database
 before it: on a host with etcdutl, on this machine (which needs no cluster) that
 all its pages are there. It ends with 1 when the snapshot is broken.`,
@@ -179,9 +179,9 @@ all its pages are there. It ends with 1 when the snapshot is broken.`,
 			if err != nil {
 				return err
 			}
-			text := fmt.Sprintf("%s is whole: %s\n", args[0], s)
+			text := fmt.Sprintf("%s is complete: %s\n", args[0], s)
 			if s.Host == "" {
-				text = fmt.Sprintf("%s is whole: %s; revision and entries are told on a host\n", args[0], mib(s.Size))
+				text = fmt.Sprintf("%s is complete: %s; revision and entries are shown for snapshots on a host\n", args[0], mib(s.Size))
 			}
 			if s.Problem != "" {
 				text = fmt.Sprintf("%s is BROKEN: %s\n", args[0], s.Problem)

@@ -14,7 +14,7 @@ import (
 )
 
 // errStopped is a run that a person has interrupted.
-var errStopped = errors.New("stopped; what runs on hosts ends by itself")
+var errStopped = errors.New("stopped; what is already running on hosts finishes by itself")
 
 // ended is how a run failed, with what it had done by then.
 type ended struct {
@@ -56,34 +56,34 @@ func explain(cmd *cobra.Command, err error) userError {
 	var refused etcdadmin.Refused
 	switch {
 	case errors.Is(err, errStopped):
-		e.next = again + ", to go on"
+		e.next = again + " to continue"
 	case errors.As(err, &failed), errors.As(err, new(failedStepError)):
-		e.next = "mend the cause, then " + again + "; what is done is not done again"
+		e.next = "fix the cause, then run " + again + "; completed steps are skipped"
 	case errors.As(err, &notApproved):
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
 	case errors.As(err, &deferred) && !deferred.Unreached():
 		e.next = "solve what is named, then " + again
 	case errors.As(err, &deferred):
-		e.next = "bring these hosts back and " + again + ", or take them out of the file"
+		e.next = "bring these hosts back and run run " + again + ", or take them out of the file"
 	case errors.As(err, &blocked) && blocked.Plan.Have.QuorumLost():
 		e.next = wayBack(cmd, blocked.Plan.Have)
 	case errors.As(err, &lost):
 		e.next = wayBack(cmd, lost.Have)
 	case errors.As(err, &blocked):
-		e.next = "solve what is named first, then " + again
+		e.next = "resolve what is named above, then run " + again
 	case errors.As(err, &held):
 		e.kept = "nothing was changed by this run"
-		e.next = "wait until that has ended, then " + again
+		e.next = "wait until that run has ended, then run " + again
 	case errors.As(err, &notForgotten):
 		e.kept = "nothing was changed"
 	case errors.As(err, &unfinished):
-		e.next = again + "; it can be repeated"
+		e.next = again + "; it is safe to repeat"
 	case errors.As(err, &refused):
 		e.kept, e.next = "nothing was changed", refused.Next
 	case errors.As(err, &usage):
 		e.what = "quorate: " + e.what
 	case errors.Is(err, host.ErrUnreachable):
-		e.next = "bring the host back, then " + again
+		e.next = "bring the host back, then run run " + again
 	default:
 		e.what = "quorate: " + e.what
 	}
@@ -106,7 +106,7 @@ func (t tally) String() string {
 		says = append(says, "nothing was changed")
 	}
 	if t.steps > 0 {
-		says = append(says, fmt.Sprintf("what is done stays (steps: %d)", t.steps))
+		says = append(says, fmt.Sprintf("completed steps stay (%d)", t.steps))
 	}
 	if n := len(t.open); n > few {
 		says = append(says, fmt.Sprintf("begun, and perhaps half done: %s; and %d more", strings.Join(t.open[:few], "; "), n-few))

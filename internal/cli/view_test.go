@@ -87,15 +87,15 @@ func TestExplain(t *testing.T) {
 		want string
 	}{
 		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{steps: 7, kept: []step.Kept{{Host: "cp2", Path: "/etc/hosts", At: "/k"}}}}, 1,
-			"cp2: promote etcd member: not caught up\nkept: what is done stays (steps: 7); cp2: kept the old /etc/hosts at /k\nnext: mend the cause, then quorate apply -f prod.yaml; what is done is not done again\n"},
-		{ended{errStopped, tally{}}, 1, "stopped; what runs on hosts ends by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml, to go on\n"},
-		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v /run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
+			"cp2: promote etcd member: not caught up\nkept: completed steps stay (7); cp2: kept the old /etc/hosts at /k\nnext: fix the cause, then run quorate apply -f prod.yaml; completed steps are skipped\n"},
+		{ended{errStopped, tally{}}, 1, "stopped; what is already running on hosts finishes by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml to continue\n"},
+		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v /run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that run has ended, then run quorate apply -f prod.yaml\n"},
 		{ended{engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far", Doing: "apply", Run: "R", PID: 7, Since: at}}}, tally{steps: 3, open: []string{"cp2: run etcd"}}}, 3,
 			"the lock was lost in the middle of this run: cp1: eve@far is working on this cluster: apply (run R, process 7) since " + at.Local().Format("2006-01-02 15:04:05") +
-				"\nkept: what is done stays (steps: 3); begun, and perhaps half done: cp2: run etcd\nnext: wait until that has ended, then quorate apply -f prod.yaml\n"},
+				"\nkept: completed steps stay (3); begun, and perhaps half done: cp2: run etcd\nnext: wait until that run has ended, then run quorate apply -f prod.yaml\n"},
 		{engine.BlockedError{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
-			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: solve what is named first, then quorate apply -f prod.yaml\n"},
-		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then quorate apply -f prod.yaml\n"},
+			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: resolve what is named above, then run quorate apply -f prod.yaml\n"},
+		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then run run quorate apply -f prod.yaml\n"},
 		{usageError{errors.New("bad flag")}, 2, "quorate: bad flag\n"},
 		{errRefused, 3, "quorate: nothing was changed\n"},
 	} {
@@ -157,13 +157,13 @@ func TestTally(t *testing.T) {
 	}
 	says("nothing was changed")
 	says("begun, and perhaps half done: cp1: run etcd", event(engine.StepRun, "cp1", "run etcd", 0))
-	says("what is done stays (steps: 1)", event(engine.StepDone, "cp1", "run etcd", 0))
-	says("what is done stays (steps: 1); begun, and perhaps half done: cp2: run etcd",
+	says("completed steps stay (1)", event(engine.StepDone, "cp1", "run etcd", 0))
+	says("completed steps stay (1); begun, and perhaps half done: cp2: run etcd",
 		event(engine.StepRun, "cp2", "run etcd", 0), event(engine.StepFail, "cp2", "run etcd", 0))
 	for i := range 5 {
 		w.on(event(engine.StepRun, fmt.Sprintf("w%d", i), "x", 0))
 	}
-	says("what is done stays (steps: 1); begun, and perhaps half done: cp2: run etcd; w0: x; w1: x; and 3 more")
+	says("completed steps stay (1); begun, and perhaps half done: cp2: run etcd; w0: x; w1: x; and 3 more")
 }
 
 func TestJournal(t *testing.T) {

@@ -113,7 +113,7 @@ func (d DeferredError) Error() string {
 	if !d.Unreached() {
 		return "the cluster serves; what is left has to wait for this:\n" + strings.Join(names, "\n")
 	}
-	return "the cluster serves; what is left has to wait for hosts that do not answer:\n" + strings.Join(names, "\n")
+	return "the cluster serves; the rest waits for hosts that do not answer:\n" + strings.Join(names, "\n")
 }
 
 // Unreached says that some of it waits for hosts that do not answer.

@@ -42,7 +42,7 @@ func TestEnded(t *testing.T) {
 		return observe.Facts{Services: map[model.Component]workload.State{model.Etcd: {CrashLooping: true, Restarts: restarts}}}
 	}
 	if err := ended(s, facts(maxRestarts)); err == nil || !strings.Contains(err.Error(), "etcd has ended") {
-		t.Errorf("a service that ends again and again: %v", err)
+		t.Errorf("a service that is crash-looping: %v", err)
 	}
 	if err := ended(s, facts(maxRestarts-1)); err != nil {
 		t.Errorf("it may yet come up: %v", err)

@@ -31,7 +31,7 @@ func Forgettable(ob *observe.Observation, id model.HostID) (kubeapi.Departed, er
 		return no("the file names it; take it out of the file and apply first")
 	}
 	if ob.API.Err != nil {
-		return no("what the cluster remembers could not be asked: %v", ob.API.Err)
+		return no("what the cluster remembers could not be reached: %v", ob.API.Err)
 	}
 	h, left := ob.Have.Hosts[id], kubeapi.Departed{}
 	var others []string

@@ -41,7 +41,7 @@ func (u UnfinishedError) Unwrap() []error { return slices.Collect(maps.Values(u.
 // Reset takes everything off the hosts that quorate put there, on all of them
 // side by side. A host that cannot be reached does not keep the others from it.
 func (e *Engine) Reset(ctx context.Context, ids ...model.HostID) error {
-	if err := e.onAll(ctx, 1, 1, "reset", "take quorate's things off", ids, e.sweep); err != nil {
+	if err := e.onAll(ctx, 1, 1, "reset", "remove quorate's components", ids, e.sweep); err != nil {
 		var u UnfinishedError
 		if errors.As(err, &u) {
 			u.What = "were not reset"

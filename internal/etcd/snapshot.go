@@ -70,7 +70,7 @@ func SaveSnapshot(ctx context.Context, h host.Host, at layout.Layout) (Snapshot,
 		return Snapshot{}, err
 	}
 	if len(all) != 1 || all[0].Problem != "" || path.Dir(all[0].Path) != at.Own.Snapshots {
-		return Snapshot{}, fmt.Errorf("%s: %s: it is not told where it lies: %v", h.Name(), doing, all)
+		return Snapshot{}, fmt.Errorf("%s: %s: the host did not say where it is: %v", h.Name(), doing, all)
 	}
 	return all[0], nil
 }

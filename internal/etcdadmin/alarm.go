@@ -67,7 +67,7 @@ func MayDisarm(alarms []Alarm, seen observe.EtcdView) (says []string, err error)
 		case etcd.NoSpace:
 			space = true
 		case etcd.Corrupt:
-			says = append(says, fmt.Sprintf("CORRUPT says that the data of %s differs from the others'. Disarming mends nothing: that member must be replaced first, or clients may read what is wrong", named(a)))
+			says = append(says, fmt.Sprintf("CORRUPT says that the data of %s differs from the others'. Disarming does not repair it: replace that member first, or clients may read wrong data", named(a)))
 		}
 	}
 	if !space {

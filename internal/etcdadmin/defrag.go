@@ -60,7 +60,7 @@ func (g *Guard) Order(only model.HostID, outage bool) ([]model.HostID, error) {
 	}
 	if len(all) == 1 && !outage {
 		return nil, Refused{fmt.Sprintf("%s is the only member: while it is defragmented, about a second per 100 MiB (it has %s), nothing is read or written",
-			all[0], mib(g.Seen.Etcd.Status[all[0]].DBSize)), "if that is meant, say --accept-outage"}
+			all[0], mib(g.Seen.Etcd.Status[all[0]].DBSize)), "to proceed, pass --accept-outage"}
 	}
 	if only != "" {
 		return []model.HostID{only}, nil
@@ -116,7 +116,7 @@ func (g *Guard) Compact(ctx context.Context) error {
 	return g.step(at, "compact", "compact etcd's history", func() error {
 		rev, err := c.Compact(ctx)
 		if err == nil {
-			g.Say("history before revision %d is gone", rev)
+			g.Say("compacted history before revision %d", rev)
 		}
 		return err
 	})
@@ -135,7 +135,7 @@ func (g *Guard) defrag(ctx context.Context, id model.HostID) (d Defragged, err e
 		return d, err
 	}
 	if err := g.handOver(ctx, id, c, st); err != nil {
-		return d, fmt.Errorf("hand the lead over before %s is defragmented: %w", id, err)
+		return d, fmt.Errorf("transfer leadership before %s is defragmented: %w", id, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return d, err
@@ -172,7 +172,7 @@ func (g *Guard) room(ctx context.Context, id model.HostID, used int64) error {
 		return fmt.Errorf("%s: df says %q", id, res.Stdout)
 	}
 	if need := used + used/10 + spareDisk; kib<<10 < need {
-		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: make room first", id, g.Seen.Goal.Layout.Etcd.Data, mib(kib<<10), mib(need))
+		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: free some space first", id, g.Seen.Goal.Layout.Etcd.Data, mib(kib<<10), mib(need))
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (g *Guard) handOver(ctx context.Context, id model.HostID, c *etcd.Client, s
 	var err error
 	for _, to := range others {
 		if err = c.MoveLeader(ctx, g.Seen.Etcd.Members[to].ID); err == nil {
-			g.Say("%s: handed the lead over to %s", id, to)
+			g.Say("%s: transferred leadership to %s", id, to)
 			return until(ctx, func(ctx context.Context) error {
 				st, err := c.Status(ctx)
 				if err == nil && (st.Leader == 0 || st.IsLeader()) {
@@ -215,7 +215,7 @@ func (g *Guard) settled(ctx context.Context) error {
 			err = until(ctx, c.Health)
 		}
 		if err != nil {
-			return fmt.Errorf("it is done, but the member of %s does not serve now: %w", id, err)
+			return fmt.Errorf("done, but the member of %s is not serving now: %w", id, err)
 		}
 	}
 	return nil

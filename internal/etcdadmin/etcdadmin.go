@@ -111,12 +111,12 @@ func (g *Guard) certain() error {
 	case g.Seen.Have.CAsCreated.Is(false):
 		return Refused{"there is no cluster on these hosts yet", "quorate apply"}
 	case g.Seen.Etcd.Err != nil:
-		return fmt.Errorf("etcd's members are not known: %w; quorate etcd status says more%s", g.Seen.Etcd.Err, g.unasked())
+		return fmt.Errorf("etcd's members are unknown: %w; quorate etcd status says more%s", g.Seen.Etcd.Err, g.unasked())
 	}
 	return nil
 }
 
-// unasked are the reasons why hosts could not be asked, a line each.
+// unasked are the reasons why hosts could not be reached, a line each.
 func (g *Guard) unasked() string {
 	s := ""
 	for _, id := range g.Seen.IDs() {

@@ -202,7 +202,7 @@ func TestMayDisarm(t *testing.T) {
 	g := guarded(t, 3)
 	g.lose("cp3")
 	if says, err := MayDisarm([]Alarm{space}, g.Seen.Etcd); err != nil || len(says) != 1 || !strings.Contains(says[0], "cp3") {
-		t.Errorf("a member that could not be asked: %q, %v", says, err)
+		t.Errorf("a member that could not be reached: %q, %v", says, err)
 	}
 }
 

@@ -82,7 +82,7 @@ func (g *Guard) SaveThere(ctx context.Context, at model.HostID, keys bool) (s et
 	if err != nil || !keys {
 		return s, err
 	}
-	return s, g.step(at, "snapshot-keys", "save its keys beside it", func() error {
+	return s, g.step(at, "snapshot-keys", "save its keys next to it", func() error {
 		text, err := keysTar(*g.Seen.Shared, g.Seen.Goal.Layout.PKI, time.Now())
 		if err == nil {
 			_, err = g.Hosts[at].WriteFile(ctx, host.File{Path: s.Path + etcd.KeysSuffix, Content: text, Mode: 0o600, Secret: true})
@@ -107,13 +107,13 @@ func (g *Guard) SaveHere(ctx context.Context, at model.HostID, file string, keys
 	if err != nil || !keys {
 		return s, err
 	}
-	return s, g.step(at, "snapshot-keys", "save its keys beside it", func() error {
+	return s, g.step(at, "snapshot-keys", "save its keys next to it", func() error {
 		text, err := keysTar(*g.Seen.Shared, g.Seen.Goal.Layout.PKI, time.Now())
 		if err == nil {
 			err = writeNew(file+etcd.KeysSuffix, func(f *os.File) error { _, err := f.Write(text); return err })
 		}
 		if s.WithKeys = err == nil; s.WithKeys {
-			g.Say("its keys %s", file+etcd.KeysSuffix)
+			g.Say("saved its keys in %s", file+etcd.KeysSuffix)
 		}
 		return err
 	})
@@ -154,7 +154,7 @@ func free(file string) error {
 	_, err := os.Lstat(file)
 	switch {
 	case err == nil:
-		return Refused{fmt.Sprintf("%s is already there, and no snapshot replaces another", file), "choose another name"}
+		return Refused{fmt.Sprintf("%s is already there, and an existing snapshot is never overwritten", file), "choose another name"}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -23,7 +23,7 @@ func (u unreachable) Error() string { return ErrUnreachable.Error() }
 // Is makes it the general error to errors.Is.
 func (u unreachable) Is(target error) bool { return target == ErrUnreachable }
 
-// Unreachable names the host that an error says could not be asked; "" when it
+// Unreachable names the host that an error says could not be reached; "" when it
 // says that of none. It may be another than the one that was meant: a step asks
 // others too.
 func Unreachable(err error) string {

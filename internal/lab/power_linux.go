@@ -70,7 +70,7 @@ func (l *Lab) Status(ctx context.Context) ([]Status, error) {
 // powerOffLimit is how long an orderly power-off may take before it is ended.
 const powerOffLimit = 45 * time.Second
 
-// PowerOff stops a host: in an orderly way, or (hard) like a pulled plug. One
+// PowerOff stops a host: in an orderly way, or (hard) like pulling the plug. One
 // that is off already is no error.
 func (l *Lab) PowerOff(ctx context.Context, host string, hard bool) error {
 	h, held, err := l.holdHost(ctx, host)

@@ -138,7 +138,7 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 	case u.Up:
 		out.Running = model.Is(cmp.Or(u.Read, "not ours"))
 	case u.CrashLooping:
-		out.Running = out.Running.Because("ends again and again")
+		out.Running = out.Running.Because("is crash-looping")
 	}
 	return out
 }

@@ -155,7 +155,7 @@ func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID
 		of = append(of, fmt.Sprintf("%s (%x)", id, v.Status[id].ClusterID))
 	}
 	if len(clusters) > 1 {
-		v.conflict = "the hosts' etcd members are of different clusters: " + strings.Join(of, ", ") + "; nothing is changed before it is certain which one is meant"
+		v.conflict = "the hosts' etcd members are of different clusters: " + strings.Join(of, ", ") + "; nothing is changed until it is clear which one is meant"
 	}
 }
 

@@ -215,7 +215,7 @@ func (f *Facts) listeners(text string, owners map[int]string) {
 // Up says whether a service runs, and has done so for more than a moment.
 func (f Facts) Up(v model.Component) bool { return f.Services[v].Up }
 
-// CrashLooping says that a service ends again and again, or ended for good by itself.
+// CrashLooping says that a service is crash-looping, or ended for good by itself.
 func (f Facts) CrashLooping(v model.Component) bool { return f.Services[v].CrashLooping }
 
 func lines(s string) []string {

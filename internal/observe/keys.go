@@ -53,7 +53,7 @@ func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
 		}
 	}
 	if len(slices.Compact(slices.Sorted(maps.Values(k.identity)))) > 1 {
-		k.conflict = "the hosts hold keys of different clusters: " + strings.Join(of, ", ") + "; nothing is changed before it is certain which one is meant: take the strangers out of the file, or reset them"
+		k.conflict = "the hosts hold keys of different clusters: " + strings.Join(of, ", ") + "; nothing is changed until it is clear which one is meant: remove the wrong hosts from the file, or reset them"
 	}
 	return k
 }

@@ -30,7 +30,7 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return why
 	}
 	if len(f.Foreign) > 0 {
-		return fmt.Sprintf("it carries what quorate did not make: %s; take that off first, or choose another host", strings.Join(f.Foreign, ", "))
+		return fmt.Sprintf("it has components that quorate did not install: %s; remove them first, or choose another host", strings.Join(f.Foreign, ", "))
 	}
 	if f.Marker == "" && f.Data {
 		return fmt.Sprintf("it has etcd data in %s that quorate did not make; move that away first, or choose another host", g.Layout.Etcd.Data)
@@ -48,7 +48,7 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, strings.Join(f.Addresses, ", "))
 	}
 	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !(set && fail == false) {
-		return "swap is on, with which a kubelet does not start; run `swapoff -a` and take it out of /etc/fstab, or set kubeletConfiguration.failSwapOn: false"
+		return "swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set kubeletConfiguration.failSwapOn: false"
 	}
 	for _, other := range o.IDs() {
 		_, both := g.Hosts[other]
@@ -61,7 +61,7 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 
 // anew is how a host changes what cannot be changed in place.
 func anew(id model.HostID, with string) string {
-	return fmt.Sprintf("take %s out of the file and apply, then add it with %s and apply again", id, with)
+	return fmt.Sprintf("remove %s from the file and apply, then add it with %s and apply again", id, with)
 }
 
 // stranger finds that a machine is set up as another host of the cluster, or
@@ -105,7 +105,7 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 				continue // they share the port until one takes the other's place
 			}
 			if slices.Contains(want, l.Port) && l.Unit != g.Layout.Unit(v) && l.PID != 0 {
-				return fmt.Sprintf("port %s, which %s needs, is taken by %s (process %d); stop that first", l.Port, v, l.Process, l.PID)
+				return fmt.Sprintf("port %s, which %s needs, is in use by %s (pid %d); stop it first", l.Port, v, l.Process, l.PID)
 			}
 		}
 	}

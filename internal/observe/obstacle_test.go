@@ -32,11 +32,11 @@ func TestObstacle(t *testing.T) {
 		"its clock is good":     {bare, func(f *Facts, _ *Observation) { f.Offset = -29 * time.Second }, nil},
 		"another cluster's":     {set, func(f *Facts, _ *Observation) { f.Marker = "test" }, []string{`"test"`, "quorate reset"}},
 		"set up as another":     {set, func(f *Facts, _ *Observation) { f.Named = "cp9" }, []string{"set up as cp9", "call it cp9", "add it as cp2"}},
-		"lost its address":      {set, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"192.0.2.2", "192.0.2.77", "take cp2 out of the file"}},
+		"lost its address":      {set, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"192.0.2.2", "192.0.2.77", "remove cp2 from the file"}},
 		"never had the address": {bare, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"correct internalAddress"}},
 		"moved with its data": {set, func(_ *Facts, o *Observation) {
 			o.Etcd.Members["cp2"] = etcd.Member{Name: "cp2", PeerURLs: []string{"https://192.0.2.77:2380"}}
-		}, []string{"192.0.2.77", "192.0.2.2", "take cp2 out of the file"}},
+		}, []string{"192.0.2.77", "192.0.2.2", "remove cp2 from the file"}},
 		"new under the name and another address": {bare, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "192.0.2.77" },
 			[]string{"192.0.2.77", "another", "quorate forget cp2"}},
 		"reached by another address":           {set, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "cp2.example" }, nil},

@@ -121,7 +121,7 @@ func (o *Observer) note(id model.HostID, f Facts) {
 	o.facts[id] = f
 }
 
-// Lost says that a host could not be asked just now, by the error of a step. It
+// Lost says that a host could not be reached just now, by the error of a step. It
 // counts as unreached at once; whether it is back shows in the background.
 func (o *Observer) Disconnected(ctx context.Context, id model.HostID, err error) {
 	o.mu.Lock()

@@ -68,7 +68,7 @@ func (e UnreachedError) Error() string {
 		why = "no answer"
 	}
 	if e.Left {
-		return fmt.Sprintf("%s cannot be reached (%s); bring it back and apply again, or give it up with `quorate forget %s`", e.Host, why, e.Host)
+		return fmt.Sprintf("%s cannot be reached (%s); bring it back and apply again, or stop tracking it with `quorate forget %s`", e.Host, why, e.Host)
 	}
 	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
 }

@@ -14,7 +14,7 @@ import (
 // Etcd is etcd by its members' own account.
 type Etcd struct {
 	Cluster   string   `json:"cluster,omitempty"` // etcd's own id of it
-	Err       string   `json:"error,omitempty"`   // why it could not be asked
+	Err       string   `json:"error,omitempty"`   // why it could not be reached
 	Why       []string `json:"why,omitempty"`     // then, by host
 	Conflict  string   `json:"conflict,omitempty"`
 	Agreed    bool     `json:"agreed"` // a quorum agreed to the list
@@ -70,7 +70,7 @@ const (
 func EtcdOf(ob *observe.Observation) Etcd {
 	e := Etcd{Agreed: ob.Etcd.Agreed, Conflict: ob.Have.Conflict, Members: []Member{}}
 	if ob.Have.CAsCreated.Is(false) {
-		e.Err = "there is no cluster on these hosts yet: run quorate apply"
+		e.Err = "no cluster on these hosts yet: run quorate apply"
 	} else if ob.Etcd.Err != nil {
 		e.Err = ob.Etcd.Err.Error()
 		for _, id := range ob.Goal.IDs() {
@@ -123,7 +123,7 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	if !out.Healthy {
 		out.Why = silent(ob.Facts[id], asked)
 		if corrupt(st) {
-			out.Why = "it runs, but neither reads nor writes while CORRUPT is raised"
+			out.Why = "running, but it refuses reads and writes while the CORRUPT alarm is raised"
 		}
 	}
 	return out
@@ -163,9 +163,9 @@ func silent(f observe.Facts, asked bool) string {
 	case !u.Up:
 		return u.As + " is " + u.Word + " there"
 	case asked:
-		return "it runs, but has no quorum to serve with"
+		return "running, but without quorum"
 	}
-	return "it runs, but does not serve"
+	return "it running, but not serving"
 }
 
 // tolerance is the answer to: and if a member were lost now?
@@ -173,11 +173,11 @@ func (e Etcd) tolerance(c model.Cluster) string {
 	need := e.Voters/2 + 1
 	switch spare := e.Serving - need; {
 	case e.Voters == 0:
-		return "it is not known whether etcd has quorum"
+		return "unknown whether etcd has quorum"
 	case !e.Quorum:
 		return fmt.Sprintf("etcd has no quorum: %d of %d voters serve, %d must", e.Serving, e.Voters, need)
 	case spare > 0:
-		return fmt.Sprintf("etcd has quorum: %d of %d voters serve; it tolerates the loss of any %s of them", e.Serving, e.Voters, number(spare))
+		return fmt.Sprintf("etcd has quorum: %d of %d voters serve; tolerates the loss of any %s", e.Serving, e.Voters, number(spare))
 	}
 	var fatal []string
 	for _, m := range e.Members {
@@ -195,14 +195,14 @@ func number(n int) string {
 	return fmt.Sprint(n)
 }
 
-// Problems are what is down or could not be asked, a line each.
+// Problems are what is down or could not be reached, a line each.
 func (e Etcd) Problems() []string {
 	out := []string{}
 	if e.Conflict != "" {
 		out = append(out, e.Conflict)
 	}
 	if e.Err != "" {
-		out = append(out, "etcd's members are not known: "+e.Err)
+		out = append(out, "etcd's members are unknown: "+e.Err)
 	}
 	out = append(out, e.Why...)
 	for _, m := range e.Members {
@@ -230,7 +230,7 @@ func (e Etcd) complaints() (out []string) {
 	return out
 }
 
-// etcd is the same as a part of the whole: a host that could not be asked is
+// etcd is the same as a part of the whole: a host that could not be reached is
 // told among the hosts.
 func (s *Status) etcd(ob *observe.Observation) {
 	s.Etcd = EtcdOf(ob)
@@ -238,7 +238,7 @@ func (s *Status) etcd(ob *observe.Observation) {
 		s.Etcd.Err = ""
 	}
 	if s.Etcd.Err != "" {
-		s.problem("etcd's members are not known: %s", s.Etcd.Err)
+		s.problem("etcd's members are unknown: %s", s.Etcd.Err)
 	}
 	for _, m := range s.Etcd.Members {
 		if !m.Healthy && ob.Facts[m.Host].Err == nil {

@@ -27,15 +27,15 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		case f.Err != nil && !ok:
 			h.Why = f.Err.Error()
 			if _, left := ob.API.Left(id); left {
-				s.note("%s left the file and was not seen clean: %s; bring it back and apply, or quorate forget %s", id, strings.TrimPrefix(h.Why, string(id)+": "), id)
+				s.note("%s was removed from the file and has not been seen clean: %s; bring it back and apply, or quorate forget %s", id, strings.TrimPrefix(h.Why, string(id)+": "), id)
 			} else {
 				s.note("%s: %s", id, h.Why)
 			}
 		case !ok && m.Clean.Is(false) && m.Obstacle.Is(""):
-			s.note("%s left the file and is not clean yet: run quorate apply", id)
+			s.note("%s was removed from the file and is not clean yet: run quorate apply", id)
 		case f.Err != nil:
 			h.Why = f.Err.Error()
-			s.problem("%s could not be asked: %s", id, strings.TrimPrefix(h.Why, string(id)+": "))
+			s.problem("%s could not be reached: %s", id, strings.TrimPrefix(h.Why, string(id)+": "))
 		default:
 			h.Why = m.Obstacle.Or("")
 			if h.Why != "" {
@@ -85,12 +85,12 @@ func (s *Status) api(ob *observe.Observation) {
 			a := APIServer{Host: id, Ready: f.Err == nil && f.Readyz, Asks: ids(model.Is(h.EtcdServers()))}
 			switch {
 			case f.Err != nil:
-				a.Why = "could not be asked"
+				a.Why = "could not be reached"
 			case !a.Ready && h.Runs(model.APIServer):
-				a.Why = "it runs, but is not ready"
-				s.problem("%s: its API server runs, but is not ready", id)
+				a.Why = "running, but not ready"
+				s.problem("%s: its API server is running, but not ready", id)
 			case !a.Ready:
-				a.Why = "it does not run"
+				a.Why = "not running"
 			}
 			s.APIServers = append(s.APIServers, a)
 		}
@@ -108,7 +108,7 @@ func (s *Status) node(ob *observe.Observation, id model.HostID) Node {
 	out := Node{Name: id, Known: known, Ready: n.Ready, Version: n.Version, PodCIDR: n.PodCIDR}
 	switch {
 	case ob.API.Err != nil:
-		out.Why = "could not be asked: " + ob.API.Err.Error()
+		out.Why = "could not be reached: " + ob.API.Err.Error()
 	case !known:
 		out.Why = "not registered"
 		s.problem("%s is not registered as a node", id)

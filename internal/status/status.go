@@ -1,6 +1,6 @@
 // Package status tells people and programs how a cluster is doing, from one
 // observation: what works, what the loss of one host would do now, and what
-// could not be asked. It is pure; it reaches no host and prints nothing.
+// could not be reached. It is pure; it reaches no host and prints nothing.
 package status
 
 import (
@@ -19,7 +19,7 @@ import (
 type Status struct {
 	Cluster    string    `json:"cluster"`
 	Endpoint   string    `json:"endpoint"`
-	Kubernetes string    `json:"kubernetes"` // as the file wants it
+	Kubernetes string    `json:"kubernetes"` // matches the file
 	At         time.Time `json:"at"`
 	Healthy    bool      `json:"healthy"`
 	Problems   []string  `json:"problems"`
@@ -49,7 +49,7 @@ type Host struct {
 	Roles   []string      `json:"roles"`
 	Address string        `json:"address,omitempty"`
 	Reached bool          `json:"reached"`
-	Why     string        `json:"why,omitempty"` // why it was not reached, or must not be touched
+	Why     string        `json:"why,omitempty"` // why it was not reached, or blocked
 	OS      string        `json:"os,omitempty"`
 	Kernel  string        `json:"kernel,omitempty"`
 	Offset  time.Duration `json:"clockOffset"` // nanoseconds
@@ -163,8 +163,8 @@ func (s *Status) health(c model.Cluster) {
 		}
 	}
 	if c.CAsCreated.Is(false) {
-		s.problem("there is no cluster on these hosts yet: run quorate apply")
-		s.Tolerance = "nothing to lose yet"
+		s.problem("no cluster on these hosts yet: run quorate apply")
+		s.Tolerance = "nothing is running yet"
 		return
 	}
 	for _, cause := range c.Silences() {

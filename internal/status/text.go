@@ -29,7 +29,7 @@ func (s Status) Text() string {
 	}
 	table("Hosts", len(s.Hosts), "NAME\tROLES\tADDRESS\tOS\tCLOCK\tSTATE", func(i int) []string { return s.Hosts[i].row() })
 	if s.Etcd.Err != "" {
-		fmt.Fprintf(&b, "\netcd\ncould not be asked: %s\n", s.Etcd.Err)
+		fmt.Fprintf(&b, "\netcd\ncould not be reached: %s\n", s.Etcd.Err)
 	}
 	title := "etcd"
 	if !s.Etcd.Agreed {
@@ -73,13 +73,13 @@ func (s Status) verdict(b *strings.Builder) {
 	fmt.Fprintf(b, "  %s\n", s.Tolerance)
 	switch {
 	case s.Changes == nil:
-		fmt.Fprintf(b, "  changes to the file are not known: %s\n", s.ChangeWhy)
+		fmt.Fprintf(b, "  pending changes are unknown: %s\n", s.ChangeWhy)
 	case *s.Changes == 1:
 		b.WriteString("  1 change pending: run quorate plan\n")
 	case *s.Changes > 0:
 		fmt.Fprintf(b, "  %d changes pending: run quorate plan\n", *s.Changes)
 	default:
-		b.WriteString("  as the file wants it\n")
+		b.WriteString("  matches the file\n")
 	}
 	if runs := s.agreed(); runs != "" {
 		fmt.Fprintf(b, "  runs the file's versions: %s\n", runs)
@@ -107,7 +107,7 @@ func (h Host) row() []string {
 		}
 	}
 	if h.Why != "" {
-		says = append(says, "must not be touched")
+		says = append(says, "blocked")
 	}
 	if h.Changes != nil && *h.Changes > 0 {
 		says = append(says, fmt.Sprintf("%d pending", *h.Changes))
@@ -141,7 +141,7 @@ func fold(doors []FrontDoor) [][]string {
 		to := list(d.Backends)
 		switch {
 		case !d.Asked:
-			to = "could not be asked"
+			to = "could not be reached"
 		case !d.Up:
 			to = "DOWN"
 		}

@@ -18,7 +18,7 @@ var apiServer = traits{
 	},
 	wrong: func(have *model.Host) string {
 		if have.Ready.Is(false) {
-			return "runs, but does not serve (no restart)"
+			return "running, but not serving (no restart)"
 		}
 		return ""
 	},

@@ -24,7 +24,7 @@ var containerd = traits{
 // unless these are pods.
 func (o on) afterAPI(c model.Cluster) error {
 	if !hasPods(o.Want) && o.Want.Roles.Has(model.ControlPlane) && len(c.Serving()) == 0 {
-		return errors.New("no API server answers yet, and its own comes first")
+		return errors.New("no API server answers yet; its own starts first")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ var ErrHeld = errors.New("held up")
 
 // About implements plan.Step.
 func (s Drain) About() plan.About {
-	return plan.About{Kind: "drain", Host: s.ID, Title: "move its pods away", Why: leaves, Limit: plan.DrainLimit}
+	return plan.About{Kind: "drain", Host: s.ID, Title: "drain", Why: leaves, Limit: plan.DrainLimit}
 }
 
 // undrained says that pods may run on a leaving host that a kubelet can still
@@ -48,9 +48,9 @@ func (s Drain) Need(c model.Cluster) error {
 	case len(c.Serving()) == 0:
 		return errors.New("no API server answers")
 	case !h.Node.Registered.Is(true):
-		return errors.New("it is no node")
+		return errors.New("it is not a node")
 	case !h.Runs(model.Kubelet):
-		return errors.New("its kubelet does not run")
+		return errors.New("its kubelet is not running")
 	}
 	place := false
 	for id, o := range c.Hosts {
@@ -58,12 +58,12 @@ func (s Drain) Need(c model.Cluster) error {
 			continue
 		}
 		if o.Up() && o.Node.Registered.Is(false) {
-			return errors.New("not all nodes are there yet that could take its pods")
+			return errors.New("not all nodes that could take its pods are ready yet")
 		}
 		place = place || o.Node.Registered.Is(true)
 	}
 	if !place {
-		return errors.New("no other node is there to take its pods")
+		return errors.New("there is no other node to take its pods")
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	if naked := named(pods, func(p kubeapi.Pod) bool { return p.Naked && !p.Ending }); naked != "" && !e.Drain.Force {
-		return fmt.Errorf("%w: nothing would start these pods again elsewhere: %s; move or delete them, or apply with --force-drain, which ends them", ErrHeld, naked)
+		return fmt.Errorf("%w: no controller would recreate these pods: %s; move or delete them, or apply with --force-drain, which deletes them", ErrHeld, naked)
 	}
 	changed, err := c.Cordon(ctx, node)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 	case err != nil:
 		return err
 	case len(stay) > 0 && !ready: // nobody there ends them
-		e.Say("%s: its kubelet does not report to the API any more, so these pods are not waited for: %s", s.ID, strings.Join(stay, ", "))
+		e.Say("%s: its kubelet no longer reports to the API, so these pods are not waited for: %s", s.ID, strings.Join(stay, ", "))
 		return c.GiveUpDrain(ctx, node)
 	case len(stay) == 0 && changed:
 		return fmt.Errorf("%w: a pod may still be on its way", ErrNotYet)
@@ -123,10 +123,10 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 	case time.Now().Before(e.Drain.Until):
 		return fmt.Errorf("%w: pods are still there: %s", ErrNotYet, strings.Join(stay, ", "))
 	case !e.Drain.Force:
-		return fmt.Errorf("%w: time is up, and these pods are still there: %s; the node takes no new ones. "+
-			"Make room for them, or apply with a longer --drain-timeout, or with --force-drain, which goes on without them", ErrHeld, strings.Join(stay, ", "))
+		return fmt.Errorf("%w: drain timed out; pods remaining: %s; the node stays cordoned. "+
+			"Make room for them, or apply with a longer --drain-timeout, or with --force-drain, which proceeds without them", ErrHeld, strings.Join(stay, ", "))
 	}
-	e.Say("%s: not waited for any longer: %s", s.ID, strings.Join(stay, ", "))
+	e.Say("%s: drain timed out; proceeding without: %s", s.ID, strings.Join(stay, ", "))
 	return c.GiveUpDrain(ctx, node)
 }
 

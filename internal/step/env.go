@@ -22,7 +22,7 @@ type Env struct {
 	Files        map[string][]byte          // certificates that lie on the host
 	Shared       *pki.Shared                // the cluster's keys, in memory; nil before they exist
 	Joined       bool                       // the kubelet has a client certificate
-	CrashLooping func(model.Component) bool // a service of the host ends again and again
+	CrashLooping func(model.Component) bool // a service of the host is crash-looping
 	// Listed are etcd's members as the hosts that they were seen to belong to.
 	Listed map[model.HostID]etcd.Member
 	// Fence are the addresses that the host's etcd does not let in, by host.

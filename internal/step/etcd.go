@@ -21,7 +21,7 @@ var etcdMember = traits{
 	stays:   true,
 	ready:   Run.etcdReady,
 	fits:    func(have, _ *model.Host) bool { return have.Etcd.Healthy.Is(true) },
-	wrong:   func(*model.Host) string { return "runs, but does not serve (no restart)" },
+	wrong:   func(*model.Host) string { return "running, but not serving (no restart)" },
 	runs: func(h, _ *model.Host) {
 		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy = model.Is(true), model.Is(true), model.Is(true)
 		if !h.Etcd.Member.Is(model.Learner) {
@@ -47,9 +47,9 @@ func (s Run) etcdReady(c model.Cluster, h model.Host) error {
 	}
 	switch {
 	case h.Etcd.DataLost:
-		return errors.New("its log is lost in part, so that it cannot go on from its data")
+		return errors.New("part of its log is lost, so it cannot continue from its data")
 	case data && member.Is(model.NoMember) && c.Bootstrapped():
-		return errors.New("it has data of a membership that was taken away; that goes first")
+		return errors.New("it has data of a removed member, which must be set aside first")
 	case data, member.Is(model.Learner):
 		return nil
 	case !c.Bootstrapped():

@@ -22,7 +22,7 @@ type Unfence struct {
 
 // About implements plan.Step.
 func (s Unfence) About() plan.About {
-	return plan.About{Kind: "unfence", Host: s.ID, Title: "let " + s.Who.String() + " reach its etcd again", Why: "kept out since a recovery; no old data is left there"}
+	return plan.About{Kind: "unfence", Host: s.ID, Title: "let " + s.Who.String() + " reach its etcd again", Why: "fenced since a recovery; no old data is left there"}
 }
 
 // Need implements plan.Step.

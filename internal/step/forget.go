@@ -17,7 +17,7 @@ type Forget struct {
 
 // About implements plan.Step. The list is written as a whole.
 func (s Forget) About() plan.About {
-	return plan.About{Kind: "forget", Host: s.ID, Title: "forget it", Why: "it left the file, and is clean", Exclusive: "hosts that left"}
+	return plan.About{Kind: "forget", Host: s.ID, Title: "forget it", Why: "it was removed from the file and is clean", Exclusive: "hosts that left"}
 }
 
 // Need implements plan.Step.
@@ -27,9 +27,9 @@ func (s Forget) Need(c model.Cluster) error {
 	case len(c.Serving()) == 0:
 		return errors.New("no API server answers")
 	case !h.Clean.Is(true):
-		return errors.New("it was not seen clean")
+		return errors.New("it has not been seen clean")
 	case !model.Same(c.Addons[goal.ClusterAddon], s.file):
-		return errors.New("the file that the cluster keeps still names it")
+		return errors.New("the file kept in the cluster still names it")
 	}
 	return nil
 }

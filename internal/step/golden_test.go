@@ -160,7 +160,7 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 	case "lostlog":
 		edit(func(h *model.Host) {
 			h.Etcd.DataLost, h.Etcd.Healthy = true, model.Is(false)
-			h.Components[model.Etcd].Running = model.Is("").Because("ends again and again")
+			h.Components[model.Etcd].Running = model.Is("").Because("is crash-looping")
 		})
 	case "reinstalled":
 		edit(func(h *model.Host) {
@@ -185,7 +185,7 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 	case "unhealthy": // etcd runs there, and does not serve
 		edit(func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
 	case "loops":
-		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("").Because("ends again and again") })
+		unit(func(_ *model.Host, u *model.ComponentState) { u.Running = model.Is("").Because("is crash-looping") })
 	case "version": // the file says 1.35.2 and etcd 3.6.6 now
 		for v := range model.NumComponents {
 			edit(func(h *model.Host) {

@@ -20,8 +20,8 @@ type CreateCAs struct{ on }
 
 // About implements plan.Step.
 func (s CreateCAs) About() plan.About {
-	return plan.About{Kind: "mint", Host: s.ID, Title: "make the cluster's keys",
-		Why: "every control plane was seen and none has them"}
+	return plan.About{Kind: "mint", Host: s.ID, Title: "create the cluster's keys",
+		Why: "every control plane was checked and none has them"}
 }
 
 // Need implements plan.Step.
@@ -116,7 +116,7 @@ func (s Certs) Need(c model.Cluster) error {
 		return err
 	}
 	if !model.Same(c.Hosts[s.ID].Keys, s.Want.Keys) {
-		return errors.New("it has not got the cluster's keys yet")
+		return errors.New("it does not have the cluster's keys yet")
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {
 		return errors.New("no reachable control plane holds the cluster's keys")

@@ -24,7 +24,7 @@ var kubelet = traits{
 		if !have.Node.Registered.Known() {
 			return "not known to be registered"
 		}
-		return "runs, but is not registered"
+		return "running, but not registered"
 	},
 	runs: func(h, want *model.Host) {
 		h.Via = want.Via
@@ -73,7 +73,7 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 			return fmt.Errorf("no API server that it shall reach answers (%s)", way)
 		}
 	case !h.HasDoor():
-		return errors.New("its front door does not run yet")
+		return errors.New("its front door is not running yet")
 	case !h.Backends.Or(model.HostSet{}).Any(serving):
 		return errors.New("its front door leads to no API server that answers")
 	}

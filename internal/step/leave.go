@@ -10,7 +10,7 @@ import (
 )
 
 // leaves is why a host is taken out.
-const leaves = "not in the file any more, or not in this role"
+const leaves = "removed from the file or its role changed"
 
 // stays says that a host keeps the role in which it serves.
 func stays(h model.Host) bool {
@@ -46,7 +46,7 @@ func (s Stop) Need(c model.Cluster) error {
 		return errors.New("no other API server answers")
 	}
 	if s.undrained(c.Hosts[s.ID]) {
-		return errors.New("its pods have not moved away yet")
+		return errors.New("it has not been drained yet")
 	}
 	if !c.Hosts[s.ID].Runs(model.APIServer) {
 		return nil
@@ -85,7 +85,7 @@ type Clean struct{ on }
 
 // About implements plan.Step.
 func (s Clean) About() plan.About {
-	return plan.About{Kind: "clean", Host: s.ID, Title: "take quorate's things off", Why: leaves + "; what it held is kept under " + layout.Quorate().Kept, Irreversible: true}
+	return plan.About{Kind: "clean", Host: s.ID, Title: "remove quorate's components", Why: leaves + "; what it held is kept under " + layout.Quorate().Kept, Irreversible: true}
 }
 
 // Need implements plan.Step.
@@ -98,7 +98,7 @@ func (s Clean) Need(c model.Cluster) error {
 	case !h.Etcd.Member.Is(model.NoMember):
 		return errors.New("it is still an etcd member")
 	case h.Runs(model.APIServer):
-		return errors.New("its API server still runs")
+		return errors.New("its API server is still running")
 	case h.Node.Registered.Or(true):
 		return errors.New("it is still a node of the cluster")
 	}
@@ -110,7 +110,7 @@ func (s Clean) Need(c model.Cluster) error {
 			return nil
 		}
 	}
-	return errors.New("it is the last one that holds the cluster's keys")
+	return errors.New("it is the last host that holds the cluster's keys")
 }
 
 // Effect implements plan.Step.

@@ -16,7 +16,7 @@ type MarkJoining struct{ on }
 
 // About implements plan.Step.
 func (s MarkJoining) About() plan.About {
-	return plan.About{Kind: "tell", Host: s.ID, Title: "mark as joining", Why: "it must never found an etcd of its own"}
+	return plan.About{Kind: "tell", Host: s.ID, Title: "mark as joining", Why: "so that it never starts an etcd cluster of its own"}
 }
 
 // Need implements plan.Step.

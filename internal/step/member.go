@@ -22,7 +22,7 @@ type AddLearner struct{ on }
 
 // About implements plan.Step.
 func (s AddLearner) About() plan.About {
-	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "a voter is added only once it has caught up", Exclusive: members}
+	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "it becomes a voter once it has caught up", Exclusive: members}
 }
 
 // Need implements plan.Step.
@@ -35,11 +35,11 @@ func (s AddLearner) Need(c model.Cluster) error {
 	case !c.Quorum(""):
 		return errors.New("etcd has no quorum")
 	case !model.Same(h.Certs, s.Want.Certs):
-		return errors.New("its certificates are not issued yet")
+		return errors.New("its certificates have not been issued yet")
 	case s.unmarked(c):
 		return errors.New("it is not marked as joining yet")
 	case !h.Etcd.Data.Is(false):
-		return errors.New("its old etcd data must go first")
+		return errors.New("its old etcd data must be set aside first")
 	}
 	if other, ok := c.Learner(); ok && other != s.ID {
 		return notYet(c, other, fmt.Sprintf("%s is the learner now; etcd has one at a time", other))
@@ -81,7 +81,7 @@ func (s Promote) Need(c model.Cluster) error {
 	h := c.Hosts[s.ID]
 	switch {
 	case !h.Etcd.Member.Is(model.Learner):
-		return errors.New("it is no learner")
+		return errors.New("it is not a learner")
 	case !h.Runs(model.Etcd) || !h.Etcd.Healthy.Is(true):
 		return errors.New("it has not caught up yet")
 	case !c.Quorum(""):
@@ -122,7 +122,7 @@ func (s RemoveMember) Need(c model.Cluster) error {
 		return errors.New("without it etcd would have no quorum; another member must come back or join first")
 	}
 	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.APIServer) && s.Want.Roles == 0 {
-		return errors.New("its API server still runs")
+		return errors.New("its API server is still running")
 	}
 	if c.Hosts[s.ID].Up() && s.Want.Roles == 0 {
 		return s.unused(c)
@@ -152,7 +152,7 @@ type SetAside struct{ on }
 // About implements plan.Step.
 func (s SetAside) About() plan.About {
 	return plan.About{Kind: "set-aside", Host: s.ID, Title: "set old etcd data aside",
-		Why: "it belongs to a membership that was taken away; it is kept under " + layout.Quorate().Kept}
+		Why: "it belongs to a removed member; kept under " + layout.Quorate().Kept}
 }
 
 // Need implements plan.Step.
@@ -309,7 +309,7 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 			return err
 		}
 		if err := own.MoveLeader(ctx, st.ID); err != nil {
-			return fmt.Errorf("hand the lead over before it is removed: %w", err)
+			return fmt.Errorf("transfer leadership before it is removed: %w", err)
 		}
 	}
 	return soon(c.Remove(ctx, m.ID))

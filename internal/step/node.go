@@ -14,7 +14,7 @@ type ConfigureNode struct{ on }
 
 // About implements plan.Step.
 func (s ConfigureNode) About() plan.About {
-	return plan.About{Kind: "settle", Host: s.ID, Title: "settle the node", Why: "pod CIDR, labels, Ready"}
+	return plan.About{Kind: "settle", Host: s.ID, Title: "configure the node", Why: "pod CIDR, labels, Ready"}
 }
 
 // Need implements plan.Step.
@@ -29,7 +29,7 @@ func (s ConfigureNode) Need(c model.Cluster) error {
 	case len(c.Serving()) == 0:
 		return errors.New("no API server answers")
 	case !h.Runs(model.Kubelet):
-		return errors.New("its kubelet does not run")
+		return errors.New("its kubelet is not running")
 	case h.Roles.Has(model.ControlPlane) && !(h.Runs(model.APIServer) && h.Ready.Is(true)):
 		return errors.New("its own API server, to which its kubelet speaks, does not answer yet")
 	}
@@ -66,7 +66,7 @@ func (s DeleteNode) Need(c model.Cluster) error {
 		return errors.New("no API server answers")
 	}
 	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.Kubelet) {
-		return errors.New("its kubelet still runs")
+		return errors.New("its kubelet is still running")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (o on) podReady(h model.Host) error {
 // runtimeReady is what a kubelet needs to start pods.
 func (o on) runtimeReady(h model.Host) error {
 	if !h.Runs(model.Containerd) {
-		return errors.New("containerd does not run there yet")
+		return errors.New("containerd is not running there yet")
 	}
 	if !model.Same(h.Images, o.Want.Images) {
 		return errors.New("its images are not imported yet")

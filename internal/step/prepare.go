@@ -41,7 +41,7 @@ type System struct{ on }
 
 // About implements plan.Step.
 func (s System) About() plan.About {
-	return plan.About{Kind: "system", Host: s.ID, Title: "make system settings", Why: "kernel modules, sysctls, names of the cluster"}
+	return plan.About{Kind: "system", Host: s.ID, Title: "apply system settings", Why: "kernel modules, sysctls, names of the cluster"}
 }
 
 // Need implements plan.Step.
@@ -76,7 +76,7 @@ func (s Binaries) Need(c model.Cluster) error {
 		return err
 	}
 	if !model.Same(c.Hosts[s.ID].System, s.Want.System) {
-		return errors.New("its system settings are not made yet")
+		return errors.New("its system settings are not applied yet")
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (s Images) Need(c model.Cluster) error {
 		return err
 	}
 	if !c.Hosts[s.ID].Runs(model.Containerd) {
-		return errors.New("containerd does not run there yet")
+		return errors.New("containerd is not running there yet")
 	}
 	return s.afterAPI(c)
 }

@@ -88,9 +88,9 @@ func member(have *model.Host, at on, c model.Cluster) []plan.Step {
 	case !known || !seen:
 		return nil
 	case m == model.Voter && !data, m == model.Unstarted && !data && have.Etcd.Bootstrapped.Is(true):
-		return []plan.Step{RemoveMember{at, "its data is gone; an empty member must not vote as the one it was"}}
+		return []plan.Step{RemoveMember{at, "its data is gone; an empty member must rejoin as a learner"}}
 	case m != model.NoMember && have.Etcd.DataLost:
-		return []plan.Step{RemoveMember{at, "its log is lost in part, so that it cannot go on; it joins anew"}}
+		return []plan.Step{RemoveMember{at, "part of its log is lost; it rejoins as a learner"}}
 	case m == model.NoMember && data:
 		return []plan.Step{SetAside{at}}
 	case m == model.NoMember && !have.Etcd.Bootstrapped.Is(true):
@@ -125,7 +125,7 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 			ready = not[:1]
 		}
 		if len(ready) > 0 {
-			out = append(out, Run{at, ready, why(have, at.Want, ready), rolls(have, at.Want, ready)})
+			out = append(out, Run{at, ready, verbOf(have, at.Want, ready), why(have, at.Want, ready), rolls(have, at.Want, ready)})
 		}
 	}
 	return out

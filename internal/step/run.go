@@ -14,8 +14,9 @@ import (
 // files first, then a start, a restart or a reload, as little as suffices.
 type Run struct {
 	on
-	Set []model.Component
-	why string
+	Set  []model.Component
+	verb string // start, restart, reload, …
+	why  string
 	// rolls says that a running part of the control plane restarts: one at a
 	// time, so that a configuration that does not work harms one only.
 	rolls bool
@@ -27,7 +28,7 @@ func (s Run) About() plan.About {
 	for _, v := range s.Set {
 		names = append(names, v.String())
 	}
-	about := plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: "run " + strings.Join(names, ", "), Why: s.why}
+	about := plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: cmp.Or(s.verb, "start") + " " + strings.Join(names, ", "), Why: s.why}
 	for _, v := range s.Set {
 		about.Seconds = max(about.Seconds, table[v].seconds)
 	}
@@ -35,6 +36,29 @@ func (s Run) About() plan.About {
 		about.Exclusive = "restart of the control plane"
 	}
 	return about
+}
+
+// verbOf names what happens to some components of a host: the most disturbing
+// of what happens to each.
+func verbOf(have, want *model.Host, set []model.Component) string {
+	verbs := []string{"restart", "start", "reload", "update files of", "wait for"}
+	least := len(verbs) - 1
+	for _, v := range set {
+		h, w := have.Components[v], want.Components[v]
+		n := least
+		switch runs := model.Same(h.Running, w.Running); {
+		case !have.Runs(v):
+			n = 1
+		case !runs && table[v].reloads:
+			n = 2
+		case !runs:
+			n = 0
+		case !model.Same(h.Disk, w.Disk):
+			n = 3
+		}
+		least = min(least, n)
+	}
+	return verbs[least]
 }
 
 // why says what is to be done about some services of a host.
@@ -55,17 +79,17 @@ func differs(have *model.Host, u, w model.ComponentState, t traits) string {
 	case u.Running.Is(""):
 		return cmp.Or(u.Running.Why(), "not running")
 	case runs && !disk:
-		return "file on disk differs (no restart)"
+		return "they differ from the wanted ones, no restart needed"
 	case !disk:
-		return "configuration differs"
+		return "configuration changed"
 	case !runs:
-		return "runs with an older configuration"
+		return "running with an older configuration"
 	}
 	said := ""
 	if t.wrong != nil {
 		said = t.wrong(have)
 	}
-	return cmp.Or(said, "runs, but does not use what it should")
+	return cmp.Or(said, "running, but not with the wanted backends")
 }
 
 // rolls says whether a step on these services stops what others rely on.
@@ -83,7 +107,7 @@ func (s Run) Need(c model.Cluster) error {
 	h := c.Hosts[s.ID]
 	for _, v := range s.Set {
 		if !table[v].uncertified && !model.Same(h.Certs, s.Want.Certs) {
-			return errors.New("its certificates are not issued yet")
+			return errors.New("its certificates have not been issued yet")
 		}
 		if s.Want.Components[v].Pod {
 			if err := s.podReady(h); err != nil {

@@ -96,7 +96,7 @@ func (o on) prepared(c model.Cluster) error {
 	}
 	switch {
 	case !model.Same(h.System, o.Want.System):
-		return errors.New("its system settings are not made yet")
+		return errors.New("its system settings are not applied yet")
 	case !model.Same(h.Binaries, o.Want.Binaries):
 		return errors.New("its binaries are not installed yet")
 	}

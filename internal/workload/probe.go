@@ -43,12 +43,12 @@ type State struct {
 	Up           bool          // it runs, and not only for a moment
 	Moving       bool          // it is starting or stopping
 	Restarting   bool          // it has ended, and is about to be started again
-	CrashLooping bool          // it ends again and again, or ended for good by itself
+	CrashLooping bool          // it is crash-looping, or ended for good by itself
 	Restarts     int           // how often it was started again since somebody started it
 	Since        time.Duration // for how long it has been active
 	PID          int           // of its first process; 0: none
 	Read         string        // the stamp of what the running process has read; "" when it does not tell
-	Version      string        // of its program, as the process tells, or its definition while it does not run; "" when nobody tells
+	Version      string        // of its program, as the process tells, or its definition while not running; "" when nobody tells
 	// Pod: it is a static pod. What such a process has read can be told by its
 	// command line, and by its start against the times at which its files changed.
 	Pod       bool

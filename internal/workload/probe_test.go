@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A service that ends again and again does not run, in whatever moment it is
+// A service that is crash-looping does not run, in whatever moment it is
 // seen; one that has just begun may be such a one.
 func TestUpAndLoops(t *testing.T) {
 	const blocks = `Id=kube-scheduler.service

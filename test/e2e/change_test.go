@@ -84,7 +84,7 @@ func TestChange(t *testing.T) {
 	c.power(t, "w1", false)
 	only("cp2")
 	c.apply(t).want(t, 1).says(t, "quorate forget w1")
-	run(t, c.dir, "status", "-f", c.File).says(t, "w1 left the file and was not seen clean")
+	run(t, c.dir, "status", "-f", c.File).says(t, "w1 was removed from the file and has not been seen clean")
 	run(t, c.dir, "forget", "-f", c.File, "w1", "--yes").want(t, 0).says(t, "Wipe its disk")
 	c.nothingToDo(t)
 	run(t, c.dir, "forget", "-f", c.File, "w1", "--yes").want(t, 3)

@@ -87,7 +87,7 @@ func (c *cluster) guardEtcd(t *testing.T) {
 	etcdctl("status").want(t, 1).says(t, fmt.Sprintf("alarm NOSPACE of %s", lead.Host), "etcd has quorum")
 	etcdctl("alarm", "disarm").want(t, 3).says(t, "NOSPACE", "no answer")
 	etcdctl("alarm", "disarm", "--yes").want(t, 0)
-	etcdctl("alarm", "list").want(t, 0).says(t, "no alarm is raised")
+	etcdctl("alarm", "list").want(t, 0).says(t, "no alarms")
 }
 
 // decimal is an id as etcd's JSON has it.

@@ -45,7 +45,7 @@ func learnerWithoutSpace(t *testing.T, c *cluster, only func(...string)) {
 	mended := func() { c.on(t, "cp4", `systemctl stop etcd; umount /var/lib/etcd`) }
 	stuck := func() {
 		only("cp1", "cp2", "cp3", "cp4", "w1")
-		c.apply(t).want(t, 1).says(t, "cp4", "run etcd", "no space left on device")
+		c.apply(t).want(t, 1).says(t, "cp4", "start etcd", "no space left on device")
 		voters, learners, _, err := c.members(t, "cp1")
 		if err != nil || !same(voters, []string{"cp1", "cp2", "cp3"}) || len(learners) != 1 {
 			t.Fatalf("voters %v, learners %v: %v", voters, learners, err)
