@@ -13,14 +13,21 @@ var frontDoor = traits{
 	reloads:     true,
 	ready:       func(s Run, c model.Cluster, h model.Host) error { return s.doorReady(c, h, false) },
 	fits: func(have, want *model.Host) bool {
-		return model.Same(have.Backends, want.Backends) && (have.Runs(model.Balancer) || model.Same(have.EtcdBackends, want.EtcdBackends))
+		return model.Same(have.Backends, want.Backends) && (leadsToEtcd(have, want) || model.Same(have.EtcdBackends, want.EtcdBackends))
 	},
 	runs: func(h, want *model.Host) {
 		h.Backends = want.Backends
-		if !h.Runs(model.Balancer) { // until that is retired, it leads to etcd as before
+		if !leadsToEtcd(h, want) {
 			h.EtcdBackends = want.EtcdBackends
 		}
 	},
+}
+
+// leadsToEtcd: until quorate-lb is retired, and as long as an API server asks
+// it that is to ask etcd directly, the way to etcd stays as it is.
+func leadsToEtcd(have, want *model.Host) bool {
+	through := model.Way{Kind: model.LocalBalancer}
+	return have.Runs(model.Balancer) || have.EtcdVia.Is(through) && !want.EtcdVia.Is(through)
 }
 
 // doorReady: who already has a working front door gets a new backend only once

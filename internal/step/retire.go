@@ -35,7 +35,7 @@ func (s Retire) Need(c model.Cluster) error {
 			return fmt.Errorf("%s does not have its place yet", v)
 		}
 	}
-	if s.Old == model.Balancer && h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) {
+	if through := (model.Way{Kind: model.LocalBalancer}); s.Old == model.Balancer && h.EtcdVia.Is(through) && !s.Want.EtcdVia.Is(through) {
 		return errors.New("its API server reaches etcd through it")
 	}
 	return nil
@@ -46,7 +46,7 @@ func (s Retire) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		h.Components[s.Old] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 		if s.Old == model.Balancer {
-			h.EtcdBackends, h.EtcdStale = model.Is(model.HostSet{}), false
+			h.EtcdBackends, h.EtcdStale = s.Want.EtcdBackends, false
 		}
 	})
 }
