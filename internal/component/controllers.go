@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,7 +59,7 @@ func ControllerManager(ctx Context) (workload.Service, error) {
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
 		After:       []string{ctx.Layout.Service(model.APIServer)},
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-controller-manager"), flags, ctx.extra("kube-controller-manager")),
-		Service:     confined,
+		Service:     slices.Concat(confined, pings),
 	}, []string{pki.ControllerManagerClient, pki.ControllerManagerServer}, conf), nil
 }
 
@@ -102,7 +103,7 @@ func Scheduler(ctx Context) (workload.Service, error) {
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",
 		After:       []string{ctx.Layout.Service(model.APIServer)},
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-scheduler"), flags, ctx.extra("kube-scheduler")),
-		Service:     confined,
+		Service:     slices.Concat(confined, pings),
 	}, []string{pki.SchedulerClient, pki.SchedulerServer}, conf,
 		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
 }

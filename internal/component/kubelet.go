@@ -56,7 +56,7 @@ func Kubelet(ctx Context) (workload.Service, error) {
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
 		After:       after,
 		Exec:        workload.CommandLine(at.Program("kubelet"), flags, ctx.extra("kubelet")),
-		Service:     lines,
+		Service:     append(lines, pings...),
 	}, []string{pki.KubeletServer}, conf,
 		workload.File{File: host.File{Path: at.Kubelet.Config, Content: config}}), nil
 }

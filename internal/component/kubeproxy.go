@@ -35,14 +35,14 @@ func KubeProxy(ctx Context) (workload.Service, error) {
 		Description: "Kubernetes service proxy",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-proxy"), map[string]string{"config": at.Config}, ctx.extra("kube-proxy")),
-		Service: []string{
+		Service: append([]string{
 			// It writes packet filters and sysctls of the network: no confinement
 			// beyond the file system.
 			"NoNewPrivileges=yes",
 			"ProtectSystem=full",
 			"ProtectHome=yes",
 			workload.StateDirectory(at.Root),
-		},
+		}, pings...),
 	}, []string{pki.KubeProxyClient}, conf,
 		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
 }
