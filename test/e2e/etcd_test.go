@@ -50,7 +50,7 @@ func (c *cluster) guardEtcd(t *testing.T) {
 	if !strings.Contains(r.out, " yes ") || !strings.Contains(r.out, " ok\n") {
 		t.Errorf("the good one is not told as such:\n%s", r.out)
 	}
-	etcdctl("snapshot", "verify", at).want(t, 0).says(t, "is whole")
+	etcdctl("snapshot", "verify", at).want(t, 0).says(t, "is complete")
 	etcdctl("snapshot", "verify", host+":"+filepath.Dir(file)+"/flipped.db").want(t, 1)
 
 	// A full disk leaves nothing behind.

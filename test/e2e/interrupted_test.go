@@ -237,7 +237,7 @@ func cut(t *testing.T, c *cluster) {
 		t.Fatalf("apply with %s cut off: exit %d\n%s", lost, code, text)
 	}
 	// A step that was at work there may have failed the run; the next one goes on without it.
-	c.apply(t).want(t, 1).says(t, "wait for hosts that do not answer", lost+" cannot be reached")
+	c.apply(t).want(t, 1).says(t, "waits for hosts that do not answer", lost+" cannot be reached")
 	c.nodesReady(t, rest[0], rest...)
 	c.doorsSteady(t, rest...)
 	if _, err := c.tryKubectl(t, rest[1], "create", "configmap", "while-cut"); err != nil {

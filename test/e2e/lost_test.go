@@ -24,7 +24,7 @@ func hostLost(t *testing.T, c *cluster) {
 	})
 
 	c.plan(t).want(t, 2).says(t, lost, "cannot be reached")
-	r := c.apply(t).want(t, 1).says(t, "wait for hosts that do not answer", lost+" cannot be reached")
+	r := c.apply(t).want(t, 1).says(t, "waits for hosts that do not answer", lost+" cannot be reached")
 	for _, h := range rest {
 		if strings.Contains(r.err, h+" cannot be reached") {
 			t.Errorf("%s is said not to answer:\n%s", h, r.err)
