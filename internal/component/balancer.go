@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/balancer/config"
@@ -146,12 +147,24 @@ func (c Context) refusesAnonymous() bool {
 	return false
 }
 
-// FrontDoorWay is the front door of quorate-lb, with the interval of its checks and how
-// long a silent API server goes unnoticed: its standing connections are reset then.
-func FrontDoorWay(ctx Context) (config.Way, error) {
+// Silence is what the clients of a front door feel of an API server that falls
+// silent.
+type Silence struct {
+	Kind     string
+	Interval time.Duration // between two checks; 0: there are none
+	// Standing is how long a connection to it stands before it is given up.
+	Standing time.Duration
+}
+
+// OnSilence is that of the cluster's front doors. nginx checks nothing: there
+// the clients' own pings find out.
+func OnSilence(ctx Context) (Silence, error) {
+	if !ctx.Builtin() {
+		return Silence{Kind: "nginx", Standing: pingAfter + pingTimeout}, nil
+	}
 	f, err := balancerConfig(ctx)
 	if err != nil {
-		return config.Way{}, err
+		return Silence{}, err
 	}
-	return f.Ways[0], nil
+	return Silence{Kind: ctx.Spec.LoadBalancer.Kind, Interval: f.Ways[0].Interval(), Standing: f.Ways[0].Detection()}, nil
 }

@@ -30,8 +30,9 @@ type Status struct {
 	Serving   []model.HostID `json:"serving"` // API servers that answer
 	Stranded  []model.HostID `json:"stranded"`
 	Tolerance string         `json:"tolerance"` // what the loss of one host would do
-	Fatal     []model.HostID `json:"fatal"`     // whose loss alone would stop something
-	Changes   *int           `json:"changes"`   // steps to the file; null: not known
+	Balancer  Balancer       `json:"loadBalancer"`
+	Fatal     []model.HostID `json:"fatal"`   // whose loss alone would stop something
+	Changes   *int           `json:"changes"` // steps to the file; null: not known
 	ChangeWhy string         `json:"changeWhy,omitempty"`
 
 	Hosts        []Host        `json:"hosts"`
@@ -108,6 +109,7 @@ func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Sta
 	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Spec.ControlPlaneEndpoint, Kubernetes: file.Spec.Kubernetes.Version, At: now.UTC().Truncate(time.Second),
 		Problems: []string{}, Notes: []string{}, ChangeWhy: noPlan}
 	s.health(ob.Have)
+	s.balancer(ob.Goal)
 	s.hosts(ob, changes(p))
 	s.etcd(ob)
 	s.api(ob)

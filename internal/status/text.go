@@ -71,6 +71,9 @@ func (s Status) verdict(b *strings.Builder) {
 		fmt.Fprintf(b, "  %d of %d API servers answer\n", len(s.Serving), len(s.APIServers))
 	}
 	fmt.Fprintf(b, "  %s\n", s.Tolerance)
+	if len(s.Serving) > 0 {
+		fmt.Fprintf(b, "  %s\n", s.Balancer.text())
+	}
 	switch {
 	case s.Changes == nil:
 		fmt.Fprintf(b, "  pending changes are unknown: %s\n", s.ChangeWhy)

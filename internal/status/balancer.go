@@ -1,0 +1,37 @@
+package status
+
+import (
+	"fmt"
+
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/goal"
+)
+
+// Balancer is the kind of the front doors, and what an API server that falls
+// silent costs their clients.
+type Balancer struct {
+	Kind     string  `json:"kind"`
+	Interval float64 `json:"checkSeconds"` // between two checks of an API server; 0: it is not checked
+	Standing float64 `json:"standingSeconds"`
+	Why      string  `json:"why,omitempty"` // why nothing is known
+}
+
+func (s *Status) balancer(g *goal.Goal) {
+	on, err := component.OnSilence(g.Base)
+	if err != nil {
+		s.Balancer.Why = err.Error()
+		return
+	}
+	s.Balancer = Balancer{Kind: on.Kind, Interval: on.Interval.Seconds(), Standing: on.Standing.Seconds()}
+}
+
+// text is one line for people.
+func (b Balancer) text() string {
+	switch {
+	case b.Kind == "":
+		return "load balancer: " + b.Why
+	case b.Interval == 0:
+		return fmt.Sprintf("losing an API server's host: connections that stand wait up to %.4g s (load balancer %s checks nothing)", b.Standing, b.Kind)
+	}
+	return fmt.Sprintf("losing an API server's host: connections that stand wait up to %.4g s (load balancer %s checks every %.4g s)", b.Standing, b.Kind, b.Interval)
+}
