@@ -21,6 +21,11 @@ const (
 	EtcdWay = "etcd"
 )
 
+// checkTimeout is how long an API server may take to answer a check. With the
+// interval of 250 ms a silent one is found within a second; a shorter time-out
+// takes API servers of starved hosts for silent, and resets their connections.
+const checkTimeout = 700 * time.Millisecond
+
 // Balancer is quorate-lb on one host: the front door, and on control planes the
 // way to etcd. It checks API servers and members all the time, so that one that
 // is silent, hangs or is not ready costs its clients less than a second.
@@ -96,6 +101,7 @@ func balancerConfig(ctx Context) (config.File, error) {
 	}
 	door := config.Way{Name: DoorWay, Nodes: checkers(len(ctx.Nodes)), Check: config.Check{
 		Kind: config.KindReadyz, CA: ctx.Layout.PKI.CA.Cert, UnauthorizedIsReady: ctx.refusesAnonymous(),
+		Timeout: config.Duration(checkTimeout),
 	}}
 	for _, a := range doorAddresses(ctx) {
 		door.Listen = append(door.Listen, net.JoinHostPort(a, port))
