@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/scanner"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "quorate.dev/quorate/"
@@ -156,14 +159,48 @@ func TestFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for _, line := range tooWide(text) {
+				t.Errorf("%s/%s:%d is wider than %d columns", p.name(), name, line, widest)
+			}
 			if n := bytes.Count(text, []byte("\n")); n > 400 && !bytes.Contains(text, []byte("// Code generated ")) {
 				t.Errorf("%s/%s has %d lines; 400 are the most", p.name(), name, n)
 			}
-			if speaks := p.name() == "internal/cli" || p.Name == "main" || strings.HasPrefix(p.name(), "test/"); !speaks && !strings.HasSuffix(name, "_test.go") {
+			if speaks := p.name() == "internal/cli" || p.Name == "main" || strings.HasPrefix(p.name(), "test/"); !speaks &&
+				!strings.HasSuffix(name, "_test.go") {
 				if at := prints.Find(text); at != nil {
 					t.Errorf("%s/%s uses %s; only internal/cli prints", p.name(), name, at)
 				}
 			}
 		}
 	}
+}
+
+// widest is how many columns a line of code may have.
+const widest = 140
+
+// tooWide are the lines that are wider. What stands in a raw string is not ours
+// to wrap: scripts, tables and manifests.
+func tooWide(text []byte) (out []int) {
+	set := token.NewFileSet()
+	file := set.AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, text, nil, scanner.ScanComments)
+	raw := map[int]bool{}
+	for {
+		pos, tok, lit := s.Scan()
+		if tok == token.EOF {
+			break
+		}
+		if tok == token.STRING && strings.HasPrefix(lit, "`") {
+			for line := range strings.Count(lit, "\n") + 1 {
+				raw[file.Line(pos)+line] = true
+			}
+		}
+	}
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if utf8.RuneCount(line) > widest && !raw[i+1] {
+			out = append(out, i+1)
+		}
+	}
+	return out
 }

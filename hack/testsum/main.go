@@ -69,7 +69,8 @@ func main() {
 			delete(said, key)
 		}
 	}
-	fmt.Printf("%s: %d packages, %d passed, %d failed, %d skipped in %s\n", *label, packages, passed, failed, skipped, time.Since(begun).Round(time.Second))
+	fmt.Printf("%s: %d packages, %d passed, %d failed, %d skipped in %s\n", *label, packages, passed, failed, skipped,
+		time.Since(begun).Round(time.Second))
 	if failed > 0 || packages == 0 {
 		os.Exit(1)
 	}

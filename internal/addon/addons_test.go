@@ -52,7 +52,8 @@ func TestDigests(t *testing.T) {
 	lone.Spec.ControlPlaneEndpoint = "other.internal:8443"
 	lone.Spec.Addons.MetricsServer = false
 	lone.Spec.Network.CNI = "/home/me/calico.yaml"
-	lone.CNIManifest = []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: cni}\n---\n\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: cni, namespace: cni}\n")
+	lone.CNIManifest = []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: cni}\n---\n\n---\napiVersion: v1\nkind: " +
+		"ServiceAccount\nmetadata: {name: cni, namespace: cni}\n")
 	d := digests(lone)
 	for name, same := range map[string]bool{AddonRBAC: true, AddonClusterInfo: false, AddonCoreDNS: false} {
 		if (d[name] == base[name]) != same {

@@ -64,7 +64,8 @@ func coreDNS(ctx component.Context) ([]runtime.Object, error) {
 				{Name: "dns-tcp", ContainerPort: 53, Protocol: corev1.ProtocolTCP},
 				{Name: "metrics", ContainerPort: 9153, Protocol: corev1.ProtocolTCP},
 			},
-			LivenessProbe:   &corev1.Probe{ProbeHandler: httpProbe("/health", "8080", corev1.URISchemeHTTP), InitialDelaySeconds: 60, TimeoutSeconds: 5, FailureThreshold: 5},
+			LivenessProbe: &corev1.Probe{ProbeHandler: httpProbe("/health", "8080", corev1.URISchemeHTTP), InitialDelaySeconds: 60,
+				TimeoutSeconds: 5, FailureThreshold: 5},
 			ReadinessProbe:  &corev1.Probe{ProbeHandler: httpProbe("/ready", "8181", corev1.URISchemeHTTP), PeriodSeconds: 5},
 			SecurityContext: noPrivileges("NET_BIND_SERVICE"),
 		},
@@ -92,6 +93,7 @@ func coreDNS(ctx component.Context) ([]runtime.Object, error) {
 	return append(out, &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: w.name, Labels: labels},
-		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &most, UnhealthyPodEvictionPolicy: &sick, Selector: &metav1.LabelSelector{MatchLabels: labels}},
+		Spec: policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &most, UnhealthyPodEvictionPolicy: &sick,
+			Selector: &metav1.LabelSelector{MatchLabels: labels}},
 	}), nil
 }

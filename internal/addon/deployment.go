@@ -65,8 +65,10 @@ func (w workload) pod(selector *metav1.LabelSelector) corev1.PodSpec {
 			{Key: "CriticalAddonsOnly", Operator: corev1.TolerationOpExists},
 			{Key: kubeapi.ControlPlaneLabel, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule},
 			// Leave a dead host sooner than ordinary pods do.
-			{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(30))},
-			{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(30))},
+			{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+				TolerationSeconds: new(int64(30))},
+			{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+				TolerationSeconds: new(int64(30))},
 		},
 		Containers: []corev1.Container{w.container},
 		Volumes:    w.volumes,

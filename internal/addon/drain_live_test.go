@@ -35,8 +35,10 @@ func (l *live) drain(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 	objects := []runtime.Object{
 		pod(meta("web", "")),
 		pod(meta("every", "DaemonSet")), pod(mirror),
-		&policyv1.PodDisruptionBudget{TypeMeta: metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"}, ObjectMeta: meta("web", ""),
-			Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}},
+		&policyv1.PodDisruptionBudget{TypeMeta: metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
+			ObjectMeta: meta("web", ""),
+			Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: &one,
+				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}},
 	}
 	l.eventually(t, "the default service account is there", func() error { return c.Apply(ctx, objects) })
 	if err := c.Rest.Patch("application/merge-patch+json").AbsPath("/api/v1/namespaces/default/pods/web/status").

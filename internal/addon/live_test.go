@@ -106,7 +106,8 @@ func TestLive(t *testing.T) {
 		}
 	})
 	t.Run("departed", func(t *testing.T) {
-		if err := c.PutDeparted(ctx, []kubeapi.Departed{{Name: "old1", Address: "10.0.0.9", Roles: []string{"worker"}}, {Name: "old2", Address: "10.0.0.8"}}); err != nil {
+		if err := c.PutDeparted(ctx, []kubeapi.Departed{{Name: "old1", Address: "10.0.0.9", Roles: []string{"worker"}},
+			{Name: "old2", Address: "10.0.0.8"}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"old1", "old1", "never", "old2"} {
@@ -197,7 +198,8 @@ func (l *live) bootstrap(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 	}
 	path := l.write(t, file)
 	key, csr := l.dir+"/w1.key", l.dir+"/w1.csr"
-	run(t, "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", csr, "-subj", "/O=system:nodes/CN=system:node:w1")
+	run(t, "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", csr,
+		"-subj", "/O=system:nodes/CN=system:node:w1")
 	request, err := os.ReadFile(csr)
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +295,8 @@ func startLive(t *testing.T) *live {
 	for _, f := range l.shared.Files(l.ctx.Layout.PKI) {
 		l.write(t, f)
 	}
-	leaves, err := pki.Leaves(self, pki.Context{Layout: l.ctx.Layout.PKI, ControlPlanes: []topology.Node{self}, Endpoint: l.ctx.Spec.ControlPlaneEndpoint, ServiceCIDR: l.ctx.Spec.Network.ServiceCIDR})
+	leaves, err := pki.Leaves(self, pki.Context{Layout: l.ctx.Layout.PKI, ControlPlanes: []topology.Node{self},
+		Endpoint: l.ctx.Spec.ControlPlaneEndpoint, ServiceCIDR: l.ctx.Spec.Network.ServiceCIDR})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +312,8 @@ func startLive(t *testing.T) *live {
 	l.start(t, "etcd", "--name=cp1", "--data-dir="+l.dir+"/etcd", "--unsafe-no-fsync", "--client-cert-auth",
 		"--cert-file="+p+"server.crt", "--key-file="+p+"server.key", "--trusted-ca-file="+p+"ca.crt",
 		"--listen-client-urls=https://"+liveAddress+":2379", "--advertise-client-urls=https://"+liveAddress+":2379",
-		"--listen-peer-urls=http://"+liveAddress+":2380", "--initial-advertise-peer-urls=http://"+liveAddress+":2380", "--initial-cluster=cp1=http://"+liveAddress+":2380")
+		"--listen-peer-urls=http://"+liveAddress+":2380", "--initial-advertise-peer-urls=http://"+liveAddress+":2380",
+		"--initial-cluster=cp1=http://"+liveAddress+":2380")
 	for _, render := range []component.Renderer{component.APIServer, component.ControllerManager, component.Scheduler} {
 		s, err := render(l.ctx)
 		if err != nil {

@@ -36,9 +36,10 @@ func metricsServer(ctx component.Context) []runtime.Object {
 			Resources: corev1.ResourceRequirements{Requests: requests("50m", "64Mi")},
 			VolumeMounts: []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"},
 				{Name: "ca", MountPath: caDir, ReadOnly: true}},
-			Ports:          []corev1.ContainerPort{{Name: "https", ContainerPort: 10250, Protocol: corev1.ProtocolTCP}},
-			LivenessProbe:  &corev1.Probe{ProbeHandler: httpProbe("/livez", "https", corev1.URISchemeHTTPS), PeriodSeconds: 10, FailureThreshold: 3},
-			ReadinessProbe: &corev1.Probe{ProbeHandler: httpProbe("/readyz", "https", corev1.URISchemeHTTPS), InitialDelaySeconds: 5, PeriodSeconds: 5},
+			Ports:         []corev1.ContainerPort{{Name: "https", ContainerPort: 10250, Protocol: corev1.ProtocolTCP}},
+			LivenessProbe: &corev1.Probe{ProbeHandler: httpProbe("/livez", "https", corev1.URISchemeHTTPS), PeriodSeconds: 10, FailureThreshold: 3},
+			ReadinessProbe: &corev1.Probe{ProbeHandler: httpProbe("/readyz", "https", corev1.URISchemeHTTPS), InitialDelaySeconds: 5,
+				PeriodSeconds: 5},
 			SecurityContext: func() *corev1.SecurityContext {
 				s := noPrivileges()
 				s.RunAsNonRoot, s.RunAsUser = new(true), new(int64(1000))
@@ -62,7 +63,8 @@ func metricsServer(ctx component.Context) []runtime.Object {
 		bind("system:"+name, "system:"+name, account(name)),
 		bind(name+":system:auth-delegator", "system:auth-delegator", account(name)),
 		bindIn(metav1.NamespaceSystem, name+"-auth-reader", "extension-apiserver-authentication-reader", account(name)),
-		service(name, "", labels, labels, corev1.ServicePort{Name: "https", Port: 443, TargetPort: intstr.FromString("https"), Protocol: corev1.ProtocolTCP}),
+		service(name, "", labels, labels, corev1.ServicePort{Name: "https", Port: 443, TargetPort: intstr.FromString("https"),
+			Protocol: corev1.ProtocolTCP}),
 	}
 	return append(append(out, w.objects(len(ctx.Nodes))...), metricsAPI(name))
 }

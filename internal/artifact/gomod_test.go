@@ -44,11 +44,13 @@ func TestGoModOfAnOldModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := goMod(r, "1.3.4", map[string][]byte{"github.com/opencontainers/runc": []byte("module github.com/opencontainers/runc\n\ngo 1.23.0\n")})
+	const runc = "github.com/opencontainers/runc"
+	got, err := goMod(r, "1.3.4", map[string][]byte{runc: []byte("module " + runc + "\n\ngo 1.23.0\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"go 1.24.0\n", "godebug default=go1.23\n", "require github.com/opencontainers/runc v1.3.4\n", "tool github.com/opencontainers/runc\n"} {
+	for _, want := range []string{"go 1.24.0\n", "godebug default=go1.23\n", "require github.com/opencontainers/runc v1.3.4\n",
+		"tool github.com/opencontainers/runc\n"} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("go.mod lacks %q:\n%s", want, got)
 		}
@@ -56,7 +58,8 @@ func TestGoModOfAnOldModule(t *testing.T) {
 }
 
 func TestStamp(t *testing.T) {
-	got := strings.Join(stamp([]string{"p.v=vVERSION", "p.m=MAJOR.MINOR", "p.c=SUM", "p.t=TIME"}, "1.36.3", "h1:x=", "2026-01-02T03:04:05Z"), " ")
+	got := strings.Join(stamp([]string{"p.v=vVERSION", "p.m=MAJOR.MINOR", "p.c=SUM", "p.t=TIME"}, "1.36.3", "h1:x=",
+		"2026-01-02T03:04:05Z"), " ")
 	if want := "-X p.v=v1.36.3 -X p.m=1.36 -X p.c=h1:x= -X p.t=2026-01-02T03:04:05Z"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

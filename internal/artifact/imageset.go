@@ -25,7 +25,8 @@ func (m *Modules) Images(ctx context.Context, v Versions, arch, set string, name
 	var programs []string
 	for _, img := range imgs {
 		if len(img.programs) == 0 {
-			return File{}, fmt.Errorf("image %s cannot be built from Go modules; set artifacts.source: upstream to take the project's own", img.ref(v))
+			return File{}, fmt.Errorf("image %s cannot be built from Go modules; set artifacts.source: upstream to take the project's own",
+				img.ref(v))
 		}
 		programs = append(programs, img.programs...)
 	}
@@ -58,7 +59,8 @@ func imageKey(source, set, arch string, v Versions, recipe []byte) Key {
 
 // imageSet returns the stored tar of key, or makes it of the images that get
 // brings; dir is for get's files.
-func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image, v Versions, progress func(Event), get func(img image, dir string) (v1.Image, error)) (File, error) {
+func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image, v Versions, progress func(Event),
+	get func(img image, dir string) (v1.Image, error)) (File, error) {
 	name, err := tarName(set)
 	if err != nil {
 		return File{}, err

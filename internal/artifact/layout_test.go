@@ -106,7 +106,8 @@ func TestLayoutIsDeterministicAndReadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Architecture != "arm64" || len(config.Config.Entrypoint) != 1 || config.Config.Entrypoint[0] != "/usr/local/bin/thing" || len(config.RootFS.DiffIDs) != 2 {
+	if config.Architecture != "arm64" || len(config.Config.Entrypoint) != 1 || config.Config.Entrypoint[0] != "/usr/local/bin/thing" ||
+		len(config.RootFS.DiffIDs) != 2 {
 		t.Errorf("config %+v", config)
 	}
 }

@@ -50,7 +50,8 @@ func (m *Modules) Fetch(ctx context.Context, v Versions, arch string, names []st
 }
 
 // component makes the named programs of one recipe.
-func (m *Modules) component(ctx context.Context, g golang, r recipe, key Key, names []string, progress func(Event)) (map[string]File, error) {
+func (m *Modules) component(ctx context.Context, g golang, r recipe, key Key, names []string, progress func(Event)) (map[string]File,
+	error) {
 	tell := teller(r.component, progress)
 	have, missing, err := m.store.lookup(key, names, tell)
 	if err != nil {

@@ -71,10 +71,12 @@ func TestModulesImages(t *testing.T) {
 func TestModulesRefuses(t *testing.T) {
 	m := NewModules(newStore(t))
 	v, _ := Resolve(DefaultKubernetes, nil)
-	if _, err := m.Fetch(t.Context(), v, "amd64", []string{"kubelett"}, nil); err == nil || !strings.Contains(err.Error(), "known are kube-apiserver,") {
+	if _, err := m.Fetch(t.Context(), v, "amd64", []string{"kubelett"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "known are kube-apiserver,") {
 		t.Errorf("an unknown name: %v", err)
 	}
-	if _, err := m.Images(t.Context(), v, "amd64", "x", []string{"kube-proxy"}, nil); err == nil || !strings.Contains(err.Error(), "artifacts.source: upstream") {
+	if _, err := m.Images(t.Context(), v, "amd64", "x", []string{"kube-proxy"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "artifacts.source: upstream") {
 		t.Errorf("an image that cannot be built: %v", err)
 	}
 	t.Setenv("PATH", "")
@@ -113,7 +115,8 @@ func TestModulesBuildFails(t *testing.T) {
 func TestCgoSaysWhatToInstall(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("CC", "")
-	if err := cgoReady(t.Context(), runtime.GOARCH); err == nil || !strings.Contains(err.Error(), "apt-get install gcc pkg-config libseccomp-dev") {
+	if err := cgoReady(t.Context(), runtime.GOARCH); err == nil ||
+		!strings.Contains(err.Error(), "apt-get install gcc pkg-config libseccomp-dev") {
 		t.Errorf("without a compiler: %v", err)
 	}
 	if err := cgoReady(t.Context(), "s390x"); err == nil || !strings.Contains(err.Error(), "set CC and PKG_CONFIG_PATH") {

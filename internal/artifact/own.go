@@ -48,7 +48,8 @@ func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File
 	default:
 		tree := sourceTree(filepath.Dir(at))
 		if tree == "" {
-			return File{}, fmt.Errorf("%s is not there: it comes with quorate; next: put the %s of the same release beside %s, or run make build", beside, name, at)
+			return File{}, fmt.Errorf("%s is not there: it comes with quorate; next: put the %s of the same release beside %s, or "+
+				"run make build", beside, name, at)
 		}
 		teller(name, progress)("build", "./cmd/"+name, 0, 0)
 		if err := buildOwn(ctx, tree, name, fresh); err != nil {
@@ -108,7 +109,8 @@ func sourceTree(program string) string {
 func buildOwn(ctx context.Context, tree, name, to string) error {
 	goTool, err := exec.LookPath("go")
 	if err != nil {
-		return fmt.Errorf("%s is not beside quorate, and there is no Go to build it from %s; next: run make build there, or put go on the PATH", name, tree)
+		return fmt.Errorf("%s is not beside quorate, and there is no Go to build it from %s; next: run make build there, or put go "+
+			"on the PATH", name, tree)
 	}
 	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", to, "./cmd/"+name)
 	cmd.Dir = tree

@@ -83,7 +83,8 @@ func (u *Upstream) manifest(ctx context.Context, ref string) (v1.Hash, error) {
 	}
 	d, err := remote.Get(at, remote.WithContext(ctx), remote.WithTransport(u.client.Transport))
 	if err != nil {
-		return v1.Hash{}, fmt.Errorf("find the digest of %s: %w; check the version; where the project cannot be reached, set artifacts.checksums[%q]",
+		return v1.Hash{}, fmt.Errorf("find the digest of %s: %w; check the version; where the project cannot be reached, set "+
+			"artifacts.checksums[%q]",
 			ref, err, ref)
 	}
 	return d.Digest, nil

@@ -47,9 +47,10 @@ var recipes = []recipe{
 	{
 		component: "kubernetes",
 		modules:   []string{"k8s.io/kubernetes"},
-		targets:   under("k8s.io/kubernetes/cmd/", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "kubeadm"),
-		tags:      "selinux notest grpcnotrace",
-		stamps:    append(kubeStamps("k8s.io/component-base/version"), kubeStamps("k8s.io/client-go/pkg/version")...),
+		targets: under("k8s.io/kubernetes/cmd/", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
+			"kubectl", "kubeadm"),
+		tags:   "selinux notest grpcnotrace",
+		stamps: append(kubeStamps("k8s.io/component-base/version"), kubeStamps("k8s.io/client-go/pkg/version")...),
 	},
 	{
 		component: "etcd",
@@ -69,8 +70,9 @@ var recipes = []recipe{
 			{name: "containerd-shim-runc-v2", pkg: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", tags: "no_grpc"},
 			{name: "ctr", pkg: "github.com/containerd/containerd/v2/cmd/ctr"},
 		},
-		tags:   "no_btrfs no_zfs no_devmapper no_aufs urfave_cli_no_docs osusergo netgo static_build",
-		stamps: []string{"github.com/containerd/containerd/v2/version.Version=vVERSION", "github.com/containerd/containerd/v2/version.Revision=SUM"},
+		tags: "no_btrfs no_zfs no_devmapper no_aufs urfave_cli_no_docs osusergo netgo static_build",
+		stamps: []string{"github.com/containerd/containerd/v2/version.Version=vVERSION",
+			"github.com/containerd/containerd/v2/version.Revision=SUM"},
 	},
 	{
 		component: "runc",
@@ -156,7 +158,8 @@ func (r recipe) versionOf(v Versions) string {
 // key is what decides the bytes that r gives.
 func (r recipe) key(v Versions, arch, toolchain string) Key {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %+v", recipeFormat, r))
-	return Key{Source: "modules", Component: r.component, Version: r.versionOf(v), Arch: arch, Toolchain: toolchain, Recipe: hex.EncodeToString(sum[:])}
+	return Key{Source: "modules", Component: r.component, Version: r.versionOf(v), Arch: arch, Toolchain: toolchain,
+		Recipe: hex.EncodeToString(sum[:])}
 }
 
 // pick returns the targets of these names.

@@ -52,11 +52,13 @@ func TestPlainHTTPOnlyWithPins(t *testing.T) {
 	if !errors.As(err, &unpinned) || unpinned.Address != kubeletAddress || plain.asked[kubeletPath] > 0 {
 		t.Fatalf("%v; asked %v", err, plain.asked)
 	}
-	files, err := mirrored(t, s, plain, project, map[string]string{kubeletAddress: sumOf(good)}).Fetch(t.Context(), resolved(t), "amd64", []string{"kubelet"}, nil)
+	files, err := mirrored(t, s, plain, project, map[string]string{kubeletAddress: sumOf(good)}).Fetch(t.Context(), resolved(t), "amd64",
+		[]string{"kubelet"}, nil)
 	if err != nil || files[0].SHA256 != sumOf(good) || project.asked[kubeletPath+".sha256"] > 0 {
 		t.Errorf("%v, %v", files, err)
 	}
-	if _, err := mirrored(t, s, plain, project, nil).Images(t.Context(), resolved(t), "amd64", "tests", []string{"pause"}, nil); !errors.As(err, &unpinned) || unpinned.Address != "registry.k8s.io/pause:3.10.2" {
+	if _, err := mirrored(t, s, plain, project, nil).Images(t.Context(), resolved(t), "amd64", "tests", []string{"pause"},
+		nil); !errors.As(err, &unpinned) || unpinned.Address != "registry.k8s.io/pause:3.10.2" {
 		t.Errorf("an image: %v", err)
 	}
 }

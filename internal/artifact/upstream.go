@@ -52,8 +52,9 @@ func NewUpstream(store *Store, trust Trust) (*Upstream, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = 30 * time.Second
-	return &Upstream{store: store, bases: bases, origins: upstreamBases, pins: trust.Checksums, client: &http.Client{Transport: secured{transport, plain}},
-		local: NewModules(store), pause: 2 * time.Second}, nil
+	return &Upstream{store: store, bases: bases, origins: upstreamBases, pins: trust.Checksums,
+		client: &http.Client{Transport: secured{transport, plain}},
+		local:  NewModules(store), pause: 2 * time.Second}, nil
 }
 
 // release is where a project publishes a component's programs.
@@ -71,12 +72,18 @@ type release struct {
 // of containerd is taken: it runs on hosts with any C library.
 var releases = []release{
 	{"kubernetes", "dl.k8s.io", "/release/v{v}/bin/linux/{arch}/{name}", "/release/v{v}/bin/linux/{arch}/{name}.sha256", false},
-	{"etcd", "github.com", "/etcd-io/etcd/releases/download/v{v}/etcd-v{v}-linux-{arch}.tar.gz", "/etcd-io/etcd/releases/download/v{v}/SHA256SUMS", true},
-	{"containerd", "github.com", "/containerd/containerd/releases/download/v{v}/containerd-static-{v}-linux-{arch}.tar.gz", "/containerd/containerd/releases/download/v{v}/containerd-static-{v}-linux-{arch}.tar.gz.sha256sum", true},
-	{"runc", "github.com", "/opencontainers/runc/releases/download/v{v}/runc.{arch}", "/opencontainers/runc/releases/download/v{v}/runc.sha256sum", false},
-	{"cni", "github.com", "/containernetworking/plugins/releases/download/v{v}/cni-plugins-linux-{arch}-v{v}.tgz", "/containernetworking/plugins/releases/download/v{v}/cni-plugins-linux-{arch}-v{v}.tgz.sha256", true},
-	{"crictl", "github.com", "/kubernetes-sigs/cri-tools/releases/download/v{v}/crictl-v{v}-linux-{arch}.tar.gz", "/kubernetes-sigs/cri-tools/releases/download/v{v}/crictl-v{v}-linux-{arch}.tar.gz.sha256", true},
-	{"coredns", "github.com", "/coredns/coredns/releases/download/v{v}/coredns_{v}_linux_{arch}.tgz", "/coredns/coredns/releases/download/v{v}/coredns_{v}_linux_{arch}.tgz.sha256", true},
+	{"etcd", "github.com", "/etcd-io/etcd/releases/download/v{v}/etcd-v{v}-linux-{arch}.tar.gz",
+		"/etcd-io/etcd/releases/download/v{v}/SHA256SUMS", true},
+	{"containerd", "github.com", "/containerd/containerd/releases/download/v{v}/containerd-static-{v}-linux-{arch}.tar.gz",
+		"/containerd/containerd/releases/download/v{v}/containerd-static-{v}-linux-{arch}.tar.gz.sha256sum", true},
+	{"runc", "github.com", "/opencontainers/runc/releases/download/v{v}/runc.{arch}",
+		"/opencontainers/runc/releases/download/v{v}/runc.sha256sum", false},
+	{"cni", "github.com", "/containernetworking/plugins/releases/download/v{v}/cni-plugins-linux-{arch}-v{v}.tgz",
+		"/containernetworking/plugins/releases/download/v{v}/cni-plugins-linux-{arch}-v{v}.tgz.sha256", true},
+	{"crictl", "github.com", "/kubernetes-sigs/cri-tools/releases/download/v{v}/crictl-v{v}-linux-{arch}.tar.gz",
+		"/kubernetes-sigs/cri-tools/releases/download/v{v}/crictl-v{v}-linux-{arch}.tar.gz.sha256", true},
+	{"coredns", "github.com", "/coredns/coredns/releases/download/v{v}/coredns_{v}_linux_{arch}.tgz",
+		"/coredns/coredns/releases/download/v{v}/coredns_{v}_linux_{arch}.tgz.sha256", true},
 }
 
 // Fetch downloads what of names is not in the store yet.
@@ -102,7 +109,8 @@ func (u *Upstream) Fetch(ctx context.Context, v Versions, arch string, names []s
 }
 
 // component brings the named programs of one release.
-func (u *Upstream) component(ctx context.Context, r release, version, arch string, names []string, progress func(Event)) (map[string]File, error) {
+func (u *Upstream) component(ctx context.Context, r release, version, arch string, names []string,
+	progress func(Event)) (map[string]File, error) {
 	tell := teller(r.component, progress)
 	key := Key{Source: "upstream", Component: r.component, Version: version, Arch: arch, Recipe: r.url}
 	// A pin decides also about what was downloaded before it was set.
@@ -154,7 +162,8 @@ func (r release) at(version, arch, program string) (file, sums string) {
 
 // take downloads one file of a release and adds what it holds to the store: at
 // least the first of the missing programs. from is the file's digest.
-func (u *Upstream) take(ctx context.Context, r release, version, arch string, missing []string, dir string, tell telling) (made []File, from string, err error) {
+func (u *Upstream) take(ctx context.Context, r release, version, arch string, missing []string, dir string, tell telling) (made []File,
+	from string, err error) {
 	file, sums := r.at(version, arch, missing[0])
 	url := u.bases[r.host] + strings.TrimPrefix(file, r.host)
 	want, err := u.expected(ctx, file, sums, tell)

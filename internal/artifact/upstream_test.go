@@ -115,12 +115,14 @@ func upstreamAt(t *testing.T, s *Store, m *mirror) *Upstream {
 // themselves are at origin.
 func mirrored(t *testing.T, s *Store, m, origin *mirror, pinned map[string]string) *Upstream {
 	t.Helper()
-	u, err := NewUpstream(s, Trust{BaseURLs: map[string]string{"dl.k8s.io": m.URL + "/dl", "github.com": m.URL + "/gh/", "registry.k8s.io": m.URL + "/mirrored"}, Checksums: pinned})
+	u, err := NewUpstream(s, Trust{BaseURLs: map[string]string{"dl.k8s.io": m.URL + "/dl", "github.com": m.URL + "/gh/",
+		"registry.k8s.io": m.URL + "/mirrored"}, Checksums: pinned})
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.pause = 0
-	u.origins = map[string]string{"dl.k8s.io": origin.URL + "/dl", "github.com": origin.URL + "/gh", "registry.k8s.io": origin.URL + "/mirrored"}
+	u.origins = map[string]string{"dl.k8s.io": origin.URL + "/dl", "github.com": origin.URL + "/gh", "registry.k8s.io": origin.URL +
+		"/mirrored"}
 	roots := x509.NewCertPool()
 	for _, one := range []*mirror{m, origin} {
 		if one.Certificate() != nil {
@@ -151,9 +153,11 @@ func TestUpstreamFetch(t *testing.T) {
 	m := newMirror(t)
 	kubelet := []byte(strings.Repeat("kubelet", 1000))
 	m.files[kubeletPath], m.files[kubeletPath+".sha256"] = kubelet, []byte(sumOf(kubelet))
-	etcd := archive(t, "etcd-v3.6.8-linux-amd64/README.md", "x", "etcd-v3.6.8-linux-amd64/etcd", "etcd!", "etcd-v3.6.8-linux-amd64/etcdctl", "ctl!", "etcd-v3.6.8-linux-amd64/etcdutl", "utl!")
+	etcd := archive(t, "etcd-v3.6.8-linux-amd64/README.md", "x", "etcd-v3.6.8-linux-amd64/etcd", "etcd!",
+		"etcd-v3.6.8-linux-amd64/etcdctl", "ctl!", "etcd-v3.6.8-linux-amd64/etcdutl", "utl!")
 	m.files[etcdPath] = etcd
-	m.files[etcdSums] = []byte(strings.Repeat("0", 64) + "  etcd-v3.6.8-linux-arm64.tar.gz\n" + sumOf(etcd) + "  etcd-v3.6.8-linux-amd64.tar.gz\n")
+	m.files[etcdSums] = []byte(strings.Repeat("0", 64) + "  etcd-v3.6.8-linux-arm64.tar.gz\n" + sumOf(etcd) +
+		"  etcd-v3.6.8-linux-amd64.tar.gz\n")
 	u := upstreamAt(t, newStore(t), m)
 
 	for _, names := range [][]string{{"etcdctl", "kubelet"}, {"kubelet", "etcd", "etcdutl", "etcdctl"}} {
@@ -243,7 +247,8 @@ func TestUpstreamErrors(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	for host, url := range map[string]string{"gitlab.com": "https://x", "github.com": "ftp://x"} {
-		if _, err := NewUpstream(u.store, Trust{BaseURLs: map[string]string{host: url}}); err == nil || !strings.Contains(err.Error(), "artifacts.baseURLs") {
+		if _, err := NewUpstream(u.store, Trust{BaseURLs: map[string]string{host: url}}); err == nil ||
+			!strings.Contains(err.Error(), "artifacts.baseURLs") {
 			t.Errorf("base URL %s of %s: %v", url, host, err)
 		}
 	}
@@ -278,7 +283,8 @@ func TestUpstreamImages(t *testing.T) {
 	if a != b || errors.Join(errA, errB) != nil {
 		t.Errorf("digest %s, want %s as published", b, a)
 	}
-	if _, err := u.Images(t.Context(), resolved(t), "amd64", "more", []string{"coredns"}, nil); err == nil || !strings.Contains(err.Error(), "check the version") {
+	if _, err := u.Images(t.Context(), resolved(t), "amd64", "more", []string{"coredns"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "check the version") {
 		t.Errorf("an image that is not there: %v", err)
 	}
 }

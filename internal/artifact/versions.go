@@ -28,8 +28,10 @@ const DefaultKubernetes = "v1.36.3"
 // what kubeadm of that minor names in its constants.go; the others are the
 // newest that were tried together with it.
 var sets = map[string]Versions{
-	"v1.35": {Etcd: "3.6.6", Containerd: "2.2.3", Runc: "1.3.4", CNI: "1.9.1", CoreDNS: "1.13.1", Crictl: "1.36.0", Pause: "3.10.1", MetricsServer: "0.9.0"},
-	"v1.36": {Etcd: "3.6.8", Containerd: "2.2.3", Runc: "1.3.4", CNI: "1.9.1", CoreDNS: "1.14.2", Crictl: "1.36.0", Pause: "3.10.2", MetricsServer: "0.9.0"},
+	"v1.35": {Etcd: "3.6.6", Containerd: "2.2.3", Runc: "1.3.4", CNI: "1.9.1", CoreDNS: "1.13.1", Crictl: "1.36.0", Pause: "3.10.1",
+		MetricsServer: "0.9.0"},
+	"v1.36": {Etcd: "3.6.8", Containerd: "2.2.3", Runc: "1.3.4", CNI: "1.9.1", CoreDNS: "1.14.2", Crictl: "1.36.0", Pause: "3.10.2",
+		MetricsServer: "0.9.0"},
 }
 
 var (
@@ -50,7 +52,8 @@ func Resolve(kubernetes string, overrides map[string]string) (Versions, error) {
 	}
 	v, ok := sets[m[1]]
 	if !ok {
-		return Versions{}, fmt.Errorf("kubernetes version %s: no component versions are known for %s; known are %s", kubernetes, m[1], strings.Join(knownMinors(), ", "))
+		return Versions{}, fmt.Errorf("kubernetes version %s: no component versions are known for %s; known are %s", kubernetes, m[1],
+			strings.Join(knownMinors(), ", "))
 	}
 	v.Kubernetes = kubernetes
 	keys := make([]string, 0, len(overrides))

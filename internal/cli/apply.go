@@ -22,8 +22,9 @@ func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "plan", Example: "  quorate plan -f prod.yaml",
 		Short: "Show what apply would do, in which order, and what a host loss in the middle would do",
-		Long:  "Plan observes the hosts and changes nothing. It ends with 0 when there is nothing to do, with 2 when there is, with 3 when it cannot be done.",
-		Args:  cobra.NoArgs,
+		Long: "Plan observes the hosts and changes nothing. It ends with 0 when there is nothing to do, with 2 when there is, with 3 " +
+			"when it cannot be done.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.open(cmd.Context(), cmd)
 			if err != nil {
@@ -106,7 +107,8 @@ moment: the next apply observes and goes on.`,
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&probe, "probe", false, "query the cluster 20 times a second during the change and report what clients would have noticed")
+	cmd.Flags().BoolVar(&probe, "probe", false, "query the cluster 20 times a second during the change and report what clients would "+
+		"have noticed")
 	cmd.Flags().DurationVar(&drainTime, "drain-timeout", engine.DrainTime, "how long draining a host may take")
 	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "delete pods that no controller recreates, and proceed when the drain times out")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept steps during which the API, etcd or a worker's way to it is down")

@@ -13,7 +13,8 @@ func etcdCommand() *cobra.Command {
 		Short: "Members, snapshots, space and alarms of the cluster's database",
 		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
-	cmd.AddCommand(etcdStatusCommand(), etcdMembersCommand(), snapshotCommand(), defragCommand(), alarmCommand(), recoverCommand(), restoreCommand())
+	cmd.AddCommand(etcdStatusCommand(), etcdMembersCommand(), snapshotCommand(), defragCommand(), alarmCommand(), recoverCommand(),
+		restoreCommand())
 	return cmd
 }
 

@@ -136,7 +136,8 @@ func starterHosts(controlPlanes, workers []string) []spec.Host {
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("write %s: it is already there and was left as it is; next: choose another file with --file, or move %s away", path, filepath.Base(path))
+		return fmt.Errorf("write %s: it is already there and was left as it is; next: choose another file with --file, or move %s away", path,
+			filepath.Base(path))
 	}
 	if err != nil {
 		return fmt.Errorf("write cluster file: %w", err)

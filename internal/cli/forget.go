@@ -83,5 +83,6 @@ func remains(d kubeapi.Departed) string {
 	if len(d.Roles) == 0 || slices.Contains(d.Roles, spec.RoleControlPlane) || slices.Contains(d.Roles, spec.RoleEtcd) {
 		what = "the keys of this cluster, with which anybody can be its administrator, and all of etcd's data"
 	}
-	return fmt.Sprintf("%s (%s) was not seen clean: it may still hold %s. Wipe its disk before it runs again or leaves your hands.", d.Name, d.Address, what)
+	return fmt.Sprintf("%s (%s) was not seen clean: it may still hold %s. Wipe its disk before it runs again or leaves your hands.",
+		d.Name, d.Address, what)
 }

@@ -248,6 +248,7 @@ func hint(cmd *cobra.Command, file *spec.Cluster) {
 	if address == "" {
 		address = first.Address
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s is known on the cluster's hosts only. Here, add a line to /etc/hosts (or to DNS, with every control plane):\n  %s %s\nor leave names alone: %s --host %s\n",
+	fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s is known on the cluster's hosts only. Here, add a line to /etc/hosts (or to DNS, with "+
+		"every control plane):\n  %s %s\nor leave names alone: %s --host %s\n",
 		name, address, name, command(cmd, "kubeconfig"), first.Name)
 }

@@ -41,12 +41,13 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 		labPower("mend HOST", "End what cut and hang did to a host", &in, (*lab.Lab).Mend), labHang(&in),
 	)
 	var ports string
-	cut := labPower("cut HOST", "Drop all packets of a host, or those of some ports", &in, func(l *lab.Lab, ctx context.Context, host string) error {
-		if ports != "" {
-			return l.CutPorts(ctx, host, ports)
-		}
-		return l.Cut(ctx, host)
-	})
+	cut := labPower("cut HOST", "Drop all packets of a host, or those of some ports", &in,
+		func(l *lab.Lab, ctx context.Context, host string) error {
+			if ports != "" {
+				return l.CutPorts(ctx, host, ports)
+			}
+			return l.Cut(ctx, host)
+		})
 	cut.Flags().StringVar(&ports, "ports", "", "only TCP packets from and to these ports, such as 2379-2380,6443")
 	cmd.AddCommand(cut)
 	var hard bool

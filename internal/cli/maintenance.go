@@ -67,7 +67,8 @@ func (s *session) guard(ctx context.Context) (*etcdadmin.Guard, error) {
 // maintain runs what changes something, watched and journalled like an apply. With
 // lock it holds the cluster's, from before it looks. What do returns is shown as
 // JSON on request.
-func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool, do func(context.Context, *etcdadmin.Guard) (any, error)) error {
+func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool,
+	do func(context.Context, *etcdadmin.Guard) (any, error)) error {
 	w := s.watch(cmd, f, doing)
 	defer w.close()
 	ctx, release := cmd.Context(), func() {}

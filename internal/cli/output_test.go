@@ -33,7 +33,8 @@ func TestOutputIsPlain(t *testing.T) {
 // The live view moves the cursor itself; what hosts say in it does not.
 func TestLiveViewIsPlain(t *testing.T) {
 	var out bytes.Buffer
-	w := &watcher{errOut: &plainWriter{to: &out}, fd: 1 << 20, fails: map[string]engine.Event{}, journal: &journal{}, view: view{begun: time.Now()}}
+	w := &watcher{errOut: &plainWriter{to: &out}, fd: 1 << 20, fails: map[string]engine.Event{}, journal: &journal{},
+		view: view{begun: time.Now()}}
 	about := plan.About{Host: model.HostID("cp1"), Title: "start etcd\x1b[2J"}
 	w.on(engine.Event{Kind: engine.StepRun, Step: &about, At: time.Now()})
 	w.on(engine.Event{Kind: engine.Note, Text: "cp1: \x1b[31mall is well\u202e"})
@@ -71,7 +72,8 @@ func TestFileThatNeverComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd, errOut := quorate(t, "status", "-f", fifo)
-	if err := endsBy(t, cmd, nil); err == nil || cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(errOut.String(), "is a pipe, not a file") {
+	if err := endsBy(t, cmd, nil); err == nil || cmd.ProcessState.ExitCode() != exitUsage ||
+		!strings.Contains(errOut.String(), "is a pipe, not a file") {
 		t.Errorf("%v: %s", err, errOut)
 	}
 	cmd, errOut = quorate(t, "status", "-f", "-")

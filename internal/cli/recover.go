@@ -118,7 +118,8 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	if !r.yes {
 		name := s.file.Metadata.Name
-		if err := typed(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to confirm: ", name), name); err != nil {
+		if err := typed(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to confirm: ", name),
+			name); err != nil {
 			return err
 		}
 	}
@@ -151,7 +152,8 @@ func (r *recovery) run(cmd *cobra.Command) error {
 
 // awayNext is what to do about hosts that may come back with old data.
 func awayNext(cmd *cobra.Command) string {
-	return "run `" + command(cmd, "apply") + "` right after they start (until then their own API servers serve the old data), or take them out of the file and apply"
+	return "run `" + command(cmd, "apply") + "` right after they start (until then their own API servers serve the old data), or " +
+		"take them out of the file and apply"
 }
 
 // refuse says why there is nothing to recover.
@@ -163,13 +165,15 @@ func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
 	case is && ob.Have.Hosts[begun.At].Etcd.Recovery.IsBinding() && ob.Shared != nil:
 		return nil // there is no way back: it goes on
 	case ob.Have.Quorum("") && !r.whole:
-		return fmt.Errorf("%w: etcd has quorum; `%s` mends what else is wrong; to go back to an older state: %s SNAPSHOT", errRefused, command(cmd, "apply"), command(cmd, "etcd restore"))
+		return fmt.Errorf("%w: etcd has quorum; `%s` repairs what else is wrong; to go back to an older state: %s SNAPSHOT", errRefused,
+			command(cmd, "apply"), command(cmd, "etcd restore"))
 	case !ob.Have.Bootstrapped():
 		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` makes it", errRefused, command(cmd, "apply"))
 	case ob.Shared == nil:
 		return fmt.Errorf("%w: no control plane that holds the cluster's keys can be reached", errRefused)
 	case r.from == "" && r.source == "" && !ob.Have.QuorumLost():
-		return fmt.Errorf("%w: most of etcd's members answer with their data: `%s` starts them, and nothing is lost; if they do not start, choose one of them with --from", errRefused, command(cmd, "apply"))
+		return fmt.Errorf("%w: most of etcd's members answer with their data: `%s` starts them, and nothing is lost; if they do not "+
+			"start, choose one of them with --from", errRefused, command(cmd, "apply"))
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ func three(words string) model.Cluster {
 	c := model.New("t")
 	for i, w := range strings.Fields(words) {
 		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Obstacle: model.Is("")}
-		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(w == "up")}
+		h.Etcd = model.EtcdState{Data: model.Is(w != "empty"), Bootstrapped: model.Is(true), Member: model.Is(model.Voter),
+			Healthy: model.Is(w == "up")}
 		h.Components[model.Etcd].Running = model.Is(map[bool]string{true: "e"}[w == "up" || w == "alone"])
 		if w == "new" {
 			h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Healthy: model.Is(false)}
@@ -53,7 +54,8 @@ func TestQuorumLost(t *testing.T) {
 			t.Errorf("%s: the way on is %s", words, got)
 		}
 	}
-	if got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: three("alone dead dead")}}).next; !strings.HasPrefix(got, "bring back b or c with its disk: then nothing is lost.") {
+	if got := explain(applyCommand(), engine.BlockedError{Plan: plan.Plan{Have: three("alone dead dead")}}).next; !strings.HasPrefix(got,
+		"bring back b or c with its disk: then nothing is lost.") {
 		t.Errorf("the better way is not the first: %s", got)
 	}
 }

@@ -53,8 +53,9 @@ func (s survey) survivor() etcd.Survivor {
 			continue // it has nothing to do with etcd
 		}
 		is, recorded := s.ob.Recorded(id)
-		all = append(all, etcd.Candidate{Host: id, Data: d, Unseen: !seen, Recorded: recorded && is.From == "", Superseded: slices.Contains(s.ob.Superseded(), d.Cluster),
-			Unusable: s.ob.Have.Hosts[id].Obstacle.Or("") != "" || !s.etcdHost(id)})
+		all = append(all, etcd.Candidate{Host: id, Data: d, Unseen: !seen, Recorded: recorded && is.From == "",
+			Superseded: slices.Contains(s.ob.Superseded(), d.Cluster),
+			Unusable:   s.ob.Have.Hosts[id].Obstacle.Or("") != "" || !s.etcdHost(id)})
 	}
 	return etcd.ChooseSurvivor(all)
 }
@@ -89,7 +90,8 @@ func (r *recovery) begun(ob *observe.Observation) (goal.Recovery, bool) {
 }
 
 // choose finds the data and the host, and checks that they can be used.
-func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, found survey) (do goal.Recovery, from *snapshotOf, err error) {
+func (r *recovery) choose(ctx context.Context, cmd *cobra.Command, s *session, found survey) (do goal.Recovery, from *snapshotOf,
+	err error) {
 	begun, is := r.begun(found.ob)
 	if e := found.ob.Have.Hosts[begun.At].Etcd.Recovery; is && (r.source == "" || e.Staged || e.IsBinding()) {
 		if begun.From != "" {
@@ -136,7 +138,8 @@ func (r *recovery) chooseMember(cmd *cobra.Command, found survey) (do goal.Recov
 	}
 	switch {
 	case r.on != "" && r.on != string(at):
-		return do, usageError{fmt.Errorf("--on %s: a member's data comes back on its own host (%s); take a snapshot to bring it elsewhere", r.on, at)}
+		return do, usageError{fmt.Errorf("--on %s: a member's data comes back on its own host (%s); take a snapshot to bring it elsewhere",
+			r.on, at)}
 	case r.from == "" && len(found.clusters()) > 1:
 		return do, fmt.Errorf("%w: the hosts hold data of different etcd clusters (%s); look at `%s`, and choose with --from",
 			errRefused, strings.Join(found.clusters(), ", "), command(cmd, "status"))
@@ -176,7 +179,8 @@ func (r *recovery) chooseSnapshot(ctx context.Context, s *session, found survey)
 			sum, err = fileSum(from.path)
 		}
 	case from.host != at:
-		return do, nil, usageError{fmt.Errorf("%s lies on %s: copy it to this machine first, or restore it there with --on %s", from.path, from.host, from.host)}
+		return do, nil, usageError{fmt.Errorf("%s lies on %s: copy it to this machine first, or restore it there with --on %s", from.path,
+			from.host, from.host)}
 	default:
 		if from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], goal.LayoutOf(s.file), from.path); err == nil && from.is.Problem == "" {
 			sum, err = etcd.SnapshotSum(ctx, s.hosts[from.host], from.path)
@@ -252,17 +256,20 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 			if d.Problem != "" {
 				state += "; " + d.Problem
 			}
-			fmt.Fprintf(w, "  %s\t%.1f MiB\t%s\t%s\t%s\t%s\t%s\n", id, float64(d.Bytes)/(1<<20), number(uint64(d.Revision)), number(d.Term), number(d.Index), of, state)
+			fmt.Fprintf(w, "  %s\t%.1f MiB\t%s\t%s\t%s\t%s\t%s\n", id, float64(d.Bytes)/(1<<20), number(uint64(d.Revision)), number(d.Term),
+				number(d.Index), of, state)
 		}
 	}
 	w.Flush()
 	switch {
 	case from != nil && from.is.Revision > 0:
-		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s (of %s, revision %d).\n", do.At, from.given, from.is.Time.Local().Format(time.DateTime), from.is.Revision)
+		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s (of %s, revision %d).\n", do.At, from.given,
+			from.is.Time.Local().Format(time.DateTime), from.is.Revision)
 	case from != nil:
 		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s.\n", do.At, from.given)
 	default:
-		fmt.Fprintf(&b, "\netcd goes on, on %s, with the data of its own member (revision %s or a little more).\n", do.At, number(uint64(s.data[do.At].Revision)))
+		fmt.Fprintf(&b, "\netcd goes on, on %s, with the data of its own member (revision %s or a little more).\n", do.At,
+			number(uint64(s.data[do.At].Revision)))
 	}
 	b.WriteString("\nWhat is lost:\n")
 	more := slices.DeleteFunc(s.survivor().MayHoldMore, func(id model.HostID) bool { return id == do.At })
@@ -270,7 +277,8 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 	case from != nil:
 		fmt.Fprintf(&b, "  All that was written after the snapshot (%s).\n", s.before(from))
 	case len(more) > 0:
-		fmt.Fprintf(&b, "  What %s acknowledged beyond revision %s, if they were ahead: they were not seen, or their data cannot be read.\n", hostList(more), number(uint64(s.data[do.At].Revision)))
+		fmt.Fprintf(&b, "  What %s acknowledged beyond revision %s, if they were ahead: they were not seen, or their data cannot be read.\n",
+			hostList(more), number(uint64(s.data[do.At].Revision)))
 	default:
 		b.WriteString("  What the other members acknowledged beyond that.\n")
 	}
@@ -278,7 +286,8 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 		fmt.Fprintf(&b, "  The logs of %s go further, and are not chosen.\n", hostList(ahead))
 	}
 	if len(silent) > 0 && from == nil {
-		fmt.Fprintf(&b, "  If %s can be brought back with their disks, do that instead: then nothing is lost, and no recovery is needed.\n", hostList(silent))
+		fmt.Fprintf(&b, "  If %s can be brought back with their disks, do that instead: then nothing is lost, and no recovery is needed.\n",
+			hostList(silent))
 	}
 	return b.String()
 }

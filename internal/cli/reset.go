@@ -56,7 +56,8 @@ instead: that moves its duties elsewhere first.`,
 			}
 			if !yes {
 				name := s.file.Metadata.Name
-				if err := typed(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to confirm: ", name, hostList(ids)), name); err != nil {
+				if err := typed(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to confirm: ", name, hostList(ids)),
+					name); err != nil {
 					return err
 				}
 			}
@@ -129,7 +130,8 @@ func lossOf(ob *observe.Observation, ids []model.HostID) (fatal bool, says []str
 	}
 	fatal = len(says) > 0
 	if len(members) > 0 && !fatal {
-		says = append(says, fmt.Sprintf("%s would stay on etcd's member list as lost; removing it from the file and `quorate apply` is the way without that", strings.Join(members, ", ")))
+		says = append(says, fmt.Sprintf("%s would stay on etcd's member list as lost; removing it from the file and `quorate apply` is "+
+			"the way without that", strings.Join(members, ", ")))
 	}
 	return fatal, says
 }

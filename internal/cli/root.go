@@ -73,7 +73,8 @@ func exitCode(err error) int {
 		return 0
 	case errors.Is(err, errChanges), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &notForgotten), errors.As(err, new(etcdadmin.Refused)), errors.Is(err, errRefused):
+	case errors.As(err, &blocked), errors.As(err, &notApproved), errors.As(err, &held), errors.As(err, &notForgotten),
+		errors.As(err, new(etcdadmin.Refused)), errors.Is(err, errRefused):
 		return exitBlocked
 	}
 	return exitFailed
@@ -126,9 +127,10 @@ func subcommands(cmd *cobra.Command, args []string) error {
 
 // elsewhere names what quorate has instead of commands that other tools have.
 var elsewhere = map[string]string{
-	"upgrade":               "upgrades are not built yet; `quorate plan` refuses a file with another version and says what runs",
-	"logs":                  "`quorate journal` shows what quorate did; logs of a service are on its host: journalctl -u SERVICE",
-	"delete":                "`quorate reset` removes quorate's components from hosts; to remove one host, take it out of the file and `quorate apply`",
+	"upgrade": "upgrades are not built yet; `quorate plan` refuses a file with another version and says what runs",
+	"logs":    "`quorate journal` shows what quorate did; logs of a service are on its host: journalctl -u SERVICE",
+	"delete": "`quorate reset` removes quorate's components from hosts; to remove one host, take it out of the file " +
+		"and `quorate apply`",
 	"destroy":               "`quorate reset` removes quorate's components from hosts",
 	"create":                "`quorate init` writes a cluster file, `quorate apply` creates the cluster",
 	"up":                    "`quorate apply` creates the cluster",
@@ -141,8 +143,9 @@ var elsewhere = map[string]string{
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), "quorate", Version)
-		return err
-	}}
+	return &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "quorate", Version)
+			return err
+		}}
 }

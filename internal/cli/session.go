@@ -28,7 +28,8 @@ type target struct {
 
 func (t *target) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file; - is stdin")
-	cmd.Flags().BoolVar(&t.acceptNew, "accept-new", false, "ask about unknown SSH host keys and record those you accept; with --yes, record them without asking")
+	cmd.Flags().BoolVar(&t.acceptNew, "accept-new", false, "ask about unknown SSH host keys and record those you accept; with --yes, "+
+		"record them without asking")
 }
 
 // session is a cluster file with everything that working on it takes.
@@ -153,7 +154,8 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 		}
 		a.Programs = append(a.Programs, balancer)
 	}
-	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(file.Spec.Addons.MetricsServer), progress); err != nil {
+	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(file.Spec.Addons.MetricsServer),
+		progress); err != nil {
 		return a, err
 	}
 	if cni := file.Spec.Network.CNI; cni != "bridge" && cni != "none" {

@@ -22,7 +22,8 @@ import (
 )
 
 func snapshotCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "snapshot", Example: "  quorate etcd snapshot save -f prod.yaml", Short: "Save, list and verify snapshots of etcd", Args: cobra.ArbitraryArgs, RunE: subcommands}
+	cmd := &cobra.Command{Use: "snapshot", Example: "  quorate etcd snapshot save -f prod.yaml",
+		Short: "Save, list and verify snapshots of etcd", Args: cobra.ArbitraryArgs, RunE: subcommands}
 	cmd.AddCommand(snapshotSaveCommand(), snapshotListCommand(), snapshotVerifyCommand())
 	return cmd
 }
@@ -79,7 +80,8 @@ without, it is told where they are. Whoever has both can read everything.`,
 			fmt.Fprintln(cmd.OutOrStdout(), place)
 			if !keys {
 				keysAt := goal.LayoutOf(s.file).PKI
-				fmt.Fprintf(cmd.ErrOrStderr(), "note: it can be used only where the cluster's keys are; they lie under %s on %s: %s. --with-keys saves them beside it\n",
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: it can be used only where the cluster's keys are; they lie under %s on %s: %s. "+
+					"--with-keys saves them beside it\n",
 					keysAt.Dir, hostList(holders), strings.ReplaceAll(strings.Join(pki.SharedPaths(keysAt), " "), keysAt.Dir+"/", ""))
 			}
 			return nil

@@ -142,7 +142,8 @@ func (v *view) frame(now time.Time, width, height int) []string {
 	if n := len(v.running) - len(list); n > 0 {
 		out = append(out, fmt.Sprintf("  … and %d more", n))
 	}
-	out = append(out, fmt.Sprintf("  stage %d of %d, %d steps done, %d running, %s", v.stage, v.of, v.steps, len(v.running), short(now.Sub(v.begun))))
+	out = append(out, fmt.Sprintf("  stage %d of %d, %d steps done, %d running, %s", v.stage, v.of, v.steps, len(v.running),
+		short(now.Sub(v.begun))))
 	for i := range out {
 		out[i] = cut(out[i], width)
 	}

@@ -53,7 +53,8 @@ func TestView(t *testing.T) {
 		t.Errorf("lines that stay:\n%s", strings.Join(stay, "\n"))
 	}
 	frame := strings.Join(v.frame(at.Add(65*time.Second), 80, 24), "\n")
-	if want := "  cp1  … run etcd  1m02s\n  w1   … run containerd, front-door  1m01s\n  stage 2 of 4, 2 steps done, 2 running, 1m05s"; frame != want {
+	if want := "  cp1  … run etcd  1m02s\n  w1   … run containerd, front-door  1m01s\n  stage 2 of 4, 2 steps done, 2 " +
+		"running, 1m05s"; frame != want {
 		t.Errorf("frame:\n%s", frame)
 	}
 	for _, l := range v.frame(at, 20, 24) {
@@ -86,16 +87,25 @@ func TestExplain(t *testing.T) {
 		code int
 		want string
 	}{
-		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")}, tally{steps: 7, kept: []step.Kept{{Host: "cp2", Path: "/etc/hosts", At: "/k"}}}}, 1,
-			"cp2: promote etcd member: not caught up\nkept: completed steps stay (7); cp2: kept the old /etc/hosts at /k\nnext: fix the cause, then run quorate apply -f prod.yaml; completed steps are skipped\n"},
-		{ended{errStopped, tally{}}, 1, "stopped; what is already running on hosts finishes by itself\nkept: nothing was changed\nnext: quorate apply -f prod.yaml to continue\n"},
-		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v /run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that run has ended, then run quorate apply -f prod.yaml\n"},
-		{ended{engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far", Doing: "apply", Run: "R", PID: 7, Since: at}}}, tally{steps: 3, open: []string{"cp2: run etcd"}}}, 3,
-			"the lock was lost in the middle of this run: cp1: eve@far is working on this cluster: apply (run R, process 7) since " + at.Local().Format("2006-01-02 15:04:05") +
-				"\nkept: completed steps stay (3); begun, and perhaps half done: cp2: run etcd\nnext: wait until that run has ended, then run quorate apply -f prod.yaml\n"},
+		{ended{engine.FailedError{Step: about, Err: errors.New("not caught up")},
+			tally{steps: 7, kept: []step.Kept{{Host: "cp2", Path: "/etc/hosts", At: "/k"}}}}, 1,
+			"cp2: promote etcd member: not caught up\nkept: completed steps stay (7); cp2: kept the old /etc/hosts at /k\nnext: fix the " +
+				"cause, then run quorate apply -f prod.yaml; completed steps are skipped\n"},
+		{ended{errStopped, tally{}}, 1, "stopped; what is already running on hosts finishes by itself\nkept: nothing was changed\nnext: " +
+			"quorate apply -f prod.yaml to continue\n"},
+		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v " +
+			"/run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that run has ended, then run quorate apply -f prod.yaml\n"},
+		{ended{engine.LockLostError{Held: engine.Held{Host: "cp1",
+			By: engine.Holder{Who: "eve@far", Doing: "apply", Run: "R", PID: 7, Since: at}}}, tally{steps: 3, open: []string{"cp2: run etcd"}}}, 3,
+			"the lock was lost in the middle of this run: cp1: eve@far is working on this cluster: apply (run R, process 7) since " +
+				at.Local().Format("2006-01-02 15:04:05") +
+				"\nkept: completed steps stay (3); begun, and perhaps half done: cp2: run etcd\nnext: wait until that run has ended, then run " +
+				"quorate apply -f prod.yaml\n"},
 		{engine.BlockedError{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
-			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: resolve what is named above, then run quorate apply -f prod.yaml\n"},
-		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then run run quorate apply -f prod.yaml\n"},
+			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: resolve what is named above, then run " +
+				"quorate apply -f prod.yaml\n"},
+		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then run " +
+			"run quorate apply -f prod.yaml\n"},
 		{usageError{errors.New("bad flag")}, 2, "quorate: bad flag\n"},
 		{errRefused, 3, "quorate: nothing was changed\n"},
 	} {
@@ -116,7 +126,8 @@ func TestAcceptable(t *testing.T) {
 		{Risk: plan.Outage, Reasons: []string{"OUTAGE: while this runs, no API server answers (for about 12 s)"}},
 	}}
 	err := acceptable(p, false)
-	if exitCode(err) != 3 || err.Error() != "nothing was changed: OUTAGE: while this runs, no API server answers (for about 12 s); to proceed, pass --accept-outage" {
+	if exitCode(err) != 3 || err.Error() != "nothing was changed: OUTAGE: while this runs, no API server answers (for about 12 s); "+
+		"to proceed, pass --accept-outage" {
 		t.Errorf("%v: exit code %d", err, exitCode(err))
 	}
 	if acceptable(p, true) != nil || acceptable(plan.Plan{Stages: p.Stages[:1]}, false) != nil {
@@ -130,7 +141,8 @@ func TestEnd(t *testing.T) {
 	cancel(engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far"}}})
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")}, fails: map[string]engine.Event{}}
+	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")},
+		fails: map[string]engine.Event{}}
 	if err := w.end(lost, context.Canceled); !errors.As(err, new(engine.LockLostError)) {
 		t.Errorf("lost lock: %v", err)
 	}
@@ -144,7 +156,8 @@ func TestEnd(t *testing.T) {
 
 // What a run has begun is not "nothing", whether it ended, failed or was cut short.
 func TestTally(t *testing.T) {
-	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")}, fails: map[string]engine.Event{}}
+	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")},
+		fails: map[string]engine.Event{}}
 	says := func(want string, events ...engine.Event) {
 		t.Helper()
 		for _, ev := range events {

@@ -86,7 +86,8 @@ func Balancer(ctx Context) (workload.Service, error) {
 		"",
 	}, "\n")
 	s := workload.Service{Name: ctx.Layout.Unit(model.Balancer), Unit: unit, Reload: true,
-		Files: []workload.File{{File: host.File{Path: at.Config, Content: append([]byte("# Written by quorate; changes are overwritten.\n"), text...)}}}}
+		Files: []workload.File{{File: host.File{Path: at.Config, Content: append([]byte("# Written by quorate; changes are overwritten.\n"),
+			text...)}}}}
 	if ctx.Self.ControlPlane {
 		s.Certs = []string{pki.APIServerEtcdClient}
 	}
@@ -113,7 +114,8 @@ func balancerConfig(ctx Context) (config.File, error) {
 	if ctx.Self.ControlPlane {
 		ways = append(ways, etcdWay(ctx))
 	}
-	f := config.File{Stamp: workload.StampMark, Admin: config.Admin{Listen: net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.HealthPort)}, Ways: ways}.WithDefaults()
+	f := config.File{Stamp: workload.StampMark, Admin: config.Admin{Listen: net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.HealthPort)},
+		Ways: ways}.WithDefaults()
 	if err := f.Validate(); err != nil {
 		return f, fmt.Errorf("load balancer of %s: %w", ctx.Self.Name, err)
 	}

@@ -50,8 +50,11 @@ type Context struct {
 	CNIManifest []byte // the manifest that spec.network.cni names, if it names one
 
 	// Facts of the host Self.
-	CgroupV1   bool   // the host has no unified cgroup hierarchy; a kubelet ≥ 1.35 must be told
-	ResolvConf string // the kubelet's resolv.conf; "" means /etc/resolv.conf. With systemd-resolved: /run/systemd/resolve/resolv.conf, or pods are sent to a loopback resolver
+	CgroupV1 bool // the host has no unified cgroup hierarchy; a kubelet ≥ 1.35 must be told
+	// ResolvConf is the kubelet's resolv.conf; "" means /etc/resolv.conf. With
+	// systemd-resolved it is /run/systemd/resolve/resolv.conf, or pods would be
+	// sent to a loopback resolver.
+	ResolvConf string
 }
 
 // Renderer makes one service of the host ctx.Self.

@@ -39,7 +39,8 @@ func TestUserConfiguration(t *testing.T) {
 		}
 	}
 	c.Spec.KubeletConfiguration = map[string]any{"maxPodz": 3}
-	if _, err := component.Kubelet(c); err == nil || !strings.Contains(err.Error(), "spec.kubeletConfiguration") || !strings.Contains(err.Error(), "maxPodz") {
+	if _, err := component.Kubelet(c); err == nil || !strings.Contains(err.Error(), "spec.kubeletConfiguration") ||
+		!strings.Contains(err.Error(), "maxPodz") {
 		t.Errorf("an unknown key: %v", err)
 	}
 	c.Spec.KubeProxyConfiguration = map[string]any{"conntrack": map[string]any{"maxPerCore": 0}}
@@ -54,7 +55,8 @@ func TestFacts(t *testing.T) {
 	c.CgroupV1, c.ResolvConf = true, "/run/systemd/resolve/resolv.conf"
 	s, err := component.Kubelet(c)
 	got := content(t, s, err, "/var/lib/kubelet/config.yaml")
-	if !strings.Contains(got, "failCgroupV1: false") || !strings.Contains(got, "resolvConf: /run/systemd/resolve/resolv.conf") || strings.Contains(got, "registerWithTaints") {
+	if !strings.Contains(got, "failCgroupV1: false") || !strings.Contains(got, "resolvConf: /run/systemd/resolve/resolv.conf") ||
+		strings.Contains(got, "registerWithTaints") {
 		t.Error(got)
 	}
 }
@@ -83,7 +85,8 @@ func TestRefusals(t *testing.T) {
 		render component.Renderer
 		ctx    component.Context
 		want   string
-	}{{component.APIServer, none, "etcd"}, {component.PodNetwork, share, "w1"}, {component.Kubelet, net, "serviceCIDR"}, {component.Containerd, pause, "pause"}} {
+	}{{component.APIServer, none, "etcd"}, {component.PodNetwork, share, "w1"}, {component.Kubelet, net, "serviceCIDR"},
+		{component.Containerd, pause, "pause"}} {
 		if _, err := c.render(c.ctx); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("want an error about %s, got %v", c.want, err)
 		}

@@ -91,7 +91,8 @@ StartLimitIntervalSec=0
 Type=notify
 EnvironmentFile=` + at.Initial + `
 EnvironmentFile=-` + at.Bootstrap + `
-ExecStartPre=/bin/sh -c 'test -d ` + at.Member() + ` || test -e ` + at.Bootstrap + ` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
+ExecStartPre=/bin/sh -c 'test -d ` + at.Member() + ` || test -e ` + at.Bootstrap +
+		` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
 ExecStartPre=+-/bin/sh -c '` + etcd.RaiseFence(own.Fence) + `'
 ExecStart=` + strings.Join(append([]string{c.Layout.Program("etcd")}, quoteAll(EtcdArgs(c))...), " \\\n  ") + `
 ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + own.Bootstrapped + `

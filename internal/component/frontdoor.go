@@ -88,7 +88,8 @@ func nginxConfig(ctx Context) (string, error) {
 	}
 	var servers, listeners []string
 	for _, n := range topology.ByName(ctx.APIServers) {
-		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s", net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port), n.Name))
+		servers = append(servers, fmt.Sprintf("    server %s max_fails=2 fail_timeout=5s; # %s",
+			net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port), n.Name))
 	}
 	for _, a := range doorAddresses(ctx) {
 		listeners = append(listeners, fmt.Sprintf("    listen %s reuseport so_keepalive=30s:10s:3;", net.JoinHostPort(a, port)))
@@ -102,10 +103,12 @@ func nginxConfig(ctx Context) (string, error) {
 func doorPort(ctx Context) (string, error) {
 	_, port, err := net.SplitHostPort(ctx.Spec.ControlPlaneEndpoint)
 	if err != nil {
-		return "", fmt.Errorf("front door of %s: spec.controlPlaneEndpoint %q: %w; write it like api.prod.internal:8443", ctx.Self.Name, ctx.Spec.ControlPlaneEndpoint, err)
+		return "", fmt.Errorf("front door of %s: spec.controlPlaneEndpoint %q: %w; write it like api.prod.internal:8443", ctx.Self.Name,
+			ctx.Spec.ControlPlaneEndpoint, err)
 	}
 	if port == ctx.Layout.APIServer.Port && ctx.Self.ControlPlane {
-		return "", fmt.Errorf("front door of %s: port %s is the API server's own; give spec.controlPlaneEndpoint another, like 8443", ctx.Self.Name, port)
+		return "", fmt.Errorf("front door of %s: port %s is the API server's own; give spec.controlPlaneEndpoint another, like 8443",
+			ctx.Self.Name, port)
 	}
 	if len(ctx.APIServers) == 0 {
 		return "", fmt.Errorf("front door of %s: no API server to lead to; bring one up first", ctx.Self.Name)

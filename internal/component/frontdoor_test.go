@@ -21,7 +21,8 @@ func doorContext(self int) component.Context {
 		{Name: "cp3", Address: "fd00::13", ControlPlane: true},
 		{Name: "w1", Address: "10.0.0.21", Worker: true},
 	}
-	return component.Context{Cluster: "prod", Layout: lay, Spec: spec.Spec{ControlPlaneEndpoint: "api.prod.internal:8443"}, Self: nodes[self], Nodes: nodes, APIServers: nodes[:3]}
+	return component.Context{Cluster: "prod", Layout: lay, Spec: spec.Spec{ControlPlaneEndpoint: "api.prod.internal:8443"},
+		Self: nodes[self], Nodes: nodes, APIServers: nodes[:3]}
 }
 
 func TestFrontDoor(t *testing.T) {

@@ -32,8 +32,10 @@ const admit = `nft delete table ` + refusal + ` 2>/dev/null`
 func onlyReady(port string) []string {
 	return []string{
 		"ExecStartPre=+-/bin/sh -c '" + refuse(port) + "'",
-		`ExecStartPost=+-/bin/sh -c 'for i in $$(seq 150); do curl -skf -m 2 -o /dev/null https://127.0.0.1:` + port + `/readyz && break; sleep 0.2; done; ` + admit + ` || :'`,
-		`ExecStop=+-/bin/sh -c 'kill -TERM ${MAINPID} && sleep 2.5 && ` + refuse(port) + `; while kill -0 ${MAINPID}; do sleep 0.1; done 2>/dev/null'`,
+		`ExecStartPost=+-/bin/sh -c 'for i in $$(seq 150); do curl -skf -m 2 -o /dev/null https://127.0.0.1:` + port +
+			`/readyz && break; sleep 0.2; done; ` + admit + ` || :'`,
+		`ExecStop=+-/bin/sh -c 'kill -TERM ${MAINPID} && sleep 2.5 && ` + refuse(port) +
+			`; while kill -0 ${MAINPID}; do sleep 0.1; done 2>/dev/null'`,
 		"ExecStopPost=+-/bin/sh -c '" + admit + " || :'",
 	}
 }

@@ -45,7 +45,8 @@ func (c Context) kubeletKubeconfig() (workload.File, error) {
 // the link to it, which the kubelet moves on when it renews the certificate
 // (client-go util/certificate: FileStore).
 func KubeletClientFiles(at layout.Kubelet, certPEM, keyPEM []byte) (first host.File, link string) {
-	return host.File{Path: path.Dir(at.ClientPEM) + "/kubelet-client-first.pem", Content: slices.Concat(certPEM, keyPEM), Mode: 0o600, Secret: true}, at.ClientPEM
+	return host.File{Path: path.Dir(at.ClientPEM) + "/kubelet-client-first.pem", Content: slices.Concat(certPEM, keyPEM), Mode: 0o600,
+		Secret: true}, at.ClientPEM
 }
 
 // BootstrapKubeconfig is the file by which a new kubelet asks for its first

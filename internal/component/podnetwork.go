@@ -29,7 +29,8 @@ const routeProtocol = "117"
 func PodNetwork(ctx Context) (workload.Service, error) {
 	self, err := netip.ParsePrefix(ctx.Self.PodCIDR)
 	if err != nil {
-		return workload.Service{}, fmt.Errorf("pod network of %s: %q is no network; give the node its share of spec.network.podCIDR first", ctx.Self.Name, ctx.Self.PodCIDR)
+		return workload.Service{}, fmt.Errorf("pod network of %s: %q is no network; give the node its share of spec.network.podCIDR first",
+			ctx.Self.Name, ctx.Self.PodCIDR)
 	}
 	conflist, err := bridgeConflist(self)
 	if err != nil {
@@ -47,7 +48,8 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 	// One bad peer keeps neither the others nor the outside away (-force), but
 	// the service fails, and the copy of the routes stays behind: its first line
 	// tells the stamp, as a oneshot service has no process that could.
-	apply := []string{"/usr/sbin/nft -f " + at.Masquerade, "/sbin/ip " + family + " -force -batch " + at.Routes, "/bin/cp " + at.Routes + " " + at.Applied}
+	apply := []string{"/usr/sbin/nft -f " + at.Masquerade, "/sbin/ip " + family + " -force -batch " + at.Routes, "/bin/cp " + at.Routes +
+		" " + at.Applied}
 	lines := []string{
 		"[Unit]",
 		"Description=Routes to the pods of other hosts",
@@ -106,7 +108,8 @@ func PodNetworkLeftovers() [][]string {
 // One process does both, within a fraction of a millisecond.
 func routeBatch(ctx Context) (string, error) {
 	out := []string{"# @QUORATE_CONFIG@", "route flush proto " + routeProtocol}
-	peers := slices.SortedFunc(slices.Values(slices.Concat(ctx.Nodes, ctx.Leaving)), func(a, b topology.Node) int { return strings.Compare(a.Name, b.Name) })
+	peers := slices.SortedFunc(slices.Values(slices.Concat(ctx.Nodes, ctx.Leaving)),
+		func(a, b topology.Node) int { return strings.Compare(a.Name, b.Name) })
 	for _, n := range peers {
 		if n.Name == ctx.Self.Name || n.PodCIDR == "" {
 			continue // a node without its share has no pods yet

@@ -26,7 +26,8 @@ func (c Context) hasPods() bool {
 // rules as the unit does (see Etcd), which etcd-gate keeps. A member that waits
 // for its peers is healthy: the start-up probe never gives up.
 func etcdPod(ctx Context) (workload.Service, error) {
-	c := EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}
+	c := EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members, State: etcd.Existing,
+		ExtraArgs: ctx.extra("etcd")}
 	at, own := ctx.Layout.Etcd, ctx.Layout.Own
 	// The program lies on the host, and not in etcd's image, which stays the project's own.
 	gate, health := ctx.Layout.Program("etcd-gate"), "http://127.0.0.1:"+at.MetricsPort+"/health"
@@ -42,7 +43,8 @@ func etcdPod(ctx Context) (workload.Service, error) {
 			{Path: path.Dir(own.Bootstrapped), Write: true},
 		},
 		Started: &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 3, FailureThreshold: 1 << 30,
-			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{gate, "begun", health + "?exclude=NOSPACE", own.Bootstrapped, at.Bootstrap}}}},
+			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{gate, "begun", health + "?exclude=NOSPACE",
+				own.Bootstrapped, at.Bootstrap}}}},
 		Live:      probe(health+"?serializable=true&exclude=NOSPACE&exclude=CORRUPT", 10, 8),
 		Grace:     30,
 		Unstamped: ctx.Pods[model.Etcd] == workload.PlainPod,
@@ -81,7 +83,8 @@ func probe(url string, period, failures int32) *corev1.Probe {
 	address, target, _ := strings.Cut(rest, "/")
 	host, port, _ := strings.Cut(address, ":")
 	return &corev1.Probe{PeriodSeconds: period, TimeoutSeconds: 15, FailureThreshold: failures, ProbeHandler: corev1.ProbeHandler{
-		HTTPGet: &corev1.HTTPGetAction{Host: host, Port: intstr.Parse(port), Path: "/" + target, Scheme: corev1.URIScheme(strings.ToUpper(scheme))}}}
+		HTTPGet: &corev1.HTTPGetAction{Host: host, Port: intstr.Parse(port), Path: "/" + target,
+			Scheme: corev1.URIScheme(strings.ToUpper(scheme))}}}
 }
 
 // RendererOf is how a component of the host is rendered.

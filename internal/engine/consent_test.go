@@ -23,7 +23,8 @@ func TestConsent(t *testing.T) {
 	}
 	promote2, promote3 := step("promote", "cp2", false), step("promote", "cp3", false)
 	clean, restart := step("clean", "cp4", true), step("run-etcd", "cp1", false)
-	a := consent(plan.Plan{Stages: []plan.Stage{stage(plan.Exposed, promote2), stage(plan.Safe, promote3), stage(plan.Safe, clean), stage(plan.Outage, restart)}})
+	a := consent(plan.Plan{Stages: []plan.Stage{stage(plan.Exposed, promote2), stage(plan.Safe, promote3), stage(plan.Safe, clean),
+		stage(plan.Outage, restart)}})
 	for _, c := range []struct {
 		name string
 		step plan.About

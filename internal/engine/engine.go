@@ -49,7 +49,8 @@ const DrainTime = 5 * time.Minute
 // New makes an engine for the cluster of a file, whose hosts are reached by
 // the given connections.
 func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Host) *Engine {
-	e := &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, rules: step.Rules(), run: rand.Text()[:8], DrainTime: DrainTime}
+	e := &Engine{observer: observe.Observer{File: file, Artifacts: arts, Hosts: hosts}, rules: step.Rules(), run: rand.Text()[:8],
+		DrainTime: DrainTime}
 	e.eyes = &e.observer
 	return e
 }
@@ -128,7 +129,8 @@ type NotApprovedError struct {
 }
 
 func (n NotApprovedError) Error() string {
-	return fmt.Sprintf("%s: %s was not agreed to: %s\nnothing of it was begun; look at `quorate plan`, then apply again", n.Step.Host, n.Step.Title, strings.Join(n.Stage.Reasons, "; "))
+	return fmt.Sprintf("%s: %s was not agreed to: %s\nnothing of it was begun; look at `quorate plan`, then apply again", n.Step.Host,
+		n.Step.Title, strings.Join(n.Stage.Reasons, "; "))
 }
 
 // Apply goes on until nothing is left to do. Every step is taken from a fresh
@@ -136,7 +138,8 @@ func (n NotApprovedError) Error() string {
 // to, and no step riskier or more final than in it is taken.
 func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, wake: make(chan struct{}, 1), stages: len(approved.Stages)}
+	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, wake: make(chan struct{}, 1),
+		stages: len(approved.Stages)}
 	defer func() { cancel(); w.group.Wait() }()
 	return w.run(ctx)
 }

@@ -22,8 +22,9 @@ func TestForgettable(t *testing.T) {
 		api    error
 		want   string // "": it can be forgotten
 	}{
-		"dead":                    {"old1", nil, nil, ""},
-		"of another cluster now":  {"old1", func(h *model.Host) { h.Reached, h.Obstacle = model.Is(true), model.Is("it belongs to another") }, nil, ""},
+		"dead": {"old1", nil, nil, ""},
+		"of another cluster now": {"old1", func(h *model.Host) { h.Reached, h.Obstacle = model.Is(true), model.Is("it belongs to another") },
+			nil, ""},
 		"it answers":              {"old1", func(h *model.Host) { h.Reached, h.Obstacle = model.Is(true), model.Is("") }, nil, "apply cleans it"},
 		"a member":                {"old1", func(h *model.Host) { h.Etcd.Member = model.Is(model.Voter) }, nil, "apply first"},
 		"who knows":               {"old1", func(h *model.Host) { h.Etcd.Member = model.Unknown[model.Member]("no quorum") }, nil, "no quorum"},

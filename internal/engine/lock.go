@@ -203,7 +203,8 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 	silence := fmt.Sprint(max(1, int((4 * l.beat).Seconds())))
 	go func() {
 		// Not ctx: it ends by the end of its input, and takes the info away.
-		res, err := l.host.Run(context.WithoutCancel(ctx), host.Cmd{Args: []string{"sh", "-c", lockScript, "sh", l.dir, l.info, silence}, Stdin: out})
+		res, err := l.host.Run(context.WithoutCancel(ctx), host.Cmd{Args: []string{"sh", "-c", lockScript, "sh", l.dir, l.info, silence},
+			Stdin: out})
 		out.CloseWithError(io.ErrClosedPipe)
 		var exit *host.ExitError
 		if errors.As(err, &exit) && exit.Code == lockTaken {

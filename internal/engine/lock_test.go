@@ -42,7 +42,8 @@ func TestLock(t *testing.T) {
 	if !errors.As(err, &held) || errors.As(err, new(LockLostError)) {
 		t.Fatalf("the second got %v", err)
 	}
-	if held.Host != "cp1" || held.By.Run != a.run || held.By.Doing != "apply" || held.By.PID != os.Getpid() || !strings.Contains(held.Error(), "@") {
+	if held.Host != "cp1" || held.By.Run != a.run || held.By.Doing != "apply" || held.By.PID != os.Getpid() ||
+		!strings.Contains(held.Error(), "@") {
 		t.Errorf("told %+v: %v", held, held)
 	}
 	taken, err := os.Stat(filepath.Join(dir, "lock.info"))
@@ -106,7 +107,7 @@ func TestLockSilence(t *testing.T) {
 	a, b := s.engine(t, "cp1"), s.engine(t, "cp1")
 	out, in := net.Pipe() // never written to
 	defer in.Close()
-	go a.observer.Hosts["cp1"].Run(t.Context(), host.Cmd{Args: []string{"sh", "-c", lockScript, "sh", dir, `{"run":"mute"}`, "1"}, Stdin: out})
+	go a.observer.Hosts["cp1"].Run(t.Context(), host.Cmd{Args: []string{"sh", "-c", lockScript, "sh", dir, `{"run":"mute"}`, "5"}, Stdin: out})
 	for range 100 {
 		if _, err := os.Stat(filepath.Join(dir, "lock.info")); err == nil {
 			break
@@ -116,8 +117,12 @@ func TestLockSilence(t *testing.T) {
 	if _, _, err := b.lock(t.Context(), "apply", dir, testBeat); err == nil {
 		t.Fatal("the lock was free at once")
 	}
-	time.Sleep(1500 * time.Millisecond)
-	locked, release, err := b.lock(t.Context(), "apply", dir, testBeat)
+	var locked context.Context
+	var release func()
+	err := errors.New("not tried")
+	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		locked, release, err = b.lock(t.Context(), "apply", dir, testBeat)
+	}
 	if err != nil {
 		t.Fatalf("after the silence: %v", err)
 	}
@@ -234,8 +239,10 @@ func startSSHD(t *testing.T) sshd {
 	os.WriteFile(filepath.Join(dir, "authorized"), ssh.MarshalAuthorizedKey(newKey("id")), 0o600)
 	os.WriteFile(s.known, []byte(knownhosts.Line([]string{knownhosts.Normalize(s.addr)}, newKey("hostkey"))+"\n"), 0o644)
 	conf := filepath.Join(dir, "conf")
-	os.WriteFile(conf, []byte(strings.Join([]string{"ListenAddress " + s.addr, "HostKey " + dir + "/hostkey", "AuthorizedKeysFile " + dir + "/authorized",
-		"StrictModes no", "PermitRootLogin yes", "PasswordAuthentication no", "UsePAM no", "SetEnv SHLVL=1", "PidFile none", "MaxStartups 100", ""}, "\n")), 0o644)
+	os.WriteFile(conf, []byte(strings.Join([]string{"ListenAddress " + s.addr, "HostKey " + dir + "/hostkey", "AuthorizedKeysFile " + dir +
+		"/authorized",
+		"StrictModes no", "PermitRootLogin yes", "PasswordAuthentication no", "UsePAM no", "SetEnv SHLVL=1", "PidFile none",
+		"MaxStartups 100", ""}, "\n")), 0o644)
 	cmd := exec.Command(bin, "-D", "-e", "-f", conf)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -104,7 +104,8 @@ func (e *Engine) startProbe(ctx context.Context, ob *observe.Observation, at mod
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			return h.Dial(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", ob.Goal.File.EndpointPort()))
 		},
-		TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: ob.Goal.File.EndpointHost(), MinVersion: tls.VersionTLS12},
+		TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: ob.Goal.File.EndpointHost(),
+			MinVersion: tls.VersionTLS12},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)

@@ -68,7 +68,8 @@ func (w *work) quorum(ob *observe.Observation) error {
 		w.lost = time.Time{}
 	case w.lost.IsZero():
 		w.lost = time.Now()
-		w.tell(Event{Kind: Note, Text: fmt.Sprintf("etcd has lost its quorum: %s; waiting up to %s for what comes back", lostMembers(ob.Have), quorumTime)})
+		w.tell(Event{Kind: Note, Text: fmt.Sprintf("etcd has lost its quorum: %s; waiting up to %s for what comes back", lostMembers(ob.Have),
+			quorumTime)})
 	case time.Since(w.lost) > quorumTime:
 		return QuorumLostError{ob.Have}
 	}

@@ -18,7 +18,8 @@ func TestQuorumLostForAWhile(t *testing.T) {
 		c := model.New("t")
 		for _, id := range []model.HostID{"cp1", "cp2", "cp3"} {
 			h := model.Host{Roles: model.EtcdHost, Reached: model.Is(true)}
-			h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(len(lost) < 2)}
+			h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter),
+				Healthy: model.Is(len(lost) < 2)}
 			h.Components[model.Etcd].Running = model.Is("e")
 			for _, l := range lost {
 				if l == id {

@@ -73,7 +73,8 @@ const longTime = 15 * time.Minute
 
 // onAll does one thing on some hosts side by side, as a stage of its own. A host
 // that fails does not keep the others from it.
-func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, ids []model.HostID, do func(context.Context, model.HostID) error) error {
+func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, ids []model.HostID,
+	do func(context.Context, model.HostID) error) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	failed := map[model.HostID]error{}

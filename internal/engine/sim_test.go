@@ -188,7 +188,8 @@ var sims = []struct{ from, to string }{
 }
 
 func simulated(seed uint64, from, to string) *world {
-	w := &world{r: rand.New(rand.NewPCG(seed, 0)), want: steptest.Want(to, "w1"), fails: 1 << 30, dead: map[model.HostID]bool{}, alone: map[string]string{}}
+	w := &world{r: rand.New(rand.NewPCG(seed, 0)), want: steptest.Want(to, "w1"), fails: 1 << 30, dead: map[model.HostID]bool{},
+		alone: map[string]string{}}
 	have := steptest.Nothing()
 	if from != "" {
 		have = steptest.Made(from, "w1")
@@ -268,7 +269,8 @@ func TestSimulatedRecovery(t *testing.T) {
 			w.fails = 8
 			w.dead["cp2"], w.dead["cp3"] = true, true
 			w.want.Survivor = "cp1"
-			w.want.Recovery = model.Recovery{ID: "new", Own: seed%2 == 0, Supersedes: model.SetOf("old"), Others: model.SetOf[model.HostID]("cp2", "cp3")}
+			w.want.Recovery = model.Recovery{ID: "new", Own: seed%2 == 0, Supersedes: model.SetOf("old"),
+				Others: model.SetOf[model.HostID]("cp2", "cp3")}
 			var err error
 			for range 8 {
 				err = w.apply(t)
@@ -277,7 +279,8 @@ func TestSimulatedRecovery(t *testing.T) {
 				}
 			}
 			e := w.truth.Hosts["cp1"].Etcd
-			if !errors.As(err, new(DeferredError)) || !e.Recovery.InPlace || e.Recovery.Chosen.ID != "" || !steptest.Observed(w.truth, "cp2", "cp3").Health().API {
+			if !errors.As(err, new(DeferredError)) || !e.Recovery.InPlace || e.Recovery.Chosen.ID != "" ||
+				!steptest.Observed(w.truth, "cp2", "cp3").Health().API {
 				t.Errorf("seed %d: it ends with %v and %+v", seed, err, e)
 			}
 			clear(w.dead)

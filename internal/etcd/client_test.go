@@ -56,7 +56,8 @@ func TestGrowAndShrink(t *testing.T) {
 		t.Fatalf("members %+v, %v", members, err)
 	}
 	for i, m := range members {
-		if m.Name != c.nodes[i].Name || m.Learner || !m.Started() || m.PeerURLs[0] != lay.Etcd.PeerURL(c.nodes[i].Address) || m.ClientURLs[0] != lay.Etcd.ClientURL(c.nodes[i].Address) {
+		if m.Name != c.nodes[i].Name || m.Learner || !m.Started() || m.PeerURLs[0] != lay.Etcd.PeerURL(c.nodes[i].Address) ||
+			m.ClientURLs[0] != lay.Etcd.ClientURL(c.nodes[i].Address) {
 			t.Errorf("member %d is %+v", i, m)
 		}
 	}
@@ -65,7 +66,8 @@ func TestGrowAndShrink(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := one.Status(ctx)
-	if err != nil || s.Leader != members[1].ID || s.IsLeader() || s.Learner || s.ID != members[0].ID || s.Version == "" || s.DBSize == 0 || s.Index == 0 {
+	if err != nil || s.Leader != members[1].ID || s.IsLeader() || s.Learner || s.ID != members[0].ID || s.Version == "" || s.DBSize == 0 ||
+		s.Index == 0 {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	if err := one.MoveLeader(ctx, members[0].ID); err == nil {

@@ -95,7 +95,8 @@ func (c *testCluster) start(node topology.Node, state etcd.State, members ...top
 	ca := write(lay.PKI.EtcdCA.Cert, c.shared.EtcdCA.Cert)
 	extra := map[string]string{
 		"data-dir":           filepath.Join(dir, "data"),
-		"listen-client-urls": lay.Etcd.ClientURL(node.Address), "listen-metrics-urls": "http://" + net.JoinHostPort(node.Address, lay.Etcd.MetricsPort),
+		"listen-client-urls": lay.Etcd.ClientURL(node.Address), "listen-metrics-urls": "http://" +
+			net.JoinHostPort(node.Address, lay.Etcd.MetricsPort),
 		"trusted-ca-file": ca, "peer-trusted-ca-file": ca,
 	}
 	leaves, err := pki.Leaves(node, pki.Context{Layout: lay.PKI})

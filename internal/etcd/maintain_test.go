@@ -25,7 +25,8 @@ func TestAlarmsAndCompaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := one.Alarms(ctx)
-	if st, serr := one.Status(ctx); err != nil || serr != nil || !slices.Equal(all, []etcd.Alarm{raised}) || !slices.Equal(st.Alarms, all) || len(st.Errors) != 0 {
+	if st, serr := one.Status(ctx); err != nil || serr != nil || !slices.Equal(all, []etcd.Alarm{raised}) ||
+		!slices.Equal(st.Alarms, all) || len(st.Errors) != 0 {
 		t.Errorf("%v, %+v, %v, %v", all, st, err, serr)
 	}
 	for _, none := range []etcd.Alarm{{}, {Member: st.ID}, {Kind: etcd.NoSpace}, {Member: st.ID, Kind: "NONSENSE"}} {

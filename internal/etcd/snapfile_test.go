@@ -72,7 +72,8 @@ func TestBrokenSnapshots(t *testing.T) {
 				t.Errorf("%s, %s: %q, want %q", x.name, who, problem, x.problem)
 			}
 		}
-		if x.name == "good" && (there[0].Revision != 2 || there[0].Keys != 1 || there[0].Size != int64(good.Len()) || there[0].WithKeys || time.Since(there[0].Time) > time.Hour || there[0].Version != "3.6.0") {
+		if x.name == "good" && (there[0].Revision != 2 || there[0].Keys != 1 || there[0].Size != int64(good.Len()) || there[0].WithKeys ||
+			time.Since(there[0].Time) > time.Hour || there[0].Version != "3.6.0") {
 			t.Errorf("%+v", there[0])
 		}
 	}
@@ -162,7 +163,8 @@ func TestSaveLeavesRoom(t *testing.T) {
 	put(filepath.Join(snaps, "20261120T000000Z.db.part"), "of one that was killed")
 	there := func() int { all, _ := filepath.Glob(filepath.Join(snaps, "*")); return len(all) }
 
-	put(filepath.Join(bin, "etcdctl"), "#!/bin/sh\nfor f; do :; done\necho half >\"$f\"; echo more >\"$f.part\"\necho '{\"level\":\"info\"}' >&2; echo 'Error: cut off' >&2; exit 1\n")
+	put(filepath.Join(bin, "etcdctl"), "#!/bin/sh\nfor f; do :; done\necho half >\"$f\"; echo more >\"$f.part\"\necho "+
+		"'{\"level\":\"info\"}' >&2; echo 'Error: cut off' >&2; exit 1\n")
 	if _, err := verb(bin, data, "save", snaps, "10"); err == nil || strings.TrimSpace(err.Error()) != "cut off" {
 		t.Errorf("a save that fails: %v", err)
 	}
@@ -205,7 +207,8 @@ func TestParseSnapshots(t *testing.T) {
 	if s, err := etcd.ParseSnapshots(one+"end\n", true); err != nil || len(s) != 1 || s[0].Path != "/x/a b.db" || s[0].Revision != 3 {
 		t.Errorf("%v, %v", s, err)
 	}
-	for _, out := range []string{"", one, "4128 1000 no ok /x\nend\n", "x 1000 no ok /x\n{}\nend\n", "1 1 no ok /x\nnot json\nend\n", "1 1 no ok\n{}\nend\n"} {
+	for _, out := range []string{"", one, "4128 1000 no ok /x\nend\n", "x 1000 no ok /x\n{}\nend\n", "1 1 no ok /x\nnot json\nend\n",
+		"1 1 no ok\n{}\nend\n"} {
 		if s, err := etcd.ParseSnapshots(out, true); err == nil {
 			t.Errorf("%q is read as %v", out, s)
 		}

@@ -13,7 +13,8 @@ func TestParseSurvey(t *testing.T) {
 			DiskData{There: true, Bytes: 16805888, Running: "active", Revision: 1000000611, log: "/w/1.wal"}, false},
 		"one that is stopped": {"bytes 100\nstatus {\"hash\":1,\"revision\":611,\"totalKey\":3,\"totalSize\":100,\"version\":\"3.6.0\"}\nend",
 			DiskData{There: true, Bytes: 100, Revision: 611}, false},
-		"a broken one": {"bytes 100\nbroken Error: invalid database\nend", DiskData{There: true, Bytes: 100, Problem: "Error: invalid database"}, false},
+		"a broken one": {"bytes 100\nbroken Error: invalid database\nend",
+			DiskData{There: true, Bytes: 100, Problem: "Error: invalid database"}, false},
 		"cut short":    {"bytes 100\n", DiskData{}, true},
 		"not readable": {"bytes many\nend", DiskData{}, true},
 	} {

@@ -67,7 +67,8 @@ func MayDisarm(alarms []Alarm, seen observe.EtcdView) (says []string, err error)
 		case etcd.NoSpace:
 			space = true
 		case etcd.Corrupt:
-			says = append(says, fmt.Sprintf("CORRUPT says that the data of %s differs from the others'. Disarming does not repair it: replace that member first, or clients may read wrong data", named(a)))
+			says = append(says, fmt.Sprintf("CORRUPT says that the data of %s differs from the others'. Disarming does not repair it: "+
+				"replace that member first, or clients may read wrong data", named(a)))
 		}
 	}
 	if !space {
@@ -78,12 +79,15 @@ func MayDisarm(alarms []Alarm, seen observe.EtcdView) (says []string, err error)
 		st, asked := seen.Status[id]
 		switch {
 		case !asked || st.Quota == 0:
-			says = append(says, fmt.Sprintf("it is not known how full the database of %s is (%s): while it has reached its quota, NOSPACE comes back with the first write", id, m.HexID()))
+			says = append(says, fmt.Sprintf("it is not known how full the database of %s is (%s): while it has reached its quota, NOSPACE "+
+				"comes back with the first write", id, m.HexID()))
 		case st.DBSizeInUse >= st.Quota:
-			return nil, Refused{fmt.Sprintf("the database of %s has %s in use, and its quota is %s: NOSPACE would come back with the first write", id, mib(st.DBSizeInUse), mib(st.Quota)),
+			return nil, Refused{fmt.Sprintf("the database of %s has %s in use, and its quota is %s: NOSPACE would come back with the "+
+				"first write", id, mib(st.DBSizeInUse), mib(st.Quota)),
 				"delete what is not needed (deleting works), then quorate etcd defrag --compact, then disarm"}
 		case st.DBSize >= st.Quota:
-			return nil, Refused{fmt.Sprintf("the database of %s takes %s (%s in use), and its quota is %s: NOSPACE would come back with the first write", id, mib(st.DBSize), mib(st.DBSizeInUse), mib(st.Quota)),
+			return nil, Refused{fmt.Sprintf("the database of %s takes %s (%s in use), and its quota is %s: NOSPACE would come back with "+
+				"the first write", id, mib(st.DBSize), mib(st.DBSizeInUse), mib(st.Quota)),
 				"quorate etcd defrag, then disarm"}
 		}
 	}

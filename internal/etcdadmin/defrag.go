@@ -51,7 +51,8 @@ func (g *Guard) Order(only model.HostID, outage bool) ([]model.HostID, error) {
 		case slices.Contains(down, only):
 			return nil, Refused{fmt.Sprintf("the member of %s is down", only), "quorate etcd status says why"}
 		case len(down) > 0 && !g.Seen.Have.Quorum(only):
-			return nil, Refused{fmt.Sprintf("%s down, and without %s, which answers nothing while it is defragmented, etcd has no quorum", are(down), only),
+			return nil, Refused{fmt.Sprintf("%s down, and without %s, which answers nothing while it is defragmented, etcd has no quorum",
+				are(down), only),
 				"bring " + list(down) + " back first"}
 		}
 	} else if len(down) > 0 {
@@ -59,7 +60,8 @@ func (g *Guard) Order(only model.HostID, outage bool) ([]model.HostID, error) {
 			"bring " + list(down) + " back first; or name one member with --host: that is done if the quorum holds without it"}
 	}
 	if len(all) == 1 && !outage {
-		return nil, Refused{fmt.Sprintf("%s is the only member: while it is defragmented, about a second per 100 MiB (it has %s), nothing is read or written",
+		return nil, Refused{fmt.Sprintf("%s is the only member: while it is defragmented, about a second per 100 MiB (it has %s), "+
+			"nothing is read or written",
 			all[0], mib(g.Seen.Etcd.Status[all[0]].DBSize)), "to proceed, pass --accept-outage"}
 	}
 	if only != "" {
@@ -172,7 +174,8 @@ func (g *Guard) room(ctx context.Context, id model.HostID, used int64) error {
 		return fmt.Errorf("%s: df says %q", id, res.Stdout)
 	}
 	if need := used + used/10 + spareDisk; kib<<10 < need {
-		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: free some space first", id, g.Seen.Goal.Layout.Etcd.Data, mib(kib<<10), mib(need))
+		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: free some space first", id,
+			g.Seen.Goal.Layout.Etcd.Data, mib(kib<<10), mib(need))
 	}
 	return nil
 }

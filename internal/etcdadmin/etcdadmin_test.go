@@ -34,7 +34,8 @@ func guarded(t *testing.T, n int) *Guard {
 	file.Spec.Hosts = nil
 	names := []model.HostID{"cp1", "cp2", "cp3", "cp4", "cp5"}[:n]
 	for i, id := range names {
-		file.Spec.Hosts = append(file.Spec.Hosts, spec.Host{Name: string(id), Address: "10.0.0.1" + string(rune('1'+i)), Roles: []string{spec.RoleControlPlane}})
+		file.Spec.Hosts = append(file.Spec.Hosts, spec.Host{Name: string(id), Address: "10.0.0.1" + string(rune('1'+i)),
+			Roles: []string{spec.RoleControlPlane}})
 	}
 	v, err := artifact.Resolve(file.Spec.Kubernetes.Version, nil)
 	if err != nil {
@@ -51,7 +52,8 @@ func guarded(t *testing.T, n int) *Guard {
 	for i, id := range names {
 		m := etcd.Member{ID: uint64(100 + i), Name: string(id), ClientURLs: []string{"x"}}
 		g.Seen.Etcd.Members[id] = m
-		g.Seen.Etcd.Status[id] = etcd.Status{ID: m.ID, Leader: uint64(100 + slices.Index(names, lead)), DBSize: 5 << 20, DBSizeInUse: 3 << 20, Quota: 100 << 20}
+		g.Seen.Etcd.Status[id] = etcd.Status{ID: m.ID, Leader: uint64(100 + slices.Index(names, lead)), DBSize: 5 << 20, DBSizeInUse: 3 << 20,
+			Quota: 100 << 20}
 		g.Seen.Facts[id] = observe.Facts{EtcdHealth: true, EtcdLocal: true}
 		g.Hosts[id] = hosttest.New(string(id))
 	}
@@ -195,7 +197,8 @@ func TestMayDisarm(t *testing.T) {
 		if err != nil {
 			refused = err.Error()
 		}
-		if !strings.Contains(said, c.says) || (c.says == "") != (said == "") || !strings.Contains(refused, c.refused) || (c.refused == "") != (refused == "") {
+		if !strings.Contains(said, c.says) || (c.says == "") != (said == "") || !strings.Contains(refused, c.refused) ||
+			(c.refused == "") != (refused == "") {
 			t.Errorf("%+v: %q, %q", c, said, refused)
 		}
 	}

@@ -32,7 +32,8 @@ func keysTar(s pki.Shared, at layout.PKI, now time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range s.Files(at) {
-		h := &tar.Header{Name: strings.TrimPrefix(f.Path, "/"), Mode: int64(f.Mode), Size: int64(len(f.Content)), ModTime: now, Typeflag: tar.TypeReg, Uname: "root", Gname: "root"}
+		h := &tar.Header{Name: strings.TrimPrefix(f.Path, "/"), Mode: int64(f.Mode), Size: int64(len(f.Content)), ModTime: now,
+			Typeflag: tar.TypeReg, Uname: "root", Gname: "root"}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err
 		}

@@ -27,11 +27,13 @@ func (g *Guard) Source(named model.HostID) (model.HostID, error) {
 		at := g.leader()
 		switch {
 		case at == "":
-			return "", Refused{"etcd has no leader just now, so that it is not known whose data is the newest", "quorate etcd status; then name a member's host with --host"}
+			return "", Refused{"etcd has no leader just now, so that it is not known whose data is the newest",
+				"quorate etcd status; then name a member's host with --host"}
 		case g.Hosts[at] == nil || !g.Seen.Have.Hosts[at].Up():
 			return "", Refused{fmt.Sprintf("%s, whose etcd leads, cannot be reached", at), "name another member's host with --host"}
 		case g.corrupt(at):
-			return "", Refused{fmt.Sprintf("%s, whose etcd leads, has data that differs from the others' (alarm CORRUPT)", at), "name another member's host with --host"}
+			return "", Refused{fmt.Sprintf("%s, whose etcd leads, has data that differs from the others' (alarm CORRUPT)", at),
+				"name another member's host with --host"}
 		}
 		return at, nil
 	}

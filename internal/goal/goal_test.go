@@ -81,8 +81,10 @@ func TestVersions(t *testing.T) {
 			t.Errorf("another etcd: the stamp of %s changes: %t", v, changed)
 		}
 	}
-	if now.Binaries == was.Binaries || now.Components[model.Etcd].Version != "3.6.9" || now.Components[model.Kubelet].Version != "v1.36.3" || now.Components[model.FrontDoor].Version != "" {
-		t.Errorf("etcd %q, kubelet %q, front door %q", now.Components[model.Etcd].Version, now.Components[model.Kubelet].Version, now.Components[model.FrontDoor].Version)
+	if now.Binaries == was.Binaries || now.Components[model.Etcd].Version != "3.6.9" ||
+		now.Components[model.Kubelet].Version != "v1.36.3" || now.Components[model.FrontDoor].Version != "" {
+		t.Errorf("etcd %q, kubelet %q, front door %q", now.Components[model.Etcd].Version, now.Components[model.Kubelet].Version,
+			now.Components[model.FrontDoor].Version)
 	}
 }
 
@@ -92,7 +94,8 @@ func TestWant(t *testing.T) {
 	if !cp.Keys.Is(model.SharedKeys) || !w.Keys.Is(model.PublicKeys) {
 		t.Error("CA keys belong on control planes, and nowhere else")
 	}
-	if all := model.SetOf[model.HostID]("cp1", "cp2", "cp3"); !cp.EtcdVia.Is(model.Way{Kind: model.EachDirectly, Backends: all}) || !w.Backends.Is(all) {
+	if all := model.SetOf[model.HostID]("cp1", "cp2", "cp3"); !cp.EtcdVia.Is(model.Way{Kind: model.EachDirectly, Backends: all}) ||
+		!w.Backends.Is(all) {
 		t.Errorf("asks %v, backends %v", cp.EtcdVia, w.Backends)
 	}
 	if w.Components[model.Etcd].Disk.Known() || w.Components[model.APIServer].Disk.Known() || !w.Components[model.Kubelet].Disk.Known() {
@@ -110,7 +113,8 @@ func TestWant(t *testing.T) {
 // A change of the file changes what it concerns, and no digest beside.
 func TestChangeIsLocal(t *testing.T) {
 	a := build(t, clusterFile, nil)
-	b := build(t, strings.Replace(clusterFile, "kubernetes: {version: v1.36.3}", "kubernetes: {version: v1.36.3}\n  components: {kube-scheduler: {extraArgs: {v: \"4\"}}}", 1), nil)
+	b := build(t, strings.Replace(clusterFile, "kubernetes: {version: v1.36.3}",
+		"kubernetes: {version: v1.36.3}\n  components: {kube-scheduler: {extraArgs: {v: \"4\"}}}", 1), nil)
 	for id, h := range a.Want.Hosts {
 		for _, v := range model.Components() {
 			changed := h.Components[v] != b.Want.Hosts[id].Components[v]
@@ -124,7 +128,8 @@ func TestChangeIsLocal(t *testing.T) {
 // A member of etcd comes and goes without a restart of those that stay.
 func TestMembersAreCold(t *testing.T) {
 	three := build(t, clusterFile, nil).Want.Hosts["cp1"].Components[model.Etcd]
-	two := build(t, strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1), nil).Want.Hosts["cp1"].Components[model.Etcd]
+	two := build(t, strings.Replace(clusterFile, "    - {name: cp3, address: 192.0.2.13, roles: [control-plane]}\n", "", 1),
+		nil).Want.Hosts["cp1"].Components[model.Etcd]
 	if three.Running != two.Running {
 		t.Error("a change of the member list restarts etcd")
 	}
@@ -145,7 +150,8 @@ func TestLeaving(t *testing.T) {
 	}
 	whole, gone := build(t, clusterFile, seen).Want.Hosts["w1"], build(t, less, seen).Want.Hosts["w1"]
 	there := with(HostTraits{PodCIDR: "10.244.2.0/24", Address: "192.0.2.13"})
-	if there.Components[model.PodNetwork] != whole.Components[model.PodNetwork] || there.Components[model.FrontDoor] != gone.Components[model.FrontDoor] {
+	if there.Components[model.PodNetwork] != whole.Components[model.PodNetwork] ||
+		there.Components[model.FrontDoor] != gone.Components[model.FrontDoor] {
 		t.Error("the way to its pods is not kept, or more than that")
 	}
 	for name, s := range map[string]HostTraits{
@@ -179,14 +185,16 @@ func TestAllot(t *testing.T) {
 			"cp1=10.244.1.0/24 cp2=10.244.9.0/24 cp3=10.244.2.0/24 w1=10.244.0.0/24"},
 		{"a host that leaves holds its share", map[model.HostID]HostTraits{"gone": {PodCIDR: "10.244.0.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.2.0/24 cp3=10.244.3.0/24 w1=10.244.4.0/24"},
-		{"a host that was dead when it left comes back, and its share is another's", map[model.HostID]HostTraits{"cp2": {PodCIDR: "10.244.0.0/24"}, "gone": {PodCIDR: "10.244.0.0/24"}, "also": {PodCIDR: "10.244.0.0/24"}},
+		{"a host that was dead when it left comes back, and its share is another's",
+			map[model.HostID]HostTraits{"cp2": {PodCIDR: "10.244.0.0/24"}, "gone": {PodCIDR: "10.244.0.0/24"}, "also": {PodCIDR: "10.244.0.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.0.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
 	} {
 		if got := shares(build(t, clusterFile, c.seen)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}
-	_, err := Build(file(t, clusterFile), arts(t), map[model.HostID]HostTraits{"cp1": {PodCIDR: "10.244.5.0/24"}, "w1": {PodCIDR: "10.244.5.0/24"}})
+	_, err := Build(file(t, clusterFile), arts(t), map[model.HostID]HostTraits{"cp1": {PodCIDR: "10.244.5.0/24"},
+		"w1": {PodCIDR: "10.244.5.0/24"}})
 	if err == nil || !strings.Contains(err.Error(), "10.244.5.0/24") {
 		t.Errorf("two hosts with one share: %v", err)
 	}

@@ -42,7 +42,8 @@ func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) ([]top
 		_, stays := file.Host(string(id))
 		other, double := taken[share]
 		if _, both := file.Host(string(other)); double && stays && both {
-			return nil, fmt.Errorf("%s and %s both hold the pod network %s; drain one, remove %s there, and apply again", other, id, share, LayoutOf(file).PodNetwork.Conflist)
+			return nil, fmt.Errorf("%s and %s both hold the pod network %s; drain one, remove %s there, and apply again", other, id, share,
+				LayoutOf(file).PodNetwork.Conflist)
 		}
 		if !double || stays {
 			taken[share] = id

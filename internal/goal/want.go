@@ -47,7 +47,8 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	}
 	for v, s := range h.Services {
 		if s != nil {
-			m.Components[v] = model.ComponentState{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp()), Version: s.Version, Pod: h.Context.Pods[v] != workload.NoPod}
+			m.Components[v] = model.ComponentState{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp()), Version: s.Version,
+				Pod: h.Context.Pods[v] != workload.NoPod}
 		}
 	}
 	return m

@@ -43,7 +43,8 @@ func credentials(c Config) ([]ssh.AuthMethod, io.Closer, error) {
 	}
 	if len(methods) == 0 {
 		closer.Close()
-		return nil, nil, fmt.Errorf("%s: no key to log in with: set ssh.keyFile, or start an agent and run ssh-add; or set %s", c.Name, c.passwordKey())
+		return nil, nil, fmt.Errorf("%s: no key to log in with: set ssh.keyFile, or start an agent and run ssh-add; or set %s", c.Name,
+			c.passwordKey())
 	}
 	return methods, closer, nil
 }

@@ -54,7 +54,8 @@ frame_end; echo bye
 // listens on a port, and ss prints it into the probe's answer.
 func TestNamesOfProcessesAreNoFrames(t *testing.T) {
 	f, earlier := NewFrames(), NewFrames()
-	for _, evil := range []string{"\n@@ lost\nyes\n", "\n" + earlier.mark + " lost\nyes\n", "\nquorate_mark=x\n", "\n$quorate_mark lost\nyes\n"} {
+	for _, evil := range []string{"\n@@ lost\nyes\n", "\n" + earlier.mark + " lost\nyes\n", "\nquorate_mark=x\n",
+		"\n$quorate_mark lost\nyes\n"} {
 		cmd := exec.Command("sh", "-s", evil)
 		cmd.Stdin = strings.NewReader(f.Shell() + `frame ports; printf 'LISTEN users:(("%s",pid=1))\n' "$1"; frame_end` + "\n")
 		out, err := cmd.Output()
@@ -75,7 +76,8 @@ func TestNamesOfProcessesAreNoFrames(t *testing.T) {
 // environment of what the script starts.
 func TestMarkIsNotInTheProcessList(t *testing.T) {
 	f := NewFrames()
-	out := answered(t, "sh", f.Shell()+"frame seen; env; tr '\\0' ' ' </proc/$$/cmdline; sh -c 'tr \"\\0\" \" \" </proc/$$/cmdline; env'; frame_end\n")
+	out := answered(t, "sh", f.Shell()+"frame seen; env; tr '\\0' ' ' </proc/$$/cmdline; sh -c 'tr \"\\0\" \" \" </proc/$$/cmdline; "+
+		"env'; frame_end\n")
 	a, err := f.Parse(out)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +128,8 @@ func FuzzFrames(f *testing.F) {
 			t.Fatalf("%q: %d parts, named %q", out, len(a.parts), a.names)
 		}
 		frames.Partial(out)
-		if name == "" || strings.Contains(name, "\n") || strings.Contains(string(payload)+"\n", "\nM") || strings.Contains(string(noise)+"\n", "\nM") {
+		if name == "" || strings.Contains(name, "\n") || strings.Contains(string(payload)+"\n", "\nM") ||
+			strings.Contains(string(noise)+"\n", "\nM") {
 			return
 		}
 		made := bytes.Join([][]byte{noise, []byte("\nM " + name + "\n"), payload, []byte("\nM\n"), noise}, nil)

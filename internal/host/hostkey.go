@@ -98,7 +98,8 @@ func (k *hostKeys) check(addr string, remote net.Addr, key ssh.PublicKey) error 
 	}
 	print := ssh.FingerprintSHA256(key)
 	if k.cfg.Confirm == nil {
-		return fmt.Errorf("%w: %s shows a %s key %s that %s does not have: compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then use --accept-new or ssh-keyscan -p %d %s >> %s",
+		return fmt.Errorf("%w: %s shows a %s key %s that %s does not have: compare it with the host's own (ssh-keygen -lf "+
+			"/etc/ssh/ssh_host_*_key.pub), then use --accept-new or ssh-keyscan -p %d %s >> %s",
 			errHostKey, addr, key.Type(), print, k.file, k.cfg.Port, k.cfg.Address, k.file)
 	}
 	yes, err := k.cfg.Confirm(fmt.Sprintf("%s (%s)", k.cfg.Name, addr), print)
@@ -123,7 +124,8 @@ func (k *hostKeys) lookup(addr string, remote net.Addr, key ssh.PublicKey) error
 	var bad *knownhosts.KeyError
 	if errors.As(err, &bad) && len(bad.Want) > 0 {
 		w := bad.Want[0]
-		return fmt.Errorf("%w: THE HOST KEY OF %s HAS CHANGED: it shows %s %s, but %s:%d has %s: if the machine was set up anew, remove the line with ssh-keygen -f %s -R %s and accept the new key with --accept-new; if not, someone may be in between (%w)",
+		return fmt.Errorf("%w: THE HOST KEY OF %s HAS CHANGED: it shows %s %s, but %s:%d has %s: if the machine was set up anew, remove "+
+			"the line with ssh-keygen -f %s -R %s and accept the new key with --accept-new; if not, someone may be in between (%w)",
 			errHostKey, addr, key.Type(), ssh.FingerprintSHA256(key), w.Filename, w.Line, ssh.FingerprintSHA256(w.Key),
 			quote(w.Filename), quote(knownhosts.Normalize(addr)), err)
 	}

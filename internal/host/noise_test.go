@@ -42,7 +42,8 @@ func TestNoisyShell(t *testing.T) {
 	if err := os.WriteFile(a, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := h.WriteFiles(t.Context(), []File{{Path: a, Content: []byte("new"), Owner: own}, {Path: b, Content: []byte("\x00\n\n"), Owner: own}})
+	kept, err := h.WriteFiles(t.Context(), []File{{Path: a, Content: []byte("new"), Owner: own},
+		{Path: b, Content: []byte("\x00\n\n"), Owner: own}})
 	if err != nil || len(kept) != 2 || !strings.HasSuffix(kept[0], a) || kept[1] != "" {
 		t.Fatalf("kept %q, %v", kept, err)
 	}
@@ -118,7 +119,8 @@ func TestShellThatRunsNothing(t *testing.T) {
 // What a host says cannot move the cursor.
 func TestErrorsArePlain(t *testing.T) {
 	h := startSSHD(t).connect(t)
-	_, err := h.Run(t.Context(), Cmd{Args: []string{"sh", "-c", `printf 'first\n\033]0;pwned\007\033[2J\302\233 \342\200\256txt\n' >&2; exit 3`}})
+	_, err := h.Run(t.Context(), Cmd{Args: []string{"sh", "-c",
+		`printf 'first\n\033]0;pwned\007\033[2J\302\233 \342\200\256txt\n' >&2; exit 3`}})
 	mentions(t, err, `\u001b]0;pwned\u0007`, `\u009b`, `\u202etxt`, "exit status 3")
 	if strings.ContainsAny(err.Error(), "\x1b\a\u009b\u202e") {
 		t.Errorf("%q", err)
@@ -164,7 +166,8 @@ func TestEndlessAnswer(t *testing.T) {
 func TestEndlessComplaint(t *testing.T) {
 	h := startSSHD(t).connect(t)
 	res, err := h.Run(within(t, 60*time.Second), Cmd{Args: []string{"sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' e >&2; echo done"}})
-	if err != nil || string(res.Stdout) != "done\n" || len(res.Stderr) > maxStderr+100 || !bytes.HasSuffix(res.Stderr, []byte("(more than 1 MiB; the rest was dropped)\n")) {
+	if err != nil || string(res.Stdout) != "done\n" || len(res.Stderr) > maxStderr+100 ||
+		!bytes.HasSuffix(res.Stderr, []byte("(more than 1 MiB; the rest was dropped)\n")) {
 		t.Errorf("%q, %d bytes of stderr, %v", res.Stdout, len(res.Stderr), err)
 	}
 }
@@ -172,7 +175,8 @@ func TestEndlessComplaint(t *testing.T) {
 func TestAsk(t *testing.T) {
 	for name, s := range map[string]*sshd{"quiet": startSSHD(t), "noisy": noisy(t)} {
 		h := s.connect(t)
-		a, err := Ask(t.Context(), h, Script{What: "look", Text: "frame args; echo \"$1-$2\"\nframe in; cat\nframe_end\n", Args: []string{"a b", "'"}, Stdin: strings.NewReader("input")})
+		a, err := Ask(t.Context(), h, Script{What: "look", Text: "frame args; echo \"$1-$2\"\nframe in; cat\nframe_end\n",
+			Args: []string{"a b", "'"}, Stdin: strings.NewReader("input")})
 		if err != nil {
 			t.Fatal(name, err)
 		}

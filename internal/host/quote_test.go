@@ -8,7 +8,8 @@ import (
 
 // FuzzQuote holds quote to what a real shell makes of it.
 func FuzzQuote(f *testing.F) {
-	for _, s := range []string{"", "plain", "a b", "it's", "'", "''", `\`, "$x", "`x`", "\n", "\r\n", "*?[", "~", "#c", "=x", "!", "é", "\xff\x80", "a\tb", "-", "--", "{a,b}", "(", ";", "&&", "x=y"} {
+	for _, s := range []string{"", "plain", "a b", "it's", "'", "''", `\`, "$x", "`x`", "\n", "\r\n", "*?[", "~", "#c", "=x", "!", "é",
+		"\xff\x80", "a\tb", "-", "--", "{a,b}", "(", ";", "&&", "x=y"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -30,7 +30,8 @@ func TestRealSudo(t *testing.T) {
 	for user, rule := range map[string]string{"qop": "ALL", "qfree": "NOPASSWD: ALL", "qnone": ""} {
 		must(Cmd{Args: []string{"sh", "-c", `id "$1" >/dev/null 2>&1 || useradd -m -s /bin/bash "$1"`, "sh", user}})
 		must(Cmd{Args: []string{"chpasswd"}, Stdin: strings.NewReader(user + ":hunter2\n"), Secret: true})
-		files := []File{{Path: "/home/" + user + "/.ssh/authorized_keys", Owner: user + ":" + user, Content: ssh.MarshalAuthorizedKey(signer.PublicKey())}}
+		files := []File{{Path: "/home/" + user + "/.ssh/authorized_keys", Owner: user + ":" + user,
+			Content: ssh.MarshalAuthorizedKey(signer.PublicKey())}}
 		if rule != "" {
 			files = append(files, File{Path: "/etc/sudoers.d/" + user, Mode: 0o440, Content: []byte(user + " ALL=(ALL) " + rule + "\n")})
 		}
@@ -66,10 +67,12 @@ func tryAsRoot(t *testing.T, h *sshHost) {
 		t.Errorf("%q, %d bytes, %v", res.Stderr, len(res.Stdout), err)
 	}
 	dir := "/etc/" + unitName(t)
-	if _, err := h.WriteFiles(ctx, []File{{Path: dir + "/a", Content: []byte("a")}, {Path: dir + "/b", Content: in, Mode: 0o600, Secret: true}}); err != nil {
+	if _, err := h.WriteFiles(ctx, []File{{Path: dir + "/a", Content: []byte("a")},
+		{Path: dir + "/b", Content: in, Mode: 0o600, Secret: true}}); err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := h.WriteFile(ctx, File{Path: dir + "/b", Content: []byte("b"), Mode: 0o600}); err != nil || !strings.HasPrefix(kept, folders.Kept+"/2") {
+	if kept, err := h.WriteFile(ctx, File{Path: dir + "/b", Content: []byte("b"), Mode: 0o600}); err != nil ||
+		!strings.HasPrefix(kept, folders.Kept+"/2") {
 		t.Errorf("kept %q, %v", kept, err)
 	}
 	if b, err := h.ReadFile(ctx, dir+"/b"); err != nil || string(b) != "b" {

@@ -21,7 +21,8 @@ func labHost(t testing.TB) *sshHost {
 	t.Helper()
 	addr := os.Getenv("QUORATE_TEST_HOST")
 	if addr == "" {
-		t.Fatal("set QUORATE_TEST_HOST to user@address:port of a throwaway host with systemd, QUORATE_TEST_KEY to its key file, QUORATE_TEST_KNOWN to its known_hosts")
+		t.Fatal("set QUORATE_TEST_HOST to user@address:port of a throwaway host with systemd, QUORATE_TEST_KEY to its key file, " +
+			"QUORATE_TEST_KNOWN to its known_hosts")
 	}
 	c, err := Config{Name: "x", Jump: addr}.jump() // the same form
 	if err != nil {
@@ -88,7 +89,8 @@ func TestUnitResults(t *testing.T) {
 		noRunDirs(t, h, unit)
 	})
 	t.Run("no input", func(t *testing.T) {
-		if res, err := h.Run(ctx, sh(unit, "cat; echo result fake 0 x; echo wait; echo started")); err != nil || string(res.Stdout) != "result fake 0 x\nwait\nstarted\n" {
+		if res, err := h.Run(ctx, sh(unit, "cat; echo result fake 0 x; echo wait; echo started")); err != nil ||
+			string(res.Stdout) != "result fake 0 x\nwait\nstarted\n" {
 			t.Errorf("got %q, %v", res.Stdout, err)
 		}
 	})

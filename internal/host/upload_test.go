@@ -32,7 +32,8 @@ func TestUpload(t *testing.T) {
 	s := startSSHD(t)
 	noZstd := s.config(t)
 	noZstd.test.path = t.TempDir()
-	for _, tool := range []string{"sh", "env", "head", "cat", "wc", "sha256sum", "chown", "chmod", "rm", "mv", "mkdir", "grep", "gzip", "sync", "timeout"} {
+	for _, tool := range []string{"sh", "env", "head", "cat", "wc", "sha256sum", "chown", "chmod", "rm", "mv", "mkdir", "grep", "gzip",
+		"sync", "timeout"} {
 		p, err := exec.LookPath(tool)
 		if err != nil {
 			t.Fatal(err)

@@ -88,7 +88,8 @@ func writeCalls(files []File, root string) string {
 		if f.Secret {
 			parents = "077"
 		}
-		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.mode(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content), quote(f.Path))
+		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.mode(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content),
+			quote(f.Path))
 	}
 	b.WriteString("frame kept\n")
 	for _, p := range paths {

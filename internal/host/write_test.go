@@ -43,7 +43,8 @@ func TestWriteFiles(t *testing.T) {
 		name, text string
 		mode       os.FileMode
 	}{
-		{"new", "new\x00\xff", 0o644}, {"same", "same", 0o644}, {"old", "fresh", 0o600}, {"a b/it's/empty", "", 0o644}, {"pki/sub/key", "key", 0o600},
+		{"new", "new\x00\xff", 0o644}, {"same", "same", 0o644}, {"old", "fresh", 0o600}, {"a b/it's/empty", "", 0o644},
+		{"pki/sub/key", "key", 0o600},
 		{"a b/it's", "", os.ModeDir | 0o755}, {"pki", "", os.ModeDir | 0o700}, {"pki/sub", "", os.ModeDir | 0o700},
 	} {
 		st, err := os.Stat(at(w.name))

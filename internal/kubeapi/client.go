@@ -64,8 +64,9 @@ func Connect(h host.Host, addr, serverName string, c Credentials) (*Client, erro
 	// A transport of our own instead of rest.Config's: that one is cached for
 	// the life of the process, and with it the host's connection.
 	tr := &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return h.Dial(ctx, "tcp", addr) },
-		TLSClientConfig:     &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: serverName, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return h.Dial(ctx, "tcp", addr) },
+		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: serverName,
+			MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		// A server that died silently is noticed by a ping.

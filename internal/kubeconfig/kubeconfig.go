@@ -19,7 +19,8 @@ type Entry struct {
 
 func (e Entry) Config() *api.Config {
 	c := api.NewConfig()
-	c.Clusters[e.Cluster] = &api.Cluster{Server: e.Server, TLSServerName: e.serverName, CertificateAuthority: e.CAPath, CertificateAuthorityData: e.CA}
+	c.Clusters[e.Cluster] = &api.Cluster{Server: e.Server, TLSServerName: e.serverName, CertificateAuthority: e.CAPath,
+		CertificateAuthorityData: e.CA}
 	c.AuthInfos[e.User] = &api.AuthInfo{ClientCertificate: e.CertPath, ClientKey: e.KeyPath,
 		ClientCertificateData: e.cert, ClientKeyData: e.key, Token: e.Token}
 	c.Contexts[e.Context] = &api.Context{Cluster: e.Cluster, AuthInfo: e.User, Namespace: e.Namespace}

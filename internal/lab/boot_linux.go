@@ -60,7 +60,8 @@ func (l *Lab) create(h Host, hostKey, authorized string) error {
 }
 
 func networkFile(h Host, l *Lab) string {
-	return fmt.Sprintf("[Match]\nName=host0\n\n[Network]\nAddress=%s/24\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n", h.Address, l.Gateway())
+	return fmt.Sprintf("[Match]\nName=host0\n\n[Network]\nAddress=%s/24\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n", h.Address,
+		l.Gateway())
 }
 
 // mount stacks the host's overlay, unless it is there already.

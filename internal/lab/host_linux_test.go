@@ -100,11 +100,13 @@ func TestLabLife(t *testing.T) {
 	if a, b := output(t, l, "cp1", "cat", "/etc/machine-id"), output(t, l, "w1", "cat", "/etc/machine-id"); a == b {
 		t.Error("both hosts have one machine-id")
 	}
-	ssh := exec.Command("ssh", "-F", "none", "-i", l.KeyFile, "-o", "UserKnownHostsFile="+l.Known, "-o", "BatchMode=yes", "root@"+w1.Address.String(), "hostname")
+	ssh := exec.Command("ssh", "-F", "none", "-i", l.KeyFile, "-o", "UserKnownHostsFile="+l.Known, "-o", "BatchMode=yes", "root@"+
+		w1.Address.String(), "hostname")
 	if out, err := ssh.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "w1" {
 		t.Errorf("ssh with the user's key: %v: %s", err, out)
 	}
-	output(t, l, "cp1", "sh", "-ec", "mkdir /sys/fs/cgroup/*/test-group 2>/dev/null || mkdir /sys/fs/cgroup/memory/test-group; sysctl -qw net.ipv4.ip_forward=1; test -c /dev/kmsg")
+	output(t, l, "cp1", "sh", "-ec", "mkdir /sys/fs/cgroup/*/test-group 2>/dev/null || mkdir /sys/fs/cgroup/memory/test-group; "+
+		"sysctl -qw net.ipv4.ip_forward=1; test -c /dev/kmsg")
 	if state := output(t, l, "cp1", "sh", "-c", "systemctl is-system-running --wait; systemctl --failed --no-legend"); state != "running" {
 		t.Errorf("system state: %s", state)
 	}
@@ -137,7 +139,8 @@ func TestLabLife(t *testing.T) {
 	if err := l.CutPorts(t.Context(), "w1", "22,2379-2380"); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := l.Status(t.Context()); reachable(w1) || err != nil || !slices.ContainsFunc(all, func(s Status) bool { return s.Host.Name == "w1" && slices.Equal(s.Ports, []int{22, 2379, 2380}) }) {
+	if all, err := l.Status(t.Context()); reachable(w1) || err != nil ||
+		!slices.ContainsFunc(all, func(s Status) bool { return s.Host.Name == "w1" && slices.Equal(s.Ports, []int{22, 2379, 2380}) }) {
 		t.Errorf("port 22 of w1 is cut off, and can be reached or is not told: %+v, %v", all, err)
 	}
 	// Who refuses has heard: other ports are not cut off.

@@ -142,11 +142,16 @@ func golden(t *testing.T, path string, got []byte) {
 func TestDebianMirror(t *testing.T) {
 	for _, c := range []struct{ name, file, text, want string }{
 		{"nothing", "", "", defaultMirror},
-		{"list", "sources.list", "# deb http://no/ bookworm main\ndeb [arch=amd64 signed-by=/k] https://mirror.example/debian bookworm main\n", "https://mirror.example/debian"},
+		{"list", "sources.list", "# deb http://no/ bookworm main\ndeb [arch=amd64 signed-by=/k] https://mirror.example/debian " +
+			"bookworm main\n", "https://mirror.example/debian"},
 		{"security is no archive", "sources.list", "deb http://sec.example/debian-security bookworm-security main\n", defaultMirror},
-		{"stanzas", "sources.list.d/debian.sources", "Types: deb\nURIs: http://a.example/debian\nSuites: trixie\n\nTypes: deb deb-src\n# why\nURIs: mirror://x http://b.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n", "http://b.example/debian"},
-		{"disabled", "sources.list.d/debian.sources", "Enabled: no\nTypes: deb\nURIs: http://a.example/debian\nSuites: bookworm\n", defaultMirror},
-		{"another kind of file", "sources.list.d/debian.sources.off", "Types: deb\nURIs: http://a.example/debian\nSuites: bookworm\n", defaultMirror},
+		{"stanzas", "sources.list.d/debian.sources", "Types: deb\nURIs: http://a.example/debian\nSuites: trixie\n\nTypes: deb " +
+			"deb-src\n# why\nURIs: mirror://x http://b.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n",
+			"http://b.example/debian"},
+		{"disabled", "sources.list.d/debian.sources", "Enabled: no\nTypes: deb\nURIs: http://a.example/debian\nSuites: bookworm\n",
+			defaultMirror},
+		{"another kind of file", "sources.list.d/debian.sources.off", "Types: deb\nURIs: http://a.example/debian\nSuites: bookworm\n",
+			defaultMirror},
 	} {
 		dir := t.TempDir()
 		if c.file != "" {

@@ -44,7 +44,8 @@ func (l Layout) vars() []variable {
 		{"AT_API_SERVER_LOGS", l.APIServer.Logs}, {"AT_API_SERVER_RUN", l.APIServer.Run},
 		{"AT_CONTROLLER_MANAGER_CONF", l.ControllerManager.Kubeconfig},
 		{"AT_SCHEDULER_CONF", l.Scheduler.Kubeconfig}, {"AT_SCHEDULER_CONFIG", l.Scheduler.Config},
-		{"AT_FRONT_DOOR", l.FrontDoor.Program}, {"AT_FRONT_DOOR_STREAM", l.FrontDoor.Stream}, {"AT_FRONT_DOOR_STREAM64", l.FrontDoor.Stream64}, {"AT_FRONT_DOOR_CONFIG", l.FrontDoor.Config},
+		{"AT_FRONT_DOOR", l.FrontDoor.Program}, {"AT_FRONT_DOOR_STREAM", l.FrontDoor.Stream},
+		{"AT_FRONT_DOOR_STREAM64", l.FrontDoor.Stream64}, {"AT_FRONT_DOOR_CONFIG", l.FrontDoor.Config},
 		{"AT_BALANCER_CONFIG", l.Balancer.Config}, {"AT_FRONT_DOOR_STATE", l.FrontDoor.State}, {"AT_FRONT_DOOR_RUN", l.FrontDoor.Run},
 		{"AT_CONFLIST", l.PodNetwork.Conflist}, {"AT_ROUTES", l.PodNetwork.Routes}, {"AT_MASQUERADE", l.PodNetwork.Masquerade},
 		{"AT_ROUTES_RUN", l.PodNetwork.Run}, {"AT_ROUTES_APPLIED", l.PodNetwork.Applied},
@@ -58,7 +59,8 @@ func (l Layout) vars() []variable {
 
 		{"PORT_ETCD_CLIENT", l.Etcd.ClientPort}, {"PORT_ETCD_PEER", l.Etcd.PeerPort}, {"PORT_ETCD_METRICS", l.Etcd.MetricsPort},
 		{"PORT_API_SERVER", l.APIServer.Port}, {"PORT_CONTROLLER_MANAGER", l.ControllerManager.Port}, {"PORT_SCHEDULER", l.Scheduler.Port},
-		{"PORT_FRONT_DOOR_HEALTH", l.FrontDoor.HealthPort}, {"PORT_BALANCER_HEALTH", l.Balancer.HealthPort}, {"PORT_BALANCER_ETCD", l.Balancer.EtcdPort},
+		{"PORT_FRONT_DOOR_HEALTH", l.FrontDoor.HealthPort}, {"PORT_BALANCER_HEALTH", l.Balancer.HealthPort},
+		{"PORT_BALANCER_ETCD", l.Balancer.EtcdPort},
 		{"PORT_KUBELET", l.Kubelet.Port}, {"PORT_KUBELET_HEALTH", l.Kubelet.HealthPort},
 		{"PORT_KUBE_PROXY_HEALTH", l.KubeProxy.HealthPort}, {"PORT_KUBE_PROXY_METRICS", l.KubeProxy.MetricsPort},
 

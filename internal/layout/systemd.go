@@ -62,7 +62,8 @@ func Systemd() Layout {
 		Units: [model.NumComponents]string{
 			model.Containerd: "containerd", model.Etcd: "etcd", model.APIServer: "kube-apiserver",
 			model.ControllerManager: "kube-controller-manager", model.Scheduler: "kube-scheduler",
-			model.FrontDoor: "kube-nginx", model.Balancer: "quorate-lb", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet", model.KubeProxy: "kube-proxy",
+			model.FrontDoor: "kube-nginx", model.Balancer: "quorate-lb", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet",
+			model.KubeProxy: "kube-proxy",
 		},
 		Foreign: []string{kubernetes + "/admin.conf", "/etc/rancher", "/var/lib/rancher/k3s", "/etc/k0s", "/var/lib/k0s"},
 	}
@@ -73,7 +74,8 @@ func Quorate() Own {
 	const config, programs, state, run = "/etc/quorate", "/opt/quorate", "/var/lib/quorate", "/run/quorate"
 	return Own{
 		Config: config, Marker: config + "/cluster", Superseded: config + "/etcd-superseded",
-		Bootstrapped: config + "/etcd-bootstrapped", Fence: config + "/etcd-fence.nft", Unfenced: config + "/etcd-unfenced", Recovery: config + "/etcd-recovery.json",
+		Bootstrapped: config + "/etcd-bootstrapped", Fence: config + "/etcd-fence.nft", Unfenced: config + "/etcd-unfenced",
+		Recovery: config + "/etcd-recovery.json",
 		Programs: programs, Versions: programs + "/versions",
 		State: state, Kept: state + "/kept", Snapshots: state + "/snapshots", Restore: state + "/restore.db", Store: state + "/store",
 		Seed: "/usr/share/quorate/store",

@@ -28,7 +28,8 @@ func member(word string) model.Host {
 	case "learner":
 		h.Etcd.Member = model.Is(model.Learner)
 	case "unstarted":
-		h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.Unstarted), Healthy: model.Is(false)}
+		h.Etcd = model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.Unstarted),
+			Healthy: model.Is(false)}
 		h.Components[model.Etcd].Running = model.Is("")
 	case "begun": // it has been ready, and is not seen to serve
 		h.Etcd.Member, h.Etcd.Healthy = model.Is(model.Unstarted), model.Is(false)
@@ -158,7 +159,8 @@ func TestBorn(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	worker := func(backends ...model.HostID) model.Host {
-		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Via: model.Is(model.Way{Kind: model.LocalBalancer}), Backends: model.Is(model.SetOf(backends...))}
+		h := model.Host{Roles: model.Worker, Reached: model.Is(true), Via: model.Is(model.Way{Kind: model.LocalBalancer}),
+			Backends: model.Is(model.SetOf(backends...))}
 		h.Components[model.Kubelet].Running, h.Components[model.FrontDoor].Running = model.Is("k"), model.Is("n")
 		return h
 	}
@@ -193,7 +195,12 @@ func TestHealth(t *testing.T) {
 			h.Components[model.Kubelet].Running = model.Is("")
 			c.Put("w", h)
 		}, true, "", ""},
-		"worker that does not answer":     {"up up up", func(c *model.Cluster) { h := worker("b"); h.Reached = model.Known[bool]{}; c.Put("w", h) }, true, "", ""},
+		"worker that does not answer": {"up up up", func(c *model.Cluster) {
+			h := worker("b")
+			h.Reached = model.Known[bool]{}
+			c.Put("w",
+				h)
+		}, true, "", ""},
 		"one API server":                  {"up up up", func(c *model.Cluster) { notReady(c, "a", "b") }, true, "", "c"},
 		"API servers of their own etcd":   {"up up up", func(c *model.Cluster) { ownOnly(c) }, true, "", ""},
 		"own etcd of the only API server": {"up up up", func(c *model.Cluster) { ownOnly(c); notReady(c, "a", "b") }, true, "", "c"},
@@ -211,11 +218,14 @@ func TestHealth(t *testing.T) {
 		"control planes by a shared one":  {"up up up", func(c *model.Cluster) { nodes(c, carried("x"), "a", "b", "c") }, true, "", "x"},
 		"control planes by their own":     {"up up up", func(c *model.Cluster) { nodes(c, via(model.OwnServer), "a", "b", "c") }, true, "", ""},
 		"a control plane by another":      {"up up up", func(c *model.Cluster) { nodes(c, via(fixed, "a"), "b") }, true, "", "a"},
-		"etcd by a balancer":              {"down up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); notReady(c, "b", "c") }, true, "", "abc"},
-		"it goes on with any backend":     {"up up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); notReady(c, "b", "c") }, true, "", "a"},
-		"behind it is one, of another":    {"up up up", func(c *model.Cluster) { balanced(c, "b"); notReady(c, "b", "c") }, true, "", "ab"},
-		"behind it is a learner":          {"up up learner", func(c *model.Cluster) { balanced(c, "c") }, false, "", "ab"},
-		"etcd's balancer is down":         {"up up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); noDoor(c, "a", "b") }, true, "", "c"},
+		"etcd by a balancer": {"down up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); notReady(c, "b", "c") }, true,
+			"", "abc"},
+		"it goes on with any backend": {"up up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); notReady(c, "b", "c") }, true,
+			"", "a"},
+		"behind it is one, of another": {"up up up", func(c *model.Cluster) { balanced(c, "b"); notReady(c, "b", "c") }, true, "", "ab"},
+		"behind it is a learner":       {"up up learner", func(c *model.Cluster) { balanced(c, "c") }, false, "", "ab"},
+		"etcd's balancer is down": {"up up up", func(c *model.Cluster) { balanced(c, "a", "b", "c"); noDoor(c, "a", "b") }, true, "",
+			"c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster(at.words)

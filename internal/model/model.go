@@ -106,7 +106,7 @@ func (m Member) String() string {
 // EtcdState is a host's part in etcd.
 type EtcdState struct {
 	Data         Known[bool]   // there is a data directory
-	Bootstrapped Known[bool]   // this host knows that the cluster's etcd has begun: it was ready here once, or the host was told when it joined
+	Bootstrapped Known[bool]   // this host knows that the cluster's etcd exists: it was ready here once, or the host was marked as joining
 	Member       Known[Member] // by the member list of those who have quorum
 	Healthy      Known[bool]   // this member serves (a learner: it is caught up)
 	DataLost     bool          // its data was seen to be none with which it can go on

@@ -23,7 +23,8 @@ func (c Cluster) Silences() (out []Silence) {
 		h := c.Hosts[seer]
 		for _, seen := range h.EtcdSilent.Or(HostSet{}).List() {
 			s := c.Hosts[seen]
-			apart := h.Etcd.Fenced.Has(seen) || s.Etcd.Fenced.Has(seer) || s.Etcd.Member.Is(NoMember) || h.Roles.Has(EtcdHost) && h.Etcd.Member.Is(NoMember)
+			apart := h.Etcd.Fenced.Has(seen) || s.Etcd.Fenced.Has(seer) || s.Etcd.Member.Is(NoMember) || h.Roles.Has(EtcdHost) &&
+				h.Etcd.Member.Is(NoMember)
 			if h.Up() && s.Up() && !apart {
 				pairs = append(pairs, pair{seer, seen})
 			}

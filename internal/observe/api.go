@@ -40,7 +40,8 @@ type APIView struct {
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
-	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kubeapi.NodeStatus{}, Moving: map[model.HostID][]kubeapi.Pod{}}
+	v := APIView{Err: errors.New("no API server answers"), Nodes: map[model.HostID]kubeapi.NodeStatus{},
+		Moving: map[model.HostID][]kubeapi.Pod{}}
 	if shared == nil {
 		return v
 	}

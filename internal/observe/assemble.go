@@ -83,7 +83,8 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Packages = model.Is(model.SetOf(f.Lacks...))
 	h.System = system(want, f)
 	h.Binaries = programs(want, f)
-	h.Images = model.Is(model.SetOf(slices.DeleteFunc(slices.Clone(want.Images), func(i string) bool { return !slices.Contains(f.Images, i) })...))
+	h.Images = model.Is(model.SetOf(slices.DeleteFunc(slices.Clone(want.Images),
+		func(i string) bool { return !slices.Contains(f.Images, i) })...))
 	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Bootstrapped = model.Is(f.Data), model.Is(f.Bootstrapped) // data alone: it may be a bootstrap that was cut short
@@ -96,7 +97,8 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 		h.Components[v] = service(want.Services[v], v, f)
 	}
 	if !f.KubeletEnd.IsZero() && !f.Kubelet {
-		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " + f.KubeletEnd.UTC().Format(time.DateOnly))
+		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " +
+			f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
 	h.EtcdSilent = model.Is(o.Named(g, f.EtcdSilent))
 	o.ways(h, g, id, f)

@@ -32,7 +32,8 @@ type EtcdView struct {
 // askEtcd asks a member that has quorum, or else any that runs, for the member
 // list, and each for its status.
 func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Shared, hurry bool) EtcdView {
-	v := EtcdView{Members: map[model.HostID]etcd.Member{}, Status: map[model.HostID]etcd.Status{}, Learners: map[model.HostID]bool{}, fresh: true}
+	v := EtcdView{Members: map[model.HostID]etcd.Member{}, Status: map[model.HostID]etcd.Status{}, Learners: map[model.HostID]bool{},
+		fresh: true}
 	var ask []model.HostID
 	for _, id := range ob.IDs() {
 		f := ob.Facts[id]
@@ -155,7 +156,8 @@ func (o *Observer) statuses(ctx context.Context, v *EtcdView, ask []model.HostID
 		of = append(of, fmt.Sprintf("%s (%x)", id, v.Status[id].ClusterID))
 	}
 	if len(clusters) > 1 {
-		v.conflict = "the hosts' etcd members are of different clusters: " + strings.Join(of, ", ") + "; nothing is changed until it is clear which one is meant"
+		v.conflict = "the hosts' etcd members are of different clusters: " + strings.Join(of, ", ") +
+			"; nothing is changed until it is clear which one is meant"
 	}
 }
 

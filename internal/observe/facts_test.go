@@ -18,7 +18,8 @@ func TestKubeletCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end}, &x509.Certificate{}, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end}, &x509.Certificate{},
+		&key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}

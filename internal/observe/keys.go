@@ -28,7 +28,8 @@ type keyring struct {
 }
 
 func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
-	k := keyring{identity: map[model.HostID]string{}, partial: map[model.HostID]bool{}, public: map[model.HostID][]byte{}, facts: facts, at: at}
+	k := keyring{identity: map[model.HostID]string{}, partial: map[model.HostID]bool{}, public: map[model.HostID][]byte{}, facts: facts,
+		at: at}
 	var of []string
 	for _, id := range slices.Sorted(maps.Keys(facts)) {
 		f := facts[id]
@@ -53,7 +54,8 @@ func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
 		}
 	}
 	if len(slices.Compact(slices.Sorted(maps.Values(k.identity)))) > 1 {
-		k.conflict = "the hosts hold keys of different clusters: " + strings.Join(of, ", ") + "; nothing is changed until it is clear which one is meant: remove the wrong hosts from the file, or reset them"
+		k.conflict = "the hosts hold keys of different clusters: " + strings.Join(of, ", ") +
+			"; nothing is changed until it is clear which one is meant: remove the wrong hosts from the file, or reset them"
 	}
 	return k
 }

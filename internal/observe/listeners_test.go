@@ -17,7 +17,8 @@ LISTEN 0 128 [::]:22 [::]:*`
 /dev/null:x`
 	var f Facts
 	f.listeners(sockets, owners(groups))
-	want := []Listener{{"6443", "kube-apiserver", 1773, "kube-apiserver"}, {"8443", "nginx", 20, "kube-nginx"}, {"10250", "socat", 77, ""}, {Port: "22"}}
+	want := []Listener{{"6443", "kube-apiserver", 1773, "kube-apiserver"}, {"8443", "nginx", 20, "kube-nginx"}, {"10250", "socat", 77, ""},
+		{Port: "22"}}
 	if !slices.Equal(f.Listeners, want) {
 		t.Errorf("got %+v, want %+v", f.Listeners, want)
 	}

@@ -30,7 +30,8 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return why
 	}
 	if len(f.Foreign) > 0 {
-		return fmt.Sprintf("it has components that quorate did not install: %s; remove them first, or choose another host", strings.Join(f.Foreign, ", "))
+		return fmt.Sprintf("it has components that quorate did not install: %s; remove them first, or choose another host",
+			strings.Join(f.Foreign, ", "))
 	}
 	if f.Marker == "" && f.Data {
 		return fmt.Sprintf("it has etcd data in %s that quorate did not make; move that away first, or choose another host", g.Layout.Etcd.Data)
@@ -39,16 +40,20 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return fmt.Sprintf("its processor is %s; the artefacts are for %s", f.Arch, goal.Arch)
 	}
 	if off := f.Offset.Abs(); off > maxOffset {
-		return fmt.Sprintf("its clock is %s off from this machine's; set it right (chrony, systemd-timesyncd), then apply again", f.Offset.Round(time.Second))
+		return fmt.Sprintf("its clock is %s off from this machine's; set it right (chrony, systemd-timesyncd), then apply again",
+			f.Offset.Round(time.Second))
 	}
 	if a, err := netip.ParseAddr(h.Node.Address); err == nil && !slices.Contains(f.Addresses, a.String()) {
 		if f.Marker != "" {
-			return fmt.Sprintf("it is set up with the address %s and has it no more (it has %s); give it back, or %s", h.Node.Address, strings.Join(f.Addresses, ", "), anew(id, "its new address"))
+			return fmt.Sprintf("it is set up with the address %s and has it no more (it has %s); give it back, or %s", h.Node.Address,
+				strings.Join(f.Addresses, ", "), anew(id, "its new address"))
 		}
-		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, strings.Join(f.Addresses, ", "))
+		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address,
+			strings.Join(f.Addresses, ", "))
 	}
 	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !(set && fail == false) {
-		return "swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set kubeletConfiguration.failSwapOn: false"
+		return "swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
+			"kubeletConfiguration.failSwapOn: false"
 	}
 	for _, other := range o.IDs() {
 		_, both := g.Hosts[other]
@@ -68,14 +73,18 @@ func anew(id model.HostID, with string) string {
 // that the cluster knows its name as another machine's.
 func stranger(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 	if f.Named != "" && f.Named != string(id) {
-		return fmt.Sprintf("it is set up as %s, and a host keeps its name: call it %s in the file again, or take it out of the file and apply, so that it is cleaned, then add it as %s and apply again", f.Named, f.Named, id)
+		return fmt.Sprintf("it is set up as %s, and a host keeps its name: call it %s in the file again, or take it out of the file and "+
+			"apply, so that it is cleaned, then add it as %s and apply again", f.Named, f.Named, id)
 	}
 	if old, other := o.API.Elsewhere[id]; other && f.Marker == "" {
-		return fmt.Sprintf("the cluster knows %s as the machine at %s, and this is another one: take %s out of the file and apply, so that the old one leaves (if that is gone for good, say so with `quorate forget %s`); then add it with its new address and apply again", id, old, id, id)
+		return fmt.Sprintf("the cluster knows %s as the machine at %s, and this is another one: take %s out of the file and apply, so "+
+			"that the old one leaves (if that is gone for good, say so with `quorate forget %s`); then add it with its new address and "+
+			"apply again", id, old, id, id)
 	}
 	at, address := peerAddress(o.Etcd.Members[id]), g.Hosts[id].Node.Address
 	if f.Data && at != "" && at != address {
-		return fmt.Sprintf("etcd knows it at the address %s, and the file says %s: a member keeps its address; give it back %s, or %s", at, address, at, anew(id, "its new address"))
+		return fmt.Sprintf("etcd knows it at the address %s, and the file says %s: a member keeps its address; give it back %s, or %s", at,
+			address, at, anew(id, "its new address"))
 	}
 	return ""
 }

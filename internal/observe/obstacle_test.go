@@ -25,27 +25,33 @@ func TestObstacle(t *testing.T) {
 		change func(*Facts, *Observation)
 		says   []string // none: nothing forbids to go on
 	}{
-		"as it was set up":      {of: set},
-		"bare":                  {of: bare},
-		"its clock is ahead":    {set, func(f *Facts, _ *Observation) { f.Offset = 95 * time.Second }, []string{"clock", "1m35s"}},
-		"its clock is behind":   {bare, func(f *Facts, _ *Observation) { f.Offset = -31 * time.Second }, []string{"clock", "-31s"}},
-		"its clock is good":     {bare, func(f *Facts, _ *Observation) { f.Offset = -29 * time.Second }, nil},
-		"another cluster's":     {set, func(f *Facts, _ *Observation) { f.Marker = "test" }, []string{`"test"`, "quorate reset"}},
-		"set up as another":     {set, func(f *Facts, _ *Observation) { f.Named = "cp9" }, []string{"set up as cp9", "call it cp9", "add it as cp2"}},
-		"lost its address":      {set, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"192.0.2.2", "192.0.2.77", "remove cp2 from the file"}},
-		"never had the address": {bare, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} }, []string{"correct internalAddress"}},
+		"as it was set up":    {of: set},
+		"bare":                {of: bare},
+		"its clock is ahead":  {set, func(f *Facts, _ *Observation) { f.Offset = 95 * time.Second }, []string{"clock", "1m35s"}},
+		"its clock is behind": {bare, func(f *Facts, _ *Observation) { f.Offset = -31 * time.Second }, []string{"clock", "-31s"}},
+		"its clock is good":   {bare, func(f *Facts, _ *Observation) { f.Offset = -29 * time.Second }, nil},
+		"another cluster's":   {set, func(f *Facts, _ *Observation) { f.Marker = "test" }, []string{`"test"`, "quorate reset"}},
+		"set up as another": {set, func(f *Facts, _ *Observation) { f.Named = "cp9" },
+			[]string{"set up as cp9", "call it cp9", "add it as cp2"}},
+		"lost its address": {set, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} },
+			[]string{"192.0.2.2", "192.0.2.77", "remove cp2 from the file"}},
+		"never had the address": {bare, func(f *Facts, _ *Observation) { f.Addresses = []string{"192.0.2.77"} },
+			[]string{"correct internalAddress"}},
 		"moved with its data": {set, func(_ *Facts, o *Observation) {
 			o.Etcd.Members["cp2"] = etcd.Member{Name: "cp2", PeerURLs: []string{"https://192.0.2.77:2380"}}
 		}, []string{"192.0.2.77", "192.0.2.2", "remove cp2 from the file"}},
 		"new under the name and another address": {bare, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "192.0.2.77" },
 			[]string{"192.0.2.77", "another", "quorate forget cp2"}},
-		"reached by another address":           {set, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "cp2.example" }, nil},
-		"the machine of another":               {bare, func(_ *Facts, o *Observation) { o.Facts["cp1"] = Facts{MachineID: "2"} }, []string{"machine-id of cp1"}},
-		"the machine of one that left":         {bare, func(_ *Facts, o *Observation) { o.Facts["old"] = Facts{MachineID: "2"} }, []string{"machine-id of old"}},
+		"reached by another address": {set, func(_ *Facts, o *Observation) { o.API.Elsewhere["cp2"] = "cp2.example" }, nil},
+		"the machine of another": {bare, func(_ *Facts, o *Observation) { o.Facts["cp1"] = Facts{MachineID: "2"} },
+			[]string{"machine-id of cp1"}},
+		"the machine of one that left": {bare, func(_ *Facts, o *Observation) { o.Facts["old"] = Facts{MachineID: "2"} },
+			[]string{"machine-id of old"}},
 		"somebody's data where none should be": {bare, func(f *Facts, _ *Observation) { f.Data = true }, []string{"/var/lib/etcd"}},
 	} {
 		f := at.of
-		ob := &Observation{Facts: map[model.HostID]Facts{}, Etcd: EtcdView{Members: map[model.HostID]etcd.Member{}}, API: APIView{Elsewhere: map[model.HostID]string{}}}
+		ob := &Observation{Facts: map[model.HostID]Facts{}, Etcd: EtcdView{Members: map[model.HostID]etcd.Member{}},
+			API: APIView{Elsewhere: map[model.HostID]string{}}}
 		if at.change != nil {
 			at.change(&f, ob)
 		}
@@ -66,7 +72,8 @@ func TestObstacle(t *testing.T) {
 // another address is told.
 func TestCompare(t *testing.T) {
 	o, _ := observer(t, nil)
-	gone, elsewhere := compare([]kubeapi.Departed{{Name: "old", Address: "192.0.2.9"}, {Name: "cp1", Address: "192.0.2.1"}, {Name: "renamed", Address: "192.0.2.2"},
+	gone, elsewhere := compare([]kubeapi.Departed{{Name: "old", Address: "192.0.2.9"}, {Name: "cp1", Address: "192.0.2.1"},
+		{Name: "renamed", Address: "192.0.2.2"},
 		{Name: "cp3", Address: "192.0.2.8"}, {Name: "old", Address: "192.0.2.9"}}, o.File)
 	if len(gone) != 1 || gone[0].Name != "old" {
 		t.Errorf("gone are %v", gone)
@@ -83,7 +90,8 @@ func TestTakenByAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ob := &Observation{Facts: map[model.HostID]Facts{"old": {Marker: "test", Data: true, Links: map[string]string{"/opt/quorate/bin/etcd": "x"}}},
+	ob := &Observation{Facts: map[model.HostID]Facts{"old": {Marker: "test", Data: true,
+		Links: map[string]string{"/opt/quorate/bin/etcd": "x"}}},
 		API: APIView{Departed: []kubeapi.Departed{{Name: "old", Address: "192.0.2.9"}}}}
 	if h := assemble(g, ob, time.Now()).Hosts["old"]; h.Up() || !h.Clean.Is(true) {
 		t.Errorf("it is up %v, gone %v", h.Reached, h.Clean)

@@ -22,7 +22,8 @@ const answers = "\n@@ boot\n@@ end\n"
 func observer(t *testing.T, cp3 hosttest.Handler) (*Observer, *hosttest.Fake) {
 	t.Helper()
 	o := &Observer{Hosts: map[model.HostID]host.Host{}}
-	text := "apiVersion: quorate.dev/v1alpha1\nkind: Cluster\nmetadata: {name: prod}\nspec:\n  kubernetes: {version: v1.36.3}\n  controlPlaneEndpoint: api.prod.example:8443\n  hosts:\n"
+	text := "apiVersion: quorate.dev/v1alpha1\nkind: Cluster\nmetadata: {name: prod}\nspec:\n  kubernetes: {version: v1.36.3}\n  " +
+		"controlPlaneEndpoint: api.prod.example:8443\n  hosts:\n"
 	var last *hosttest.Fake
 	for i := 1; i <= 3; i++ {
 		name := fmt.Sprintf("cp%d", i)

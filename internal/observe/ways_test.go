@@ -28,15 +28,18 @@ func TestWays(t *testing.T) {
 		resolved, peers []string
 		want            model.Way
 	}{
-		"own by loopback":     {"https://127.0.0.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
-		"own by address":      {"https://192.0.2.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
-		"own balancer":        {"https://api.prod.example:8443", []string{"127.0.0.1"}, []string{"127.0.0.1"}, model.Way{Kind: model.LocalBalancer}},
-		"another's server":    {"https://192.0.2.3:6443", nil, nil, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
-		"another's, by name":  {"https://api:6443", []string{"192.0.2.2"}, nil, model.Way{Kind: model.FixedServer, Backends: set("cp2")}},
-		"another's balancer":  {"https://192.0.2.3:8443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2"), Carriers: set("cp3")}},
-		"a virtual address":   {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
-		"somebody else's":     {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
-		"many servers":        {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3"}, model.Way{Kind: model.SharedBalancer, Backends: set("cp2", "cp3")}},
+		"own by loopback": {"https://127.0.0.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
+		"own by address":  {"https://192.0.2.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
+		"own balancer": {"https://api.prod.example:8443", []string{"127.0.0.1"}, []string{"127.0.0.1"},
+			model.Way{Kind: model.LocalBalancer}},
+		"another's server":   {"https://192.0.2.3:6443", nil, nil, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
+		"another's, by name": {"https://api:6443", []string{"192.0.2.2"}, nil, model.Way{Kind: model.FixedServer, Backends: set("cp2")}},
+		"another's balancer": {"https://192.0.2.3:8443", nil, nil,
+			model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2"), Carriers: set("cp3")}},
+		"a virtual address": {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
+		"somebody else's":   {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
+		"many servers": {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3"},
+			model.Way{Kind: model.SharedBalancer, Backends: set("cp2", "cp3")}},
 		"reads an older file": {"https://192.0.2.8:6443", nil, []string{"192.0.2.3"}, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
 	} {
 		f := o.Facts["cp1"]
@@ -53,9 +56,11 @@ func TestWays(t *testing.T) {
 		servers []string
 		want    model.Way
 	}{
-		"all members":  {[]string{"https://192.0.2.1:2379", "https://192.0.2.3:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp1", "cp3")}},
-		"its own":      {[]string{"https://127.0.0.1:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp2")}},
-		"own and one":  {[]string{"https://127.0.0.1:2379", "https://192.0.2.1:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp1", "cp2")}},
+		"all members": {[]string{"https://192.0.2.1:2379", "https://192.0.2.3:2379"},
+			model.Way{Kind: model.EachDirectly, Backends: set("cp1", "cp3")}},
+		"its own": {[]string{"https://127.0.0.1:2379"}, model.Way{Kind: model.EachDirectly, Backends: set("cp2")}},
+		"own and one": {[]string{"https://127.0.0.1:2379", "https://192.0.2.1:2379"},
+			model.Way{Kind: model.EachDirectly, Backends: set("cp1", "cp2")}},
 		"its balancer": {[]string{"https://127.0.0.1:2378"}, model.Way{Kind: model.LocalBalancer}},
 		"none":         {nil, model.Way{Kind: model.EachDirectly}},
 	} {

@@ -8,7 +8,8 @@ import (
 
 func TestExplain(t *testing.T) {
 	s, other := newShared(t, Options{}), newShared(t, Options{})
-	want := Cert{Name: "x", Issuer: KubernetesCA, CommonName: "kube-apiserver", DNS: []string{"cp1"}, IPs: []string{"10.0.0.11", "10.0.0.13"}, Server: true}
+	want := Cert{Name: "x", Issuer: KubernetesCA, CommonName: "kube-apiserver", DNS: []string{"cp1"},
+		IPs: []string{"10.0.0.11", "10.0.0.13"}, Server: true}
 	issued := func(shared Shared, change func(*Cert)) ([]byte, []byte) {
 		c := want
 		if change != nil {

@@ -176,7 +176,8 @@ func (j *judge) compare(h model.Health, own map[model.HostID]bool, when string) 
 		return Safe, nil // what does not work yet cannot be lost
 	}
 	if fatal := minus(h.Fatal, j.before.Fatal); len(fatal) > 0 {
-		return Exposed, []string{fmt.Sprintf("EXPOSED: %s, losing %s stops the control plane", when, strings.ReplaceAll(names(fatal), ", ", " or "))}
+		return Exposed, []string{fmt.Sprintf("EXPOSED: %s, losing %s stops the control plane", when,
+			strings.ReplaceAll(names(fatal), ", ", " or "))}
 	}
 	return Safe, nil
 }

@@ -45,7 +45,8 @@ func rule(steps ...plan.Step) []plan.Rule {
 func three() model.Cluster {
 	c := model.New("t")
 	for _, id := range []model.HostID{"a", "b", "c"} {
-		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true), EtcdVia: model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf[model.HostID]("a", "b", "c")})}
+		h := model.Host{Roles: model.ControlPlane | model.EtcdHost, Reached: model.Is(true), Ready: model.Is(true),
+			EtcdVia: model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf[model.HostID]("a", "b", "c")})}
 		h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 		h.Components[model.Etcd].Running, h.Components[model.APIServer].Running = model.Is("e"), model.Is("a")
 		c.Put(id, h)
@@ -89,15 +90,20 @@ func TestStages(t *testing.T) {
 		steps []plan.Step
 		want  string
 	}{
-		"nothing":                          {nil, ""},
-		"what is done is not done again":   {on("a", change{kind: "s", effect: func(*model.Host) {}}), ""},
-		"side by side":                     {on("a b c", change{kind: "s", effect: system("x")}), "safe s@a s@b s@c"},
-		"one at a time":                    {on("a b", change{kind: "s", effect: system("x"), alone: "x"}), "safe s@a; safe s@b"},
-		"two API servers at once expose":   {on("a b", change{kind: "api", effect: system("x"), half: apiStops}), "safe api@a; safe api@b"},
-		"an etcd restart exposes":          {on("a b", change{kind: "etcd", effect: system("x"), half: etcdStops}), "exposed etcd@a; exposed etcd@b"},
-		"safe steps first":                 {append(on("a", change{kind: "etcd", effect: system("x"), half: etcdStops}), on("b", change{kind: "s", effect: system("x")})...), "safe s@b; exposed etcd@a"},
-		"needs order, rules do not":        {append(on("b", change{kind: "second", effect: binaries, need: after}), on("a", change{kind: "first", effect: system("x")})...), "safe first@a; safe second@b"},
-		"not beside what it needs, broken": {append(on("a", change{kind: "first", effect: binaries, half: system("half")}), on("a", change{kind: "second", effect: func(h *model.Host) { h.Images = model.Is(model.SetOf("i")) }, need: half})...), "safe first@a; safe second@a"},
+		"nothing":                        {nil, ""},
+		"what is done is not done again": {on("a", change{kind: "s", effect: func(*model.Host) {}}), ""},
+		"side by side":                   {on("a b c", change{kind: "s", effect: system("x")}), "safe s@a s@b s@c"},
+		"one at a time":                  {on("a b", change{kind: "s", effect: system("x"), alone: "x"}), "safe s@a; safe s@b"},
+		"two API servers at once expose": {on("a b", change{kind: "api", effect: system("x"), half: apiStops}), "safe api@a; safe api@b"},
+		"an etcd restart exposes": {on("a b", change{kind: "etcd", effect: system("x"), half: etcdStops}),
+			"exposed etcd@a; exposed etcd@b"},
+		"safe steps first": {append(on("a", change{kind: "etcd", effect: system("x"), half: etcdStops}),
+			on("b", change{kind: "s", effect: system("x")})...), "safe s@b; exposed etcd@a"},
+		"needs order, rules do not": {append(on("b", change{kind: "second", effect: binaries, need: after}),
+			on("a", change{kind: "first", effect: system("x")})...), "safe first@a; safe second@b"},
+		"not beside what it needs, broken": {append(on("a", change{kind: "first", effect: binaries, half: system("half")}),
+			on("a", change{kind: "second", effect: func(h *model.Host) { h.Images = model.Is(model.SetOf("i")) }, need: half})...),
+			"safe first@a; safe second@a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			have := three()
@@ -152,7 +158,8 @@ func TestBlockedAndDeferred(t *testing.T) {
 	away := fmt.Errorf("its member is silent: %w", plan.UnreachedError{Host: "c"})
 	unreached := change{kind: "unreached", host: "a", effect: system("x"), need: refuse(away)}
 	waiting := change{kind: "waiting", host: "a", effect: system("x"), need: refuse(errors.New("not yet"))}
-	firm := change{kind: "firm", host: "a", effect: system("x"), need: refuse(fmt.Errorf("no: %w", plan.OperatorError{Err: errors.New("foreign")}))}
+	firm := change{kind: "firm", host: "a", effect: system("x"),
+		need: refuse(fmt.Errorf("no: %w", plan.OperatorError{Err: errors.New("foreign")}))}
 	down := three()
 	down.Edit("b", etcdStops)
 	down.Edit("c", etcdStops)

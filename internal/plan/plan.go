@@ -68,7 +68,8 @@ func (e UnreachedError) Error() string {
 		why = "no answer"
 	}
 	if e.Left {
-		return fmt.Sprintf("%s cannot be reached (%s); bring it back and apply again, or stop tracking it with `quorate forget %s`", e.Host, why, e.Host)
+		return fmt.Sprintf("%s cannot be reached (%s); bring it back and apply again, or stop tracking it with `quorate forget %s`", e.Host,
+			why, e.Host)
 	}
 	return fmt.Sprintf("%s cannot be reached (%s); bring it back, then apply again", e.Host, why)
 }
@@ -165,7 +166,8 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 			return p
 		}
 		if len(p.Stages) == maxStages {
-			p.Blocked = append(p.Blocked, Refused{ready[0].About(), errors.New("the plan goes in a circle; this is a defect of quorate: please report it with `quorate plan --output json`")})
+			p.Blocked = append(p.Blocked, Refused{ready[0].About(), errors.New("the plan goes in a circle; this is a defect of quorate: " +
+				"please report it with `quorate plan --output json`")})
 			return p
 		}
 		stage := pick(&c, ready)

@@ -30,11 +30,13 @@ func example() plan.Plan {
 	return plan.Plan{
 		Stages: []plan.Stage{
 			{Steps: []plan.Step{at("cp2", "system"), at("cp1", "system"), at("cp1", "mint")}},
-			{Steps: []plan.Step{at("cp2", "promote")}, Risk: plan.Exposed, Reasons: []string{"EXPOSED: while this runs, losing cp2 stops the control plane"}},
+			{Steps: []plan.Step{at("cp2", "promote")}, Risk: plan.Exposed,
+				Reasons: []string{"EXPOSED: while this runs, losing cp2 stops the control plane"}},
 			{Steps: []plan.Step{clean}},
 		},
-		Blocked:  []plan.Refused{no("cp1", "mint", plan.OperatorError{Err: errors.New("it is foreign")})},
-		Deferred: []plan.Refused{no("cp3", "system", away), no("cp3", "etcd", away), no("w1", "door", fmt.Errorf("its backend is silent: %w", away))},
+		Blocked: []plan.Refused{no("cp1", "mint", plan.OperatorError{Err: errors.New("it is foreign")})},
+		Deferred: []plan.Refused{no("cp3", "system", away), no("cp3", "etcd", away),
+			no("w1", "door", fmt.Errorf("its backend is silent: %w", away))},
 	}
 }
 

@@ -104,7 +104,8 @@ func TestHistory(t *testing.T) {
 		var dials int
 		var ops []prober.Op
 		seen := func() int { mu.Lock(); defer mu.Unlock(); return len(ops) }
-		p, err := prober.Start(t.Context(), prober.Config{Run: "t", Every: 10 * time.Millisecond, Limit: time.Minute, TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"},
+		p, err := prober.Start(t.Context(), prober.Config{Run: "t", Every: 10 * time.Millisecond, Limit: time.Minute,
+			TLS:    &tls.Config{RootCAs: roots, ServerName: "example.com"},
 			Record: func(op prober.Op) { mu.Lock(); ops = append(ops, op); mu.Unlock() },
 			Dial: func(ctx context.Context) (net.Conn, error) {
 				mu.Lock()
@@ -154,7 +155,10 @@ func TestHistory(t *testing.T) {
 			count[op.Outcome]++
 			if took := s.took[op.Value]; op.Outcome == prober.Done && !took {
 				t.Errorf("write %s is told to be done, and was not", op.Value)
-			} else if i := slices.IndexFunc(ops, func(o prober.Op) bool { return o.Write && o.Value == op.Value && o.Outcome != prober.Refused }); op.Outcome == prober.Refused && took && i < 0 {
+			} else if i := slices.IndexFunc(ops, func(o prober.Op) bool {
+				return o.Write && o.Value == op.Value &&
+					o.Outcome != prober.Refused
+			}); op.Outcome == prober.Refused && took && i < 0 {
 				t.Errorf("write %s is told to be refused, and was not", op.Value)
 			}
 			if op.Return < op.Call {

@@ -72,7 +72,8 @@ func TestProber(t *testing.T) {
 	roots.AddCert(server.Certificate())
 	n := 0
 	var mu sync.Mutex
-	p, err := Start(t.Context(), Config{Run: "t", Every: 10 * time.Millisecond, Limit: time.Minute, TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"},
+	p, err := Start(t.Context(), Config{Run: "t", Every: 10 * time.Millisecond, Limit: time.Minute,
+		TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"},
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			mu.Lock()
 			n++

@@ -155,7 +155,10 @@ func (p *Prober) readBack(ctx context.Context) error {
 	}
 	p.report.Lost = lost(p.acked, found)
 	for i := range maps {
-		if err := retry(ctx, func() error { return p.do(ctx, client, http.MethodDelete, configMaps+"/"+p.mapName(i), "", nil, nil) }); err != nil && !is(err, http.StatusNotFound) {
+		if err := retry(ctx, func() error {
+			return p.do(ctx, client, http.MethodDelete, configMaps+"/"+p.mapName(i), "", nil,
+				nil)
+		}); err != nil && !is(err, http.StatusNotFound) {
 			return fmt.Errorf("take the probe's ConfigMap away: %w", err)
 		}
 	}

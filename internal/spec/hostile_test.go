@@ -85,7 +85,8 @@ func TestLoadChecksModesOfPasswordFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _, err := Load(file)
-			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "spec.ssh."+key)) {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), "spec.ssh."+key)) {
 				t.Errorf("%s %o: %v; want %q", key, mode, err, want)
 			}
 		}
@@ -104,7 +105,8 @@ func TestManyMistakes(t *testing.T) {
 		t.Fatal("no mistakes")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 51 || !strings.HasPrefix(lines[0], "cluster.yaml:9:") || !strings.HasPrefix(lines[50], "cluster.yaml: 14950 more mistakes; ") {
+	if len(lines) != 51 || !strings.HasPrefix(lines[0], "cluster.yaml:9:") ||
+		!strings.HasPrefix(lines[50], "cluster.yaml: 14950 more mistakes; ") {
 		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
 }
@@ -118,7 +120,8 @@ func TestTooManyMistakesToLookFor(t *testing.T) {
 	}
 	_, _, err := Parse("cluster.yaml", []byte(b.String()))
 	var invalid *Invalid
-	if !errors.As(err, &invalid) || len(invalid.Issues) != maxIssues || !strings.HasSuffix(err.Error(), "at least 9950 more mistakes; correct these first") {
+	if !errors.As(err, &invalid) || len(invalid.Issues) != maxIssues ||
+		!strings.HasSuffix(err.Error(), "at least 9950 more mistakes; correct these first") {
 		t.Error(err)
 	}
 }
@@ -130,7 +133,8 @@ func TestHostsAreLimited(t *testing.T) {
 		fmt.Fprintf(&b, "    - {name: h%d, address: 11.0.%d.%d, roles: [worker]}\n", i, i>>8, i&255)
 	}
 	_, _, err := Parse("cluster.yaml", []byte(b.String()))
-	if err == nil || !strings.Contains(err.Error(), "spec.hosts: 10001 hosts; expected 10000 at most: Kubernetes is made for clusters of up to 5000 nodes") {
+	if err == nil || !strings.Contains(err.Error(), "spec.hosts: 10001 hosts; expected 10000 at most: Kubernetes is made for "+
+		"clusters of up to 5000 nodes") {
 		t.Fatal(err)
 	}
 	if n := strings.Count(err.Error(), "\n"); n > 0 {
@@ -168,18 +172,26 @@ func TestHostileValues(t *testing.T) {
 		{"prod}", "p\x00d}", "cluster.yaml:3:19: control character U+0000; expected text"},
 		{"prod}", "p\x1b[2Jd}", "cluster.yaml:3:19: control character U+001B; expected text"},
 		{"prod}", "p\u009bd}", "cluster.yaml:3:19: control character U+009B; expected text"},
-		{"  hosts", "  kubeletConfiguration: {zzzzzzzz: 1}\n  hosts", "spec.kubeletConfiguration.zzzzzzzz: unknown key; expected a key of KubeletConfiguration; the nearest are "},
+		{"  hosts", "  kubeletConfiguration: {zzzzzzzz: 1}\n  hosts",
+			"spec.kubeletConfiguration.zzzzzzzz: unknown key; expected a key of KubeletConfiguration; the nearest are "},
 		{"  hosts", "  kubeletConfiguration: {evictionSoftly: 1}\n  hosts", "did you mean evictionSoft?"},
 		{"  hosts", "  kubeProxyConfiguration: {listenOn: 1}\n  hosts", "spec.kubeProxyConfiguration.listenOn: unknown key; expected "},
-		{"  hosts", "  artifacts: {source: upstream, versions: {etc: 3.6.8}}\n  hosts", "cluster.yaml:7:44: spec.artifacts.versions.etc: unknown component; did you mean etcd?"},
-		{"  hosts", "  artifacts: {versions: {etcd: latest}}\n  hosts", "cluster.yaml:7:26: spec.artifacts.versions.etcd: latest is not a version; expected "},
-		{"  hosts", "  artifacts: {source: upstream, baseURLs: {k8s.io: 'https://x'}}\n  hosts", "cluster.yaml:7:44: spec.artifacts.baseURLs[k8s.io]: unknown host; "},
-		{"  hosts", "  artifacts: {source: upstream, baseURLs: {dl.k8s.io: 'ftp://x'}}\n  hosts", "cluster.yaml:7:44: spec.artifacts.baseURLs[dl.k8s.io]: ftp://x is not a web address"},
+		{"  hosts", "  artifacts: {source: upstream, versions: {etc: 3.6.8}}\n  hosts",
+			"cluster.yaml:7:44: spec.artifacts.versions.etc: unknown component; did you mean etcd?"},
+		{"  hosts", "  artifacts: {versions: {etcd: latest}}\n  hosts",
+			"cluster.yaml:7:26: spec.artifacts.versions.etcd: latest is not a version; expected "},
+		{"  hosts", "  artifacts: {source: upstream, baseURLs: {k8s.io: 'https://x'}}\n  hosts",
+			"cluster.yaml:7:44: spec.artifacts.baseURLs[k8s.io]: unknown host; "},
+		{"  hosts", "  artifacts: {source: upstream, baseURLs: {dl.k8s.io: 'ftp://x'}}\n  hosts",
+			"cluster.yaml:7:44: spec.artifacts.baseURLs[dl.k8s.io]: ftp://x is not a web address"},
 		{"  hosts", "  artifacts: {source: upstream, baseURLs: {dl.k8s.io: 'https://me:pw@x'}}\n  hosts",
-			"spec.artifacts.baseURLs[dl.k8s.io]: holds a user name or a password, and the file is copied into the cluster; expected an address without them"},
+			"spec.artifacts.baseURLs[dl.k8s.io]: holds a user name or a password, and the file is copied into the cluster; expected an " +
+				"address without them"},
 		{"  hosts", "  artifacts: {source: upstream, baseURLs: {dl.k8s.io: 'https://x/?token=pw'}}\n  hosts", "holds a query"},
-		{"  hosts", "  artifacts: {source: upstream, checksums: {dl.k8s.io/x: abc}}\n  hosts", "spec.artifacts.checksums[dl.k8s.io/x]: abc is not a SHA-256"},
-		{"  hosts", "  artifacts: {source: upstream, checksums: {example.org/x: " + strings.Repeat("a", 64) + "}}\n  hosts", "is not below dl.k8s.io"},
+		{"  hosts", "  artifacts: {source: upstream, checksums: {dl.k8s.io/x: abc}}\n  hosts",
+			"spec.artifacts.checksums[dl.k8s.io/x]: abc is not a SHA-256"},
+		{"  hosts", "  artifacts: {source: upstream, checksums: {example.org/x: " + strings.Repeat("a", 64) + "}}\n  hosts",
+			"is not below dl.k8s.io"},
 	} {
 		_, _, err := Parse("cluster.yaml", []byte(strings.Replace(good, test.old, test.new, 1)))
 		switch {
@@ -196,12 +208,14 @@ func TestHostileValues(t *testing.T) {
 // A flag's value ends up on one line of a unit file.
 func TestExtraArgsStayOnOneLine(t *testing.T) {
 	for value, want := range map[string]string{
-		`"a\nExecStartPre=/bin/sh -c evil"`: "U+000A", `"a\r"`: "U+000D", `"a\0b"`: "U+0000", `"a\x1b"`: "U+001B", `"a\Nb"`: "U+0085", `"a	c"`: "U+0009", `"a b ü"`: "", `"a\\nb"`: "",
+		`"a\nExecStartPre=/bin/sh -c evil"`: "U+000A", `"a\r"`: "U+000D", `"a\0b"`: "U+0000", `"a\x1b"`: "U+001B", `"a\Nb"`: "U+0085",
+		`"a	c"`: "U+0009", `"a b ü"`: "", `"a\\nb"`: "",
 	} {
 		for _, component := range ComponentNames() {
 			text := strings.Replace(good, "  hosts", "  components: {"+component+": {extraArgs: {v: "+value+"}}}\n  hosts", 1)
 			_, _, err := Parse("cluster.yaml", []byte(text))
-			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want+" in its value") || !strings.Contains(err.Error(), "cluster.yaml:7:")) {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want+" in its value") ||
+				!strings.Contains(err.Error(), "cluster.yaml:7:")) {
 				t.Errorf("%s %s: %v; want %q", component, value, err, want)
 			}
 		}

@@ -195,7 +195,8 @@ func warnEven(r *report, n int) {
 	switch {
 	case n == 0 || n%2 == 1:
 	case n == 2:
-		r.warn(Fragile, "spec.hosts", "1 or 3", "2 etcd members need both to work: losing either stops the cluster, so they tolerate 0 losses as 1 does")
+		r.warn(Fragile, "spec.hosts", "1 or 3", "2 etcd members need both to work: losing either stops the cluster, so they tolerate 0 "+
+			"losses as 1 does")
 	default:
 		r.warn(Fragile, "spec.hosts", fmt.Sprintf("%d or %d", n-1, n+1), "%d etcd members tolerate %s as %d do, and need %d of %d to work",
 			n, losses((n-1)/2), n-1, n/2+1, n)

@@ -98,7 +98,8 @@ func judgeShares(r *report, c *Cluster, pods netip.Prefix) {
 	case mask < pods.Bits():
 		r.bad(path, "a size from "+strconv.Itoa(pods.Bits())+" on", "/%d does not fit into podCIDR %s", mask, pods)
 	case mask-pods.Bits() < 20 && 1<<(mask-pods.Bits()) < nodes:
-		r.bad("spec.network.podCIDR", "a larger podCIDR or a larger nodeCIDRMaskSize", "%s holds %d shares of size /%d for %d hosts", pods, 1<<(mask-pods.Bits()), mask, nodes)
+		r.bad("spec.network.podCIDR", "a larger podCIDR or a larger nodeCIDRMaskSize", "%s holds %d shares of size /%d for %d hosts", pods,
+			1<<(mask-pods.Bits()), mask, nodes)
 	}
 }
 

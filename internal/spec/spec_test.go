@@ -55,8 +55,10 @@ func TestHelpers(t *testing.T) {
 		{"ServiceIP", c.ServiceIP().String(), "10.97.0.1"},
 		{"DNSIP", c.DNSIP().String(), "10.97.0.10"},
 		{"PodCIDRs", share.String(), "10.200.255.0/24"},
-		{"inherited", c.HostSSH(cp3), SSH{User: "root", Port: 2203, KeyFile: "/lab/id_ed25519", KnownHostsFile: "/lab/known_hosts", Jump: "me@bastion.example:22"}},
-		{"overridden", c.HostSSH(w1), SSH{User: "ops", Port: 2221, KeyFile: "/lab/id_ed25519", KnownHostsFile: "/lab/known_hosts", SudoPasswordFile: "/lab/secret"}},
+		{"inherited", c.HostSSH(cp3), SSH{User: "root", Port: 2203, KeyFile: "/lab/id_ed25519", KnownHostsFile: "/lab/known_hosts",
+			Jump: "me@bastion.example:22"}},
+		{"overridden", c.HostSSH(w1), SSH{User: "ops", Port: 2221, KeyFile: "/lab/id_ed25519", KnownHostsFile: "/lab/known_hosts",
+			SudoPasswordFile: "/lab/secret"}},
 		{"Has", w1.Has(RoleWorker) && !w1.Has(RoleEtcd), true},
 	} {
 		if !reflect.DeepEqual(test.got, test.want) {
@@ -138,7 +140,8 @@ func TestInit(t *testing.T) {
 	if err != nil || len(warnings) > 0 || len(c.ControlPlanes()) != 3 {
 		t.Fatal(c, warnings, err)
 	}
-	c = mustParse(t, "cluster.yaml", Init("no", Host{Name: "1e3", Address: "cp.example", InternalAddress: "10.0.0.1", Roles: []string{RoleControlPlane}}))
+	c = mustParse(t, "cluster.yaml", Init("no", Host{Name: "1e3", Address: "cp.example", InternalAddress: "10.0.0.1",
+		Roles: []string{RoleControlPlane}}))
 	if c.Metadata.Name != "no" || c.Spec.Hosts[0].Name != "1e3" {
 		t.Errorf("got %+v", c)
 	}
@@ -150,7 +153,8 @@ func TestInit(t *testing.T) {
 // Every commented key of the starter file is a key, with its default as value.
 func TestInitComments(t *testing.T) {
 	text := string(Init("prod"))
-	for _, line := range []string{"  network:", "    podCIDR:", "    serviceCIDR:", "    cni:", "    proxyMode:", "    port:", "    keyFile:", "    jump:", "  certSANs:"} {
+	for _, line := range []string{"  network:", "    podCIDR:", "    serviceCIDR:", "    cni:", "    proxyMode:", "    port:",
+		"    keyFile:", "    jump:", "  certSANs:"} {
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		commented := line[:indent] + "# " + line[indent:]
 		if line[:4] == "    " && strings.Contains(text, "  #   "+line[4:]) {
@@ -181,7 +185,8 @@ func TestSchemaIsCommitted(t *testing.T) {
 // A cluster made in Go is judged like one from a file, without positions.
 func TestValidate(t *testing.T) {
 	issues, _ := Validate(Default(&Cluster{APIVersion: APIVersion, Kind: Kind, Metadata: Metadata{Name: "prod"}}, ""))
-	if len(issues) != 3 || issues[0].Line != 0 || issues[0].String() != "spec.kubernetes.version: missing; expected a version such as v1.36.3" {
+	if len(issues) != 3 || issues[0].Line != 0 || issues[0].String() != "spec.kubernetes.version: missing; expected a version "+
+		"such as v1.36.3" {
 		t.Errorf("got %v", issues)
 	}
 	c := full(t)

@@ -56,7 +56,8 @@ type Kubernetes struct {
 
 // LoadBalancer is what stands in front of the API servers.
 type LoadBalancer struct {
-	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
+	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and
+	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin" default:"nginx"`
 }
 

@@ -101,8 +101,9 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 	m := ob.Etcd.Members[id]
 	st, asked := ob.Etcd.Status[id]
 	_, inFile := ob.Goal.File.Host(string(id))
-	out := Member{Host: id, ID: m.HexID(), Name: m.Name, InFile: inFile, Role: RoleFollower, Asked: asked, Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
-		Term: st.Term, Index: st.Index, Applied: st.Applied, Revision: st.Revision, DBSize: st.DBSize, DBUsed: st.DBSizeInUse, Quota: st.Quota,
+	out := Member{Host: id, ID: m.HexID(), Name: m.Name, InFile: inFile, Role: RoleFollower, Asked: asked,
+		Healthy: ob.Have.Hosts[id].Etcd.Healthy.Is(true),
+		Term:    st.Term, Index: st.Index, Applied: st.Applied, Revision: st.Revision, DBSize: st.DBSize, DBUsed: st.DBSizeInUse, Quota: st.Quota,
 		Version: st.Version, Alarms: alarms(ob, st), Errors: st.Errors}
 	if len(m.PeerURLs) > 0 {
 		out.PeerURL = m.PeerURLs[0]

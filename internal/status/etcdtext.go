@@ -20,7 +20,8 @@ func (e Etcd) Text() string {
 	for _, m := range e.Members {
 		row := []string{string(m.Host), m.ID, "-", m.Role, m.state(), "-", "-", "-", "-", "-", "-"}
 		if m.Asked {
-			copy(row[5:], []string{fmt.Sprintf("%s (%s used)", size(m.DBSize), size(m.DBUsed)), "-", fmt.Sprint(m.Term), fmt.Sprint(m.Index), fmt.Sprint(m.Applied), fmt.Sprint(m.Revision)})
+			copy(row[5:], []string{fmt.Sprintf("%s (%s used)", size(m.DBSize), size(m.DBUsed)), "-", fmt.Sprint(m.Term), fmt.Sprint(m.Index),
+				fmt.Sprint(m.Applied), fmt.Sprint(m.Revision)})
 			row[2] = m.Version
 		}
 		if m.Quota > 0 {

@@ -16,7 +16,8 @@ const farOff = 2 * time.Second
 func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 	for _, id := range ob.IDs() {
 		f, m := ob.Facts[id], ob.Have.Hosts[id]
-		h := Host{Name: id, Roles: []string{}, Address: m.Address, Reached: f.Err == nil, OS: f.OS, Kernel: f.Kernel, Offset: f.Offset, Units: []Unit{}}
+		h := Host{Name: id, Roles: []string{}, Address: m.Address, Reached: f.Err == nil, OS: f.OS, Kernel: f.Kernel, Offset: f.Offset,
+			Units: []Unit{}}
 		if s.ChangeWhy == "" {
 			n := changes[id]
 			h.Changes = &n
@@ -27,7 +28,8 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		case f.Err != nil && !ok:
 			h.Why = f.Err.Error()
 			if _, left := ob.API.Left(id); left {
-				s.note("%s was removed from the file and has not been seen clean: %s; bring it back and apply, or quorate forget %s", id, strings.TrimPrefix(h.Why, string(id)+": "), id)
+				s.note("%s was removed from the file and has not been seen clean: %s; bring it back and apply, or quorate forget %s", id,
+					strings.TrimPrefix(h.Why, string(id)+": "), id)
 			} else {
 				s.note("%s: %s", id, h.Why)
 			}

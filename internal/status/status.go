@@ -106,7 +106,8 @@ type Certificate struct {
 // none could be made, with the reason.
 func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Status {
 	file := ob.Goal.File
-	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Spec.ControlPlaneEndpoint, Kubernetes: file.Spec.Kubernetes.Version, At: now.UTC().Truncate(time.Second),
+	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Spec.ControlPlaneEndpoint, Kubernetes: file.Spec.Kubernetes.Version,
+		At:       now.UTC().Truncate(time.Second),
 		Problems: []string{}, Notes: []string{}, ChangeWhy: noPlan}
 	s.health(ob.Have)
 	s.balancer(ob.Goal)

@@ -70,7 +70,8 @@ func TestText(t *testing.T) {
 		},
 		"silent-etcd": func(o *observe.Observation) {
 			o.API = observe.APIView{Err: errors.New("no API server answers")}
-			for id, silent := range map[model.HostID]model.HostSet{"cp1": model.SetOf[model.HostID]("cp3"), "cp2": model.SetOf[model.HostID]("cp3"), "cp3": model.SetOf[model.HostID]("cp1", "cp2")} {
+			for id, silent := range map[model.HostID]model.HostSet{"cp1": model.SetOf[model.HostID]("cp3"),
+				"cp2": model.SetOf[model.HostID]("cp3"), "cp3": model.SetOf[model.HostID]("cp1", "cp2")} {
 				f := o.Facts[id]
 				f.Readyz = false
 				o.Facts[id] = f
@@ -157,11 +158,13 @@ func observation(t *testing.T) *observe.Observation {
 		Etcd: observe.EtcdView{Agreed: true, Members: map[model.HostID]etcd.Member{}, Status: map[model.HostID]etcd.Status{}},
 		API:  observe.APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{}}}
 	for i, id := range g.IDs() {
-		f := observe.Facts{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0", Offset: 3 * time.Millisecond, Readyz: g.Hosts[id].Node.ControlPlane,
+		f := observe.Facts{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0", Offset: 3 * time.Millisecond,
+			Readyz:   g.Hosts[id].Node.ControlPlane,
 			Services: map[model.Component]workload.State{}, Files: map[string][]byte{}}
 		for at, s := range g.Hosts[id].Services {
 			if s != nil {
-				f.Services[model.Component(at)] = workload.State{Installed: true, Boot: "enabled", Word: "active", Up: true, Since: time.Hour, Read: s.Stamp(), Version: s.Version}
+				f.Services[model.Component(at)] = workload.State{Installed: true, Boot: "enabled", Word: "active", Up: true, Since: time.Hour,
+					Read: s.Stamp(), Version: s.Version}
 			}
 		}
 		for _, c := range g.Hosts[id].Certs {
@@ -221,7 +224,8 @@ func TestEtcd(t *testing.T) {
 		"etcd-unknown": func(o *observe.Observation) {
 			lose(o, "cp2")
 			f := o.Facts["cp1"]
-			f.Services[model.Etcd] = workload.State{Installed: true, Word: "restarting", Restarting: true, CrashLooping: true, Restarts: 9, Logs: "journalctl -u etcd"}
+			f.Services[model.Etcd] = workload.State{Installed: true, Word: "restarting", Restarting: true, CrashLooping: true, Restarts: 9,
+				Logs: "journalctl -u etcd"}
 			o.Etcd = observe.EtcdView{Err: errors.New("no etcd member answers")}
 			for _, id := range []model.HostID{"cp1", "cp3"} {
 				o.Have.Edit(id, func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })

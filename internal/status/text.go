@@ -35,7 +35,8 @@ func (s Status) Text() string {
 	if !s.Etcd.Agreed {
 		title = "etcd (as one member remembers it; there is no quorum to agree)"
 	}
-	table(title, len(s.Etcd.Members), "MEMBER\tID\tROLE\tSTATE\tTERM\tINDEX\tDATABASE\tVERSION", func(i int) []string { return s.Etcd.Members[i].row() })
+	table(title, len(s.Etcd.Members), "MEMBER\tID\tROLE\tSTATE\tTERM\tINDEX\tDATABASE\tVERSION",
+		func(i int) []string { return s.Etcd.Members[i].row() })
 	table("API servers", len(s.APIServers), "HOST\tREADY\tETCD", func(i int) []string {
 		a := s.APIServers[i]
 		return []string{string(a.Host), yes(a.Ready, a.Why), list(a.Asks)}

@@ -46,7 +46,8 @@ func Sweep(ctx context.Context, h host.Host, at layout.Layout, cluster string) (
 }
 
 func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string) (Swept, error) {
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s", "--", cluster, mode}, Stdin: strings.NewReader(cleanScript(at)), Unit: cleanUnit})
+	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s", "--", cluster, mode}, Stdin: strings.NewReader(cleanScript(at)),
+		Unit: cleanUnit})
 	var out Swept
 	for _, l := range strings.Split(strings.TrimSpace(string(res.Stdout)), "\n") {
 		if place, ok := strings.CutPrefix(l, "kept "); ok {

@@ -90,7 +90,8 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	if naked := named(pods, func(p kubeapi.Pod) bool { return p.Naked && !p.Ending }); naked != "" && !e.Drain.Force {
-		return fmt.Errorf("%w: no controller would recreate these pods: %s; move or delete them, or apply with --force-drain, which deletes them", ErrHeld, naked)
+		return fmt.Errorf("%w: no controller would recreate these pods: %s; move or delete them, or apply with --force-drain, which "+
+			"deletes them", ErrHeld, naked)
 	}
 	changed, err := c.Cordon(ctx, node)
 	if err != nil {
@@ -124,7 +125,8 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 		return fmt.Errorf("%w: pods are still there: %s", ErrNotYet, strings.Join(stay, ", "))
 	case !e.Drain.Force:
 		return fmt.Errorf("%w: drain timed out; pods remaining: %s; the node stays cordoned. "+
-			"Make room for them, or apply with a longer --drain-timeout, or with --force-drain, which proceeds without them", ErrHeld, strings.Join(stay, ", "))
+			"Make room for them, or apply with a longer --drain-timeout, or with --force-drain, which proceeds without them", ErrHeld,
+			strings.Join(stay, ", "))
 	}
 	e.Say("%s: drain timed out; proceeding without: %s", s.ID, strings.Join(stay, ", "))
 	return c.GiveUpDrain(ctx, node)

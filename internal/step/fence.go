@@ -22,7 +22,8 @@ type Unfence struct {
 
 // About implements plan.Step.
 func (s Unfence) About() plan.About {
-	return plan.About{Kind: "unfence", Host: s.ID, Title: "let " + s.Who.String() + " reach its etcd again", Why: "fenced since a recovery; no old data is left there"}
+	return plan.About{Kind: "unfence", Host: s.ID, Title: "let " + s.Who.String() + " reach its etcd again",
+		Why: "fenced since a recovery; no old data is left there"}
 }
 
 // Need implements plan.Step.
@@ -74,7 +75,8 @@ type PutFence struct{ recovered }
 
 // About implements plan.Step.
 func (s PutFence) About() plan.About {
-	return plan.About{Kind: "fence", Host: s.ID, Title: "keep " + s.Recovery.Others.String() + " from its etcd", Why: "they may hold data of the old etcd cluster"}
+	return plan.About{Kind: "fence", Host: s.ID, Title: "keep " + s.Recovery.Others.String() + " from its etcd",
+		Why: "they may hold data of the old etcd cluster"}
 }
 
 // Need implements plan.Step: the old etcd there is cut off with them.
@@ -116,7 +118,8 @@ func (s PutFence) Do(ctx context.Context, e Env) error {
 	if err == nil || errors.Is(err, host.ErrUnreachable) || ctx.Err() != nil {
 		return err
 	}
-	e.Say("the old hosts cannot be kept from the new etcd (%v): leave those off that are off until apply can be run right after they start", err)
+	e.Say("the old hosts cannot be kept from the new etcd (%v): leave those off that are off until apply can be run right "+
+		"after they start", err)
 	_, err = sh(ctx, e, "", `install -D -m 0644 /dev/null "$1"`, e.Goal.Layout.Own.Unfenced)
 	return err
 }
@@ -148,7 +151,8 @@ func harmless(c model.Cluster, id model.HostID) bool {
 	if h.EtcdStale && h.Runs(model.APIServer) {
 		return false
 	}
-	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(h.EtcdServers().List(), func(e model.HostID) bool { return !clear(e) }))
+	return clear(id) && (!h.Runs(model.APIServer) || !slices.ContainsFunc(h.EtcdServers().List(),
+		func(e model.HostID) bool { return !clear(e) }))
 }
 
 // keptOut says whose etcd does not let a host in.

@@ -13,7 +13,8 @@ func TestHarmless(t *testing.T) {
 		h := model.Host{Reached: model.Is(true)}
 		h.Etcd = model.EtcdState{Data: model.Is(data), Member: model.Is(m)}
 		if len(asks) > 0 {
-			h.Components[model.APIServer].Running, h.EtcdVia = model.Is("a"), model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(asks...)})
+			h.Components[model.APIServer].Running, h.EtcdVia = model.Is("a"),
+				model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(asks...)})
 		}
 		c.Put(id, h)
 	}
@@ -25,7 +26,8 @@ func TestHarmless(t *testing.T) {
 	put("asks-dead", false, model.NoMember, "new", "dead")
 	put("asks-new", false, model.NoMember, "new")
 	c.Put("dead", model.Host{})
-	for id, want := range map[model.HostID]bool{"old": false, "dead": false, "empty": true, "joined": true, "asks-old": false, "asks-dead": false, "asks-new": true, "unheard": false} {
+	for id, want := range map[model.HostID]bool{"old": false, "dead": false, "empty": true, "joined": true, "asks-old": false,
+		"asks-dead": false, "asks-new": true, "unheard": false} {
 		if got := harmless(c, id); got != want {
 			t.Errorf("%s: %t", id, got)
 		}

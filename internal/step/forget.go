@@ -17,7 +17,8 @@ type Forget struct {
 
 // About implements plan.Step. The list is written as a whole.
 func (s Forget) About() plan.About {
-	return plan.About{Kind: "forget", Host: s.ID, Title: "forget it", Why: "it was removed from the file and is clean", Exclusive: "hosts that left"}
+	return plan.About{Kind: "forget", Host: s.ID, Title: "forget it", Why: "it was removed from the file and is clean",
+		Exclusive: "hosts that left"}
 }
 
 // Need implements plan.Step.

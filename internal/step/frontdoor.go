@@ -53,7 +53,8 @@ func (s Run) doorReady(c model.Cluster, h model.Host, checks bool) error {
 		}
 		for _, e := range b.EtcdServers().List() {
 			if loses && b.EtcdVia.Or(model.Way{}).Kind == model.EachDirectly && !c.Hosts[e].Roles.Has(model.EtcdHost) {
-				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the front doors", id, e)
+				return fmt.Errorf("the API server of %s still uses the etcd of %s, which leaves; it restarts while others stand behind the "+
+					"front doors", id, e)
 			}
 		}
 	}

@@ -27,7 +27,8 @@ func one[T comparable](r *rand.Rand, values ...T) model.Known[T] {
 func chaos(r *rand.Rand) (have, w model.Cluster) {
 	no := model.Installed{}
 	n, workers := 1+r.IntN(4), r.IntN(2)
-	kinds := []steptest.Ways{"", "", "", steptest.Fixed, steptest.Shared, steptest.Outside, steptest.Balanced, steptest.Balanced, steptest.Builtin, steptest.Builtin}
+	kinds := []steptest.Ways{"", "", "", steptest.Fixed, steptest.Shared, steptest.Outside, steptest.Balanced, steptest.Balanced,
+		steptest.Builtin, steptest.Builtin}
 	w = steptest.WantBy(kinds[r.IntN(len(kinds))], strings.Join(names[:n], " "), strings.Join(names[n:n+workers], " "))
 	have = model.New("t")
 	some := func() model.HostSet {
@@ -51,15 +52,20 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			continue
 		}
 		h := model.Host{Roles: want.Roles, Reached: one(r, true, true, true), Obstacle: one(r, "", "", "", "", "", "", "foreign"),
-			Packages: one(r, model.Set[string]{}, model.Set[string]{}, model.SetOf("nginx")), System: one(r, no, model.Installed{Digest: "x", Valid: true}, want.System.Or(no)), Binaries: one(r, "", want.Binaries.Or("")),
-			Images: one(r, model.Set[string]{}, want.Images.Or(model.Set[string]{})), Keys: one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
-			Certs: one(r, no, model.Installed{Digest: want.Certs.Or(no).Digest}, want.Certs.Or(no)), Ready: one(r, true, true, false), Clean: one(r, false), Departed: one(r, true, false),
-			EtcdVia: one(r, model.Way{Kind: model.EachDirectly, Backends: some()}, model.Way{Kind: model.LocalBalancer}, want.EtcdVia.Or(model.Way{})), Backends: one(r, some(), want.Backends.Or(model.HostSet{})),
+			Packages: one(r, model.Set[string]{}, model.Set[string]{}, model.SetOf("nginx")),
+			System:   one(r, no, model.Installed{Digest: "x", Valid: true}, want.System.Or(no)), Binaries: one(r, "", want.Binaries.Or("")),
+			Images: one(r, model.Set[string]{}, want.Images.Or(model.Set[string]{})),
+			Keys:   one(r, model.NoKeys, model.PublicKeys, model.SharedKeys, model.SharedKeys, model.PartialKeys),
+			Certs:  one(r, no, model.Installed{Digest: want.Certs.Or(no).Digest}, want.Certs.Or(no)), Ready: one(r, true, true, false),
+			Clean: one(r, false), Departed: one(r, true, false),
+			EtcdVia: one(r, model.Way{Kind: model.EachDirectly, Backends: some()}, model.Way{Kind: model.LocalBalancer},
+				want.EtcdVia.Or(model.Way{})), Backends: one(r, some(), want.Backends.Or(model.HostSet{})),
 			EtcdStale: r.IntN(6) == 0, EtcdBackends: one(r, some(), want.EtcdBackends.Or(model.HostSet{})),
 			Via: one(r, want.Via.Or(model.Way{}), want.Via.Or(model.Way{}), model.Way{}, model.Way{Kind: model.LocalBalancer},
 				model.Way{Kind: model.FixedServer, Backends: model.SetOf[model.HostID]("a")},
 				model.Way{Kind: model.SharedBalancer, Backends: some(), Carriers: some()}),
-			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Configured: one(r, true, false), Drained: one(r, true, false)}}
+			Node: model.NodeState{Registered: one(r, true, false), Ready: one(r, true, false), Configured: one(r, true, false),
+				Drained: one(r, true, false)}}
 		h.Etcd = model.EtcdState{Data: one(r, true, false), Bootstrapped: one(r, true, false), Healthy: one(r, true, true, false),
 			Member: one(r, model.NoMember, model.Unstarted, model.Learner, model.Voter, model.Voter, model.Voter)}
 		if r.IntN(5) == 0 {
@@ -73,7 +79,8 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 			h.Etcd.Healthy = model.Is(false) // nothing serves without data, or without running
 		}
 		if !h.Reached.Known() {
-			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)}, Node: h.Node, Departed: h.Departed, Ready: model.Is(false)}
+			h = model.Host{Roles: h.Roles, Reached: h.Reached, Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
+				Node: h.Node, Departed: h.Departed, Ready: model.Is(false)}
 		}
 		have.Put(id, h)
 	}

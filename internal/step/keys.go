@@ -36,7 +36,9 @@ func (s CreateCAs) Need(c model.Cluster) error {
 		}
 		k, known := h.Keys.Get()
 		if !known {
-			return fmt.Errorf("%s was not seen and may hold the cluster's keys (%s): a certificate authority is made only when every control plane has been seen and none has one; bring %s back, or take it out of the file", id, cmp.Or(h.Keys.Why(), h.Reached.Why(), "no answer"), id)
+			return fmt.Errorf("%s was not seen and may hold the cluster's keys (%s): a certificate authority is made only when every "+
+				"control plane has been seen and none has one; bring %s back, or take it out of the file", id,
+				cmp.Or(h.Keys.Why(), h.Reached.Why(), "no answer"), id)
 		}
 		if k != model.NoKeys {
 			return fmt.Errorf("%s holds keys already (%s)", id, k)

@@ -21,7 +21,8 @@ func stays(h model.Host) bool {
 // that leaves.
 func (o on) unused(c model.Cluster) error {
 	for _, id := range c.Critical() {
-		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && (h.EtcdServers().Has(o.ID) || !h.EtcdBackends.Known() && h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer})) {
+		if h := c.Hosts[id]; id != o.ID && stays(h) && h.Up() && (h.EtcdServers().Has(o.ID) || !h.EtcdBackends.Known() &&
+			h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer})) {
 			return fmt.Errorf("the API server of %s still uses its etcd", id)
 		}
 	}
@@ -85,7 +86,8 @@ type Clean struct{ on }
 
 // About implements plan.Step.
 func (s Clean) About() plan.About {
-	return plan.About{Kind: "clean", Host: s.ID, Title: "remove quorate's components", Why: leaves + "; what it held is kept under " + layout.Quorate().Kept, Irreversible: true}
+	return plan.About{Kind: "clean", Host: s.ID, Title: "remove quorate's components", Why: leaves + "; what it held is kept under " +
+		layout.Quorate().Kept, Irreversible: true}
 }
 
 // Need implements plan.Step.
@@ -131,11 +133,13 @@ func (s Clean) Interim(c *model.Cluster) {
 // bare is a host with nothing of quorate on it.
 func bare(h model.Host) model.Host {
 	b := model.Host{Roles: h.Roles, Address: h.Address, Reached: h.Reached, Obstacle: h.Obstacle, Packages: h.Packages,
-		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys), Certs: model.NotInstalled(),
+		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys),
+		Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{}),
-		EtcdSilent: model.Is(model.HostSet{}),
-		Node:       noNode, Clean: model.Is(true), Departed: h.Departed}
+		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
+		EtcdBackends: model.Is(model.HostSet{}),
+		EtcdSilent:   model.Is(model.HostSet{}),
+		Node:         noNode, Clean: model.Is(true), Departed: h.Departed}
 	for v := range b.Components {
 		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}

@@ -41,7 +41,8 @@ func (s MarkJoining) Interim(*model.Cluster) {}
 // unmarked says that a host does not know yet that it joins a living etcd.
 func (o on) unmarked(c model.Cluster) bool {
 	e := c.Hosts[o.ID].Etcd
-	return o.Want.Roles.Has(model.EtcdHost) && c.Bootstrapped() && !e.Bootstrapped.Is(true) && !e.Data.Is(true) && e.Member.Or(model.NoMember) == model.NoMember
+	return o.Want.Roles.Has(model.EtcdHost) && c.Bootstrapped() && !e.Bootstrapped.Is(true) && !e.Data.Is(true) &&
+		e.Member.Or(model.NoMember) == model.NoMember
 }
 
 // Do implements Action.

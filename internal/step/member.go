@@ -22,7 +22,8 @@ type AddLearner struct{ on }
 
 // About implements plan.Step.
 func (s AddLearner) About() plan.About {
-	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "it becomes a voter once it has caught up", Exclusive: members}
+	return plan.About{Kind: "add-learner", Host: s.ID, Title: "add as etcd learner", Why: "it becomes a voter once it has caught up",
+		Exclusive: members}
 }
 
 // Need implements plan.Step.

@@ -135,7 +135,8 @@ case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || t
 for c in $3; do
 	case $c in $4) [ -e "$c" ] || [ -e "$5" ] ;; /*) [ -e "$c" ] ;; *) command -v "$c" >/dev/null ;; esac || { echo "$c is not there although its package is; install it by hand" >&2; exit 1; }
 done`
-	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "), strings.Join(redhat, " "), strings.Join(lacks.List(), " "),
+	_, err := sh(ctx, e, "packages", "export DEBIAN_FRONTEND=noninteractive\n"+script, strings.Join(debian, " "),
+		strings.Join(redhat, " "), strings.Join(lacks.List(), " "),
 		e.Goal.Layout.FrontDoor.Stream, e.Goal.Layout.FrontDoor.Stream64)
 	return err
 }
@@ -150,13 +151,15 @@ func (s System) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath, Content: []byte(topology.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
+	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath,
+		Content: []byte(topology.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}
 	// A module that is built in, or loaded by the machine around a container,
 	// cannot be loaded here: what counts is whether its settings are there.
-	_, err = sh(ctx, e, "", `for m in $1; do modprobe -q "$m" 2>/dev/null || true; done; sysctl -q -p "$2"`, strings.Join(h.System.Modules, " "), e.Goal.Layout.Own.Sysctls)
+	_, err = sh(ctx, e, "", `for m in $1; do modprobe -q "$m" 2>/dev/null || true; done; sysctl -q -p "$2"`,
+		strings.Join(h.System.Modules, " "), e.Goal.Layout.Own.Sysctls)
 	return err
 }
 

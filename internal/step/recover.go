@@ -201,7 +201,8 @@ type DropRecovery struct{ on }
 
 // About implements plan.Step.
 func (s DropRecovery) About() plan.About {
-	return plan.About{Kind: "drop-recovery", Host: s.ID, Title: "remove the record of the recovery", Why: "it is complete, or was given up before anything was replaced"}
+	return plan.About{Kind: "drop-recovery", Host: s.ID, Title: "remove the record of the recovery",
+		Why: "it is complete, or was given up before anything was replaced"}
 }
 
 // Need implements plan.Step.

@@ -83,7 +83,8 @@ func snapshotThere(ctx context.Context, e Env) (string, error) {
 		_, err = e.Host.Upload(ctx, host.Blob{Path: r.File, SHA256: r.Snapshot, Size: size, Mode: 0o600}, e.Goal.Layout.Own.Restore)
 		return e.Goal.Layout.Own.Restore, err
 	}
-	return "", fmt.Errorf("%s: its data is not ready, and the snapshot %s is needed for it: run the same `quorate etcd restore` again", e.Host.Name(), e.Recovery.From)
+	return "", fmt.Errorf("%s: its data is not ready, and the snapshot %s is needed for it: run the same `quorate etcd restore` again",
+		e.Host.Name(), e.Recovery.From)
 }
 
 // SwapData puts the staged data in the place of etcd's. From then on the old
@@ -92,7 +93,8 @@ type SwapData struct{ recovered }
 
 // About implements plan.Step.
 func (s SwapData) About() plan.About {
-	return plan.About{Kind: "swap-data", Host: s.ID, Title: "put it in the place of etcd's data", Why: "what is there now is kept under " + layout.Quorate().Kept, Irreversible: true}
+	return plan.About{Kind: "swap-data", Host: s.ID, Title: "put it in the place of etcd's data", Why: "what is there now is kept under " +
+		layout.Quorate().Kept, Irreversible: true}
 }
 
 // Need implements plan.Step.
@@ -146,7 +148,8 @@ type KeepReplaced struct{ on }
 
 // About implements plan.Step.
 func (s KeepReplaced) About() plan.About {
-	return plan.About{Kind: "keep-replaced", Host: s.ID, Title: "move the replaced etcd data to " + layout.Quorate().Kept, Limit: plan.CopyLimit}
+	return plan.About{Kind: "keep-replaced", Host: s.ID, Title: "move the replaced etcd data to " + layout.Quorate().Kept,
+		Limit: plan.CopyLimit}
 }
 
 // Need implements plan.Step.

@@ -29,7 +29,8 @@ type StopControlPlane struct{ recovered }
 
 // About implements plan.Step.
 func (s StopControlPlane) About() plan.About {
-	return plan.About{Kind: "stop-control-plane", Host: s.ID, Title: "stop the API server, controller-manager and scheduler", Why: "they know the old etcd; pods go on running"}
+	return plan.About{Kind: "stop-control-plane", Host: s.ID, Title: "stop the API server, controller-manager and scheduler",
+		Why: "they know the old etcd; pods go on running"}
 }
 
 // Need implements plan.Step: a snapshot that cannot be restored is found out

@@ -11,7 +11,8 @@ import (
 // Rules propose the steps, best first. What really must come before what is
 // said by the steps' own needs.
 func Rules() []plan.Rule {
-	return append([]plan.Rule{recoverEtcd}, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member), hosts(run), addons, hosts(retire), hosts(configureNode),
+	return append([]plan.Rule{recoverEtcd}, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
+		hosts(run), addons, hosts(retire), hosts(configureNode),
 		afterRecovery, leave, forget)...)
 }
 
@@ -167,7 +168,8 @@ func configureNode(have *model.Host, at on, _ model.Cluster) []plan.Step {
 // demoted says that a host has lost a role whose traces it still bears. It
 // leaves as a whole, and comes back as what it is now.
 func demoted(have, want *model.Host) bool {
-	if !want.Roles.Has(model.ControlPlane) && (have.Keys.Is(model.SharedKeys) || have.Runs(model.APIServer) || have.Components[model.APIServer].Disk.Not("")) {
+	if !want.Roles.Has(model.ControlPlane) && (have.Keys.Is(model.SharedKeys) || have.Runs(model.APIServer) ||
+		have.Components[model.APIServer].Disk.Not("")) {
 		return true
 	}
 	return !want.Roles.Has(model.EtcdHost) && (have.Etcd.Member.Not(model.NoMember) || have.Etcd.Data.Is(true) || have.Runs(model.Etcd))

@@ -28,7 +28,8 @@ func (s Run) About() plan.About {
 	for _, v := range s.Set {
 		names = append(names, v.String())
 	}
-	about := plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: cmp.Or(s.verb, "start") + " " + strings.Join(names, ", "), Why: s.why}
+	about := plan.About{Kind: "run-" + s.Set[0].String(), Host: s.ID, Title: cmp.Or(s.verb, "start") + " " + strings.Join(names, ", "),
+		Why: s.why}
 	for _, v := range s.Set {
 		about.Seconds = max(about.Seconds, table[v].seconds)
 	}

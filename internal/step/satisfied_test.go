@@ -32,7 +32,8 @@ func missing(c, want model.Cluster) string {
 			if w.Components[s].Disk.Or("") == "" {
 				differs(s.String()+" should not run", !h.Runs(s))
 			} else {
-				differs(s.String(), model.Same(h.Components[s].Disk, w.Components[s].Disk) && model.Same(h.Components[s].Running, w.Components[s].Running))
+				differs(s.String(), model.Same(h.Components[s].Disk, w.Components[s].Disk) &&
+					model.Same(h.Components[s].Running, w.Components[s].Running))
 			}
 		}
 		e := h.Etcd

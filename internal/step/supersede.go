@@ -194,7 +194,8 @@ func learn(have, want model.Cluster) (out []plan.Step) {
 	}
 	for _, id := range have.Critical() {
 		w := want.Hosts[id]
-		if h := have.Hosts[id]; h.Up() && h.Obstacle.Is("") && (w.Roles.Has(model.EtcdHost) || h.Etcd.Data.Is(true)) && !all.Without(h.Etcd.Superseded).IsEmpty() {
+		if h := have.Hosts[id]; h.Up() && h.Obstacle.Is("") && (w.Roles.Has(model.EtcdHost) || h.Etcd.Data.Is(true)) &&
+			!all.Without(h.Etcd.Superseded).IsEmpty() {
 			out = append(out, LearnSuperseded{on{id, &w}, all})
 		}
 	}

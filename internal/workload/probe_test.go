@@ -50,7 +50,9 @@ ActiveEnterTimestampMonotonic=%SINCE%`
 // after it learns which services are up, and what is stamped where.
 func TestProbeScript(t *testing.T) {
 	dir := t.TempDir()
-	const show = "#!/bin/sh\nprintf 'MainPID=0\\nId=etcd.service\\nLoadState=loaded\\nActiveState=activating\\nSubState=start\\n\\nMainPID=0\\nId=nginx.service\\nLoadState=loaded\\nActiveState=active\\nSubState=running\\n\\nMainPID=0\\nId=kubelet.service\\nLoadState=not-found\\nActiveState=inactive\\nSubState=dead\\n'\n"
+	const show = "#!/bin/sh\nprintf 'MainPID=0\\nId=etcd.service\\nLoadState=loaded\\nActiveState=activating\\nSubState=start\\n\\n" +
+		"MainPID=0\\nId=nginx.service\\nLoadState=loaded\\nActiveState=active\\nSubState=running\\n\\nMainPID=0\\nId=kubelet.service\\n" +
+		"LoadState=not-found\\nActiveState=inactive\\nSubState=dead\\n'\n"
 	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(show), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -96,15 +96,17 @@ func (p Pod) manifest(name string) (string, error) {
 		c.Env = []corev1.EnvVar{{Name: StampEnv, Value: StampMark}, {Name: VersionEnv, Value: versionMark}}
 	}
 	pod := corev1.Pod{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceSystem, Labels: map[string]string{"component": name, "tier": "control-plane", clusterLabel: p.Cluster}},
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceSystem,
+			Labels: map[string]string{"component": name, "tier": "control-plane", clusterLabel: p.Cluster}},
 		Spec: corev1.PodSpec{
 			HostNetwork:                   true,
 			PriorityClassName:             "system-node-critical",
 			Priority:                      new(int32(2000001000)), // of that class; nobody resolves it before there is an API
 			TerminationGracePeriodSeconds: new(p.Grace),
 			EnableServiceLinks:            new(false),
-			SecurityContext:               &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+			SecurityContext: &corev1.PodSecurityContext{
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 		},
 	}
 	for i, m := range p.Mounts {

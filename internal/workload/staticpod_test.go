@@ -13,8 +13,10 @@ import (
 
 func plain(t *testing.T) Service {
 	t.Helper()
-	s, err := PodService("kube-apiserver", Pods(layout.Systemd()), Pod{Cluster: "c", Image: "i:1", Command: []string{"/bin/kube-apiserver", "--a=b c"}, Unstamped: true}, nil,
-		File{File: host.File{Path: "/etc/policy", Content: []byte("p")}}, File{File: host.File{Path: "/etc/cold", Content: []byte("c")}, Cold: true})
+	s, err := PodService("kube-apiserver", Pods(layout.Systemd()),
+		Pod{Cluster: "c", Image: "i:1", Command: []string{"/bin/kube-apiserver", "--a=b c"}, Unstamped: true}, nil,
+		File{File: host.File{Path: "/etc/policy", Content: []byte("p")}},
+		File{File: host.File{Path: "/etc/cold", Content: []byte("c")}, Cold: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,8 @@ func TestHasRead(t *testing.T) {
 			sums["/etc/cold"], s.FileTimes["/etc/cold"] = "x", began.Add(time.Minute)
 		}, ""},
 	} {
-		state := State{Argv: []string{"/bin/kube-apiserver", "--a=b c"}, Started: began, FileTimes: map[string]time.Time{"/etc/policy": began.Add(-time.Hour)}}
+		state := State{Argv: []string{"/bin/kube-apiserver", "--a=b c"}, Started: began,
+			FileTimes: map[string]time.Time{"/etc/policy": began.Add(-time.Hour)}}
 		seen := map[string]string{}
 		for k, v := range sums {
 			seen[k] = v
@@ -66,8 +69,9 @@ func TestHasRead(t *testing.T) {
 // A manifest is a file of its own with all that the kubelet needs, whatever
 // the flags hold; a stamped one tells stamp and version.
 func TestManifest(t *testing.T) {
-	s, err := PodService("etcd", Pods(layout.Systemd()), Pod{Cluster: "c", Image: "i:1", Launcher: []string{"/gate", "run"}, Command: []string{"/bin/etcd", "--name=x"},
-		Mounts: []Mount{{Path: "/etc/x"}, {Path: "/var/lib/etcd", Write: true, Make: true}}, Grace: 30}, nil)
+	s, err := PodService("etcd", Pods(layout.Systemd()), Pod{Cluster: "c", Image: "i:1", Launcher: []string{"/gate", "run"},
+		Command: []string{"/bin/etcd", "--name=x"},
+		Mounts:  []Mount{{Path: "/etc/x"}, {Path: "/var/lib/etcd", Write: true, Make: true}}, Grace: 30}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +81,8 @@ func TestManifest(t *testing.T) {
 		t.Fatalf("files: %+v", files)
 	}
 	text := string(files[0].Content)
-	for _, want := range []string{"    quorate.dev/cluster: c\n", "value: '" + s.Stamp() + "'", "value: '3.6.8'", "hostNetwork: true", "- /gate\n    - run\n    - /bin/etcd\n", "type: DirectoryOrCreate", "priorityClassName: system-node-critical"} {
+	for _, want := range []string{"    quorate.dev/cluster: c\n", "value: '" + s.Stamp() + "'", "value: '3.6.8'", "hostNetwork: true",
+		"- /gate\n    - run\n    - /bin/etcd\n", "type: DirectoryOrCreate", "priorityClassName: system-node-critical"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the manifest lacks %q:\n%s", want, text)
 		}
@@ -99,17 +104,19 @@ func TestPodStates(t *testing.T) {
 		manifests, pods, containers string
 		want                        State
 	}{
-		"runs":            {"etcd", pod(50000), "", State{Installed: true, Up: true, Word: "active"}},
-		"has just begun":  {"etcd", pod(100000), "", State{Installed: true, Word: "active"}},
-		"restarted":       {"etcd", pod(99600), exited, State{Installed: true, Word: "active", CrashLooping: true, Restarts: 3}},
-		"waits to start":  {"etcd", "", exited, State{Installed: true, Word: "not running", Moving: true, Restarting: true, CrashLooping: true, Restarts: 3}},
+		"runs":           {"etcd", pod(50000), "", State{Installed: true, Up: true, Word: "active"}},
+		"has just begun": {"etcd", pod(100000), "", State{Installed: true, Word: "active"}},
+		"restarted":      {"etcd", pod(99600), exited, State{Installed: true, Word: "active", CrashLooping: true, Restarts: 3}},
+		"waits to start": {"etcd", "", exited, State{Installed: true, Word: "not running", Moving: true, Restarting: true,
+			CrashLooping: true, Restarts: 3}},
 		"manifest is new": {"etcd", "", "", State{Installed: true, Word: "not running", Moving: true}},
 		"is being ended":  {"", pod(50000), "", State{Up: true, Word: "active"}},
 	} {
 		frames := map[string]string{"manifests": at.manifests, "pods": at.pods, "containers": at.containers,
 			"stamps": "/proc/7/environ:QUORATE_CONFIG=d\n/proc/7/environ:QUORATE_VERSION=3.6.8"}
 		s := Read(frames, []Watch{{Name: "etcd"}})["etcd"]
-		got := State{Installed: s.Installed, Up: s.Up, Word: s.Word, Moving: s.Moving, Restarting: s.Restarting, CrashLooping: s.CrashLooping, Restarts: s.Restarts}
+		got := State{Installed: s.Installed, Up: s.Up, Word: s.Word, Moving: s.Moving, Restarting: s.Restarting, CrashLooping: s.CrashLooping,
+			Restarts: s.Restarts}
 		if fmt.Sprint(got) != fmt.Sprint(at.want) || !s.Pod {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, at.want)
 		}

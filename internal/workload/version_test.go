@@ -33,9 +33,11 @@ func TestStampKnowsTheVersion(t *testing.T) {
 // What runs tells its version; of what does not, its unit does.
 func TestVersionsAreRead(t *testing.T) {
 	frames := map[string]string{
-		"units":  "Id=etcd.service\nMainPID=7\n\nId=kubelet.service\nMainPID=8\n\nId=kube-proxy.service\nMainPID=0\n\nId=nginx.service\nMainPID=9",
+		"units": "Id=etcd.service\nMainPID=7\n\nId=kubelet.service\nMainPID=8\n\nId=kube-proxy.service\nMainPID=0\n\nId=nginx.service\n" +
+			"MainPID=9",
 		"stamps": "/proc/7/environ:QUORATE_CONFIG=abc\n/proc/7/environ:QUORATE_VERSION=3.6.8\n/proc/8/environ:QUORATE_CONFIG=def",
-		"versions": "/etc/systemd/system/etcd.service:Environment=QUORATE_VERSION=3.6.9\n/etc/systemd/system/kubelet.service:Environment=QUORATE_VERSION=v1.36.3\n" +
+		"versions": "/etc/systemd/system/etcd.service:Environment=QUORATE_VERSION=3.6.9\n" +
+			"/etc/systemd/system/kubelet.service:Environment=QUORATE_VERSION=v1.36.3\n" +
 			"/etc/systemd/system/kube-proxy.service:Environment=QUORATE_VERSION=v1.36.3",
 	}
 	got := workload.Read(frames, []workload.Watch{{Name: "etcd"}, {Name: "kubelet"}, {Name: "kube-proxy"}, {Name: "nginx"}})

@@ -157,7 +157,8 @@ func upload(ctx context.Context, b *bench) error {
 		return err
 	}
 	at := filepath.Join(b.dir, labName)
-	env := []string{"QUORATE_TEST_HOST=root@" + hosts[0] + ":22", "QUORATE_TEST_KEY=" + at + ".key", "QUORATE_TEST_KNOWN=" + at + ".known_hosts"}
+	env := []string{"QUORATE_TEST_HOST=root@" + hosts[0] + ":22", "QUORATE_TEST_KEY=" + at + ".key", "QUORATE_TEST_KNOWN=" + at +
+		".known_hosts"}
 	return goBench(ctx, env, []string{"-tags", "lab", "-bench", "^BenchmarkLabUpload$", "-count", strconv.Itoa(b.runs), "./internal/host"},
 		func(_ string, _, mbs float64) { b.add("upload to a host", "MB/s", 0, mbs) })
 }

@@ -85,7 +85,8 @@ func (b *bench) floorOnce(ctx context.Context) (time.Duration, error) {
 
 // ready waits until an API server answers "ok".
 func ready(ctx context.Context, address string) error {
-	c := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	c := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for {
 		r, err := c.Get("https://" + address + "/readyz")
 		if err == nil {
@@ -122,7 +123,8 @@ func floorCommands(dir string) (out []command, err error) {
 		return nil, err
 	}
 	nodes := floorNodes()
-	file := spec.Default(&spec.Cluster{Spec: spec.Spec{Kubernetes: spec.Kubernetes{Version: "v1.36.3"}, ControlPlaneEndpoint: "api.floor.lab:8443"}}, dir)
+	file := spec.Default(&spec.Cluster{Spec: spec.Spec{Kubernetes: spec.Kubernetes{Version: "v1.36.3"},
+		ControlPlaneEndpoint: "api.floor.lab:8443"}}, dir)
 	at := layout.Systemd()
 	for _, n := range nodes {
 		home := filepath.Join(dir, n.Name)
@@ -139,7 +141,8 @@ func floorCommands(dir string) (out []command, err error) {
 				return nil, err
 			}
 		}
-		leaves, err := pki.Leaves(n, pki.Context{Layout: at.PKI, ControlPlanes: nodes, Endpoint: file.Spec.ControlPlaneEndpoint, ServiceCIDR: file.Spec.Network.ServiceCIDR})
+		leaves, err := pki.Leaves(n, pki.Context{Layout: at.PKI, ControlPlanes: nodes, Endpoint: file.Spec.ControlPlaneEndpoint,
+			ServiceCIDR: file.Spec.Network.ServiceCIDR})
 		if err != nil {
 			return nil, err
 		}
@@ -154,8 +157,10 @@ func floorCommands(dir string) (out []command, err error) {
 				}
 			}
 		}
-		member := component.Etcd(component.EtcdConfig{Layout: at, Cluster: "floor", Self: n, Members: nodes, State: etcd.New, ExtraArgs: map[string]string{
-			"data-dir": home + "/etcd", "listen-client-urls": at.Etcd.ClientURL(n.Address), "listen-metrics-urls": "http://" + n.Address + ":" + at.Etcd.MetricsPort}})
+		member := component.Etcd(component.EtcdConfig{Layout: at, Cluster: "floor", Self: n, Members: nodes, State: etcd.New,
+			ExtraArgs: map[string]string{
+				"data-dir": home + "/etcd", "listen-client-urls": at.Etcd.ClientURL(n.Address), "listen-metrics-urls": "http://" + n.Address + ":" +
+					at.Etcd.MetricsPort}})
 		c := component.Context{Layout: at, Cluster: "floor", Spec: file.Spec, Self: n, Nodes: nodes, APIServers: nodes, EtcdMembers: nodes}
 		c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{"bind-address": n.Address}}}
 		api, err := component.APIServer(c)

@@ -168,7 +168,8 @@ func mostConnections() int {
 }
 
 func (b *bed) renderOurs(path, address string) error {
-	w := config.Way{Name: "bench", Listen: []string{address}, MaxConnections: mostConnections(), Check: config.Check{Kind: config.KindReadyz, CA: b.certs.CA}}
+	w := config.Way{Name: "bench", Listen: []string{address}, MaxConnections: mostConnections(),
+		Check: config.Check{Kind: config.KindReadyz, CA: b.certs.CA}}
 	for i, a := range b.addresses {
 		w.Backends = append(w.Backends, config.Backend{Name: "s" + strconv.Itoa(i+1), Address: a})
 	}

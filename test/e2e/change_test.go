@@ -58,7 +58,8 @@ func TestChange(t *testing.T) {
 	// Nobody names it any more.
 	address := c.address(t, "cp1")
 	for _, h := range []string{"cp2", "cp3", "w1"} {
-		if named := c.on(t, h, `grep -rlF "$1" /etc/quorate /etc/kubernetes /etc/systemd/system /etc/hosts 2>/dev/null || true`, address); named != "" {
+		if named := c.on(t, h, `grep -rlF "$1" /etc/quorate /etc/kubernetes /etc/systemd/system /etc/hosts 2>/dev/null || true`,
+			address); named != "" {
 			t.Errorf("%s still names %s in %s", h, address, named)
 		}
 	}
@@ -88,7 +89,8 @@ func TestChange(t *testing.T) {
 	run(t, c.dir, "forget", "-f", c.File, "w1", "--yes").want(t, 0).says(t, "Wipe its disk")
 	c.nothingToDo(t)
 	run(t, c.dir, "forget", "-f", c.File, "w1", "--yes").want(t, 3)
-	if list := c.kubectl(t, "cp2", "-n", "kube-system", "get", "configmap", "quorate-cluster", "-o", `jsonpath={.data.departed\.json}`); list != "[]" {
+	if list := c.kubectl(t, "cp2", "-n", "kube-system", "get", "configmap", "quorate-cluster", "-o",
+		`jsonpath={.data.departed\.json}`); list != "[]" {
 		t.Errorf("who was seen clean, or was given up, is still remembered: %s", list)
 	}
 }

@@ -108,7 +108,8 @@ func filesWith(t *testing.T, mark string, dirs ...string) (found []string) {
 
 // servedNames: every API server can be called by every name and address.
 func servedNames(t *testing.T, c *cluster) {
-	want := []string{"api." + c.Name + ".lab", "127.0.0.1", "10.96.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
+	want := []string{"api." + c.Name + ".lab", "127.0.0.1", "10.96.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		"kubernetes.default.svc.cluster.local"}
 	for _, h := range c.controlPlanes() {
 		want = append(want, h, c.address(t, h))
 	}

@@ -42,7 +42,8 @@ func (c *cluster) movable(t *testing.T, from, to string) (moved func()) {
 	c.create(t, to, strings.NewReplacer("@FROM@", from, "@TO@", to, "@IMAGE@", testImage).Replace(guarded))
 	c.kubectl(t, to, "rollout", "status", "deployment/guarded", "--timeout=55s")
 	on := func() string {
-		return c.kubectl(t, to, "get", "pods", "-l", "app=guarded", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].spec.nodeName}")
+		return c.kubectl(t, to, "get", "pods", "-l", "app=guarded", "--field-selector=status.phase=Running", "-o",
+			"jsonpath={.items[*].spec.nodeName}")
 	}
 	if got := on(); got != from+" "+from {
 		t.Fatalf("the pods are on %q", got)

@@ -42,7 +42,8 @@ func (c *cluster) guardEtcd(t *testing.T) {
 	if modes := c.on(t, host, `stat -c %a "$1" "$1".keys.tar`, file); modes != "600\n600" {
 		t.Errorf("modes %q", modes)
 	}
-	if differs := c.on(t, host, `cd / && tar -df "$1".keys.tar 2>&1 | grep -v -i -e 'mod time' || true; tar -tf "$1".keys.tar | wc -l`, file); differs != "9" {
+	if differs := c.on(t, host, `cd / && tar -df "$1".keys.tar 2>&1 | grep -v -i -e 'mod time' || true; tar -tf "$1".keys.tar | wc -l`,
+		file); differs != "9" {
 		t.Errorf("the keys beside the snapshot are not the host's: %s", differs)
 	}
 	c.on(t, host, `sed 's/a/b/' "$1" > "$(dirname "$1")/flipped.db"`, file)

@@ -14,10 +14,13 @@ type fault struct{ kind, host, what, script string }
 var (
 	nodeUnits  = []string{"containerd", "kubelet", "kube-proxy", "kube-nginx", "quorate-routes"}
 	ownerUnits = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-	nodeFiles  = []string{"/etc/quorate/nginx/nginx.conf", "/etc/quorate/routes", "/etc/kubernetes/kubelet.conf", "/etc/kubernetes/kube-proxy.conf",
+	nodeFiles  = []string{"/etc/quorate/nginx/nginx.conf", "/etc/quorate/routes", "/etc/kubernetes/kubelet.conf",
+		"/etc/kubernetes/kube-proxy.conf",
 		"/etc/containerd/config.toml", "/etc/cni/net.d/10-quorate.conflist"}
-	ownerFiles = []string{"/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/etcd/peer.key", "/etc/kubernetes/controller-manager.conf", "/etc/kubernetes/scheduler.conf"}
-	sharedKeys = []string{"/etc/kubernetes/pki/ca.key", "/etc/kubernetes/pki/sa.key", "/etc/kubernetes/pki/encryption.yaml", "/etc/kubernetes/pki/etcd/ca.crt"}
+	ownerFiles = []string{"/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/etcd/peer.key",
+		"/etc/kubernetes/controller-manager.conf", "/etc/kubernetes/scheduler.conf"}
+	sharedKeys = []string{"/etc/kubernetes/pki/ca.key", "/etc/kubernetes/pki/sa.key", "/etc/kubernetes/pki/encryption.yaml",
+		"/etc/kubernetes/pki/etcd/ca.crt"}
 )
 
 // fault draws one.

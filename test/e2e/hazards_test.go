@@ -29,7 +29,8 @@ func TestHazards(t *testing.T) {
 	}{
 		{"learner without space", learnerWithoutSpace}, {"two clusters", twoClusters}, {"reinstalled", reinstalled},
 		{"renamed", renamed}, {"moved", moved}, {"cut off while a host left", cutWhileLeaving},
-		{"quorum lost", quorumLost}, {"certificates ended", certificatesEnded}, {"down to one", downToOne}, {"quorum lost on the way", quorumLostOnTheWay},
+		{"quorum lost", quorumLost}, {"certificates ended", certificatesEnded}, {"down to one", downToOne},
+		{"quorum lost on the way", quorumLostOnTheWay},
 	} {
 		if !t.Run(s.name, func(t *testing.T) { s.test(t, c, only) }) {
 			return // the next would begin with a broken cluster

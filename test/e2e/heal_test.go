@@ -45,7 +45,8 @@ func (c *cluster) forge(t *testing.T, host, path string, by pki.CA, change func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.feed(t.Context(), host, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))+string(key), `cat >"$1"`, path); err != nil {
+	if _, err := c.feed(t.Context(), host, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))+string(key),
+		`cat >"$1"`, path); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -99,7 +100,8 @@ systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 		return nil
 	})
 
-	c.plan(t).want(t, 2).says(t, "start kube-scheduler", "is crash-looping", "apiserver: expired", "etcd-peer is missing, or its key", "etcd-peer: expired", "lacks SAN", "its client certificate expired on", "its data is gone", "install binaries", "ghost  ")
+	c.plan(t).want(t, 2).says(t, "start kube-scheduler", "is crash-looping", "apiserver: expired", "etcd-peer is missing, or its key",
+		"etcd-peer: expired", "lacks SAN", "its client certificate expired on", "its data is gone", "install binaries", "ghost  ")
 	c.apply(t).want(t, 0).says(t, "by-hand.conf at /var/lib/quorate/kept/")
 	c.nothingToDo(t)
 	c.oneEtcd(t, a, b, d)

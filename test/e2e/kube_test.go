@@ -98,7 +98,8 @@ func (c *cluster) endpoints(t *testing.T, host string, of ...string) {
 func (c *cluster) nodesReady(t *testing.T, through string, want ...string) {
 	t.Helper()
 	eventually(t, "nodes are Ready", func() error {
-		out, err := c.tryKubectl(t, through, "get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`)
+		out, err := c.tryKubectl(t, through, "get", "nodes", "-o",
+			`jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,8 @@ func newCluster(t *testing.T, name string, controlPlanes, workers int, more ...s
 	t.Helper()
 	name = labPrefix + name
 	c := &cluster{dir: folder(t)}
-	run(t, c.dir, append([]string{"lab", "up", name, "--control-planes", fmt.Sprint(controlPlanes), "--workers", fmt.Sprint(workers)}, more...)...).want(t, 0)
+	run(t, c.dir, append([]string{"lab", "up", name, "--control-planes", fmt.Sprint(controlPlanes), "--workers", fmt.Sprint(workers)},
+		more...)...).want(t, 0)
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.diagnose(t)

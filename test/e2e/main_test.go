@@ -57,7 +57,8 @@ func suite(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "quorate")
-	if _, err := output(ctx, "env", "CGO_ENABLED=0", "go", "build", "-o", dir+"/", "quorate.dev/quorate/cmd/quorate", "quorate.dev/quorate/cmd/quorate-lb"); err != nil {
+	if _, err := output(ctx, "env", "CGO_ENABLED=0", "go", "build", "-o", dir+"/", "quorate.dev/quorate/cmd/quorate",
+		"quorate.dev/quorate/cmd/quorate-lb"); err != nil {
 		return 1, err
 	}
 	if _, err := output(ctx, program, "lab", "clean"); err != nil {

@@ -69,7 +69,8 @@ func (c *cluster) apart(t *testing.T, one string, old ...string) {
 	})
 	for _, h := range old {
 		for _, way := range [][2]string{{h, one}, {one, h}} {
-			out, err := c.try(t.Context(), way[0], etcdctl, "endpoint", "health", "--command-timeout=3s", "--endpoints=https://"+c.address(t, way[1])+":2379")
+			out, err := c.try(t.Context(), way[0], etcdctl, "endpoint", "health", "--command-timeout=3s", "--endpoints=https://"+
+				c.address(t, way[1])+":2379")
 			if err == nil || !strings.Contains(out+err.Error(), "refused") {
 				t.Errorf("%s is not kept from the etcd of %s: %s %v", way[0], way[1], out, err)
 			}
@@ -123,7 +124,8 @@ func TestRestore(t *testing.T) {
 	c.kubectl(t, one, "create", "configmap", "last", "--from-literal=a=b")
 	c.nothingToDo(t)
 	c.oneEtcd(t, one)
-	if out := c.on(t, one, `ls -A /var/lib/etcd; ls /var/lib/quorate`); strings.Contains(out, ".quorate") || strings.Contains(out, "restore.db") {
+	if out := c.on(t, one, `ls -A /var/lib/etcd; ls /var/lib/quorate`); strings.Contains(out, ".quorate") ||
+		strings.Contains(out, "restore.db") {
 		t.Errorf("left of the restore: %s", out)
 	}
 }
@@ -183,7 +185,8 @@ func TestRecoverExternal(t *testing.T) {
 	for _, h := range lost {
 		c.power(t, h, false)
 	}
-	for _, kind := range []string{"choose-survivor", "stop-control-plane", "stop-etcd", "stage-data", "fence", "swap-data", "supersede", "start-survivor", "run-kube-apiserver"} {
+	for _, kind := range []string{"choose-survivor", "stop-control-plane", "stop-etcd", "stage-data", "fence", "swap-data", "supersede",
+		"start-survivor", "run-kube-apiserver"} {
 		r := c.beginTo(t, "etcd", "recover")
 		if r.until(func(ev engine.Event) bool { return ev.Kind == engine.StepRun && ev.Step.Kind == kind }) {
 			r.kill()

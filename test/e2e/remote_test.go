@@ -14,7 +14,8 @@ import (
 // connection reaches a host of the file as quorate does.
 func connection(t *testing.T, file *spec.Cluster, h spec.Host) host.Host {
 	ssh := file.HostSSH(h)
-	c := host.New(host.Config{Name: h.Name, Address: h.Address, Port: ssh.Port, User: ssh.User, KeyFile: ssh.KeyFile, KnownHostsFile: ssh.KnownHostsFile})
+	c := host.New(host.Config{Name: h.Name, Address: h.Address, Port: ssh.Port, User: ssh.User, KeyFile: ssh.KeyFile,
+		KnownHostsFile: ssh.KnownHostsFile})
 	t.Cleanup(func() { _ = c.Close() }) // nothing is written at the end
 	return c
 }

@@ -126,7 +126,8 @@ func (s *soak) String() string {
 	var b strings.Builder
 	all := &tally{verdicts: map[history.Verdict]int{}}
 	fmt.Fprintf(&b, "SOAK: %d rounds in %.1f minutes; QUORATE_SEED=%d\n", s.rounds, time.Since(s.begun).Minutes(), s.seed)
-	fmt.Fprintf(&b, "%-26s %5s %6s %4s %7s %8s %8s %9s %7s %8s %5s %7s  %s\n", "action", "times", "kills", "off", "applies", "mean", "longest", "requests", "failed", "gap", "lost", "watches", "histories")
+	fmt.Fprintf(&b, "%-26s %5s %6s %4s %7s %8s %8s %9s %7s %8s %5s %7s  %s\n", "action", "times", "kills", "off", "applies", "mean",
+		"longest", "requests", "failed", "gap", "lost", "watches", "histories")
 	line := func(name string, n *tally) {
 		fmt.Fprintf(&b, "%-26s %5d %6d %4d %7d %6.1f s %6.1f s %9d %7d %6.2f s %5d %7d  %v\n", name, n.times, n.kills, n.cuts, n.applies,
 			n.took.Seconds()/float64(max(n.times, 1)), n.longest.Seconds(), n.requests, n.failed, n.gap.Seconds(), n.lost, n.breaks, n.verdicts)
@@ -136,7 +137,8 @@ func (s *soak) String() string {
 		line(name, n)
 		all.times, all.kills, all.cuts, all.applies = all.times+n.times, all.kills+n.kills, all.cuts+n.cuts, all.applies+n.applies
 		all.took, all.longest = all.took+n.took, max(all.longest, n.longest)
-		all.requests, all.failed, all.lost, all.breaks, all.gap = all.requests+n.requests, all.failed+n.failed, all.lost+n.lost, all.breaks+n.breaks, max(all.gap, n.gap)
+		all.requests, all.failed, all.lost, all.breaks, all.gap = all.requests+n.requests, all.failed+n.failed, all.lost+n.lost, all.breaks+
+			n.breaks, max(all.gap, n.gap)
 		for v, k := range n.verdicts {
 			all.verdicts[v] += k
 		}

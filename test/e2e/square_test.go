@@ -51,7 +51,8 @@ func TestSquare(t *testing.T) {
 		{"create", &small, map[model.HostID]host.Host{"cp1": hosts["cp1"], "w1": hosts["w1"]}, []string{"cp1", "w1"}, nil},
 		{"grow", whole, hosts, []string{"cp1", "cp2", "w1"}, func() {
 			// An addon that was on, and is switched off.
-			c.kubectl(t, "cp1", "-n", "kube-system", "patch", "configmap", "quorate-addons", "--type=merge", "-p", `{"data":{"metrics-server":"older"}}`)
+			c.kubectl(t, "cp1", "-n", "kube-system", "patch", "configmap", "quorate-addons", "--type=merge", "-p",
+				`{"data":{"metrics-server":"older"}}`)
 		}},
 		{"shrink", &small, hosts, []string{"cp1", "w1"}, nil},
 	} {
@@ -144,7 +145,8 @@ func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
 // Ready some time after its kubelet went; and etcd exits, again and again,
 // where it learns that it was removed.
 func comesAlong(path, was, is string, now model.Cluster) bool {
-	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member") || strings.HasSuffix(path, ".Departed")
+	told := strings.Contains(path, ".Node.") || strings.HasPrefix(path, "addon ") || strings.HasSuffix(path, ".Etcd.Member") ||
+		strings.HasSuffix(path, ".Departed")
 	if told && (was == unknown || is == unknown) {
 		return true
 	}

@@ -139,9 +139,10 @@ func (x *trial) ask(t *testing.T) *asking {
 	x.runs = nil
 	eventually(t, "the probe begins", func() (err error) {
 		a.Prober, err = prober.Start(t.Context(), prober.Config{
-			Run:    fmt.Sprint("trial-", x.asked),
-			Dial:   func(ctx context.Context) (net.Conn, error) { return x.door.Dial(ctx, "tcp", "127.0.0.1:8443") },
-			TLS:    &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: "api." + x.Name + ".lab", MinVersion: tls.VersionTLS12},
+			Run:  fmt.Sprint("trial-", x.asked),
+			Dial: func(ctx context.Context) (net.Conn, error) { return x.door.Dial(ctx, "tcp", "127.0.0.1:8443") },
+			TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: "api." + x.Name + ".lab",
+				MinVersion: tls.VersionTLS12},
 			Record: a.note,
 		})
 		return err
@@ -265,5 +266,6 @@ func said(r *running) string {
 			failures += fmt.Sprintf("%s failed after %.1f s: %s: %s\n", ev.At.Format(time.TimeOnly), ev.Took.Seconds(), ev.Step.Key(), ev.Err)
 		}
 	}
-	return failures + strings.Join(slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"), func(l string) bool { return strings.Contains(l, " cached ") }), "\n")
+	return failures + strings.Join(slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"),
+		func(l string) bool { return strings.Contains(l, " cached ") }), "\n")
 }

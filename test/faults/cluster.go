@@ -142,7 +142,8 @@ func (c *cluster) kubectl(ctx context.Context, host string, argv ...string) (str
 	if _, err := c.exec(ctx, host, bytes.NewReader(text), "sh", "-c", "umask 077; cat >/run/faults.kubeconfig"); err != nil {
 		return "", err
 	}
-	return c.exec(ctx, host, nil, append([]string{"/opt/quorate/bin/kubectl", "--kubeconfig=/run/faults.kubeconfig", "--server=https://127.0.0.1:6443",
+	return c.exec(ctx, host, nil, append([]string{"/opt/quorate/bin/kubectl", "--kubeconfig=/run/faults.kubeconfig",
+		"--server=https://127.0.0.1:6443",
 		"--request-timeout=5s"}, argv...)...)
 }
 

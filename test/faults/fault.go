@@ -19,7 +19,8 @@ type fault struct {
 func dropping(ports string) (begin, end func(context.Context, *cluster, string) error) {
 	match := "tcp dport { " + ports + " } drop; tcp sport { " + ports + " } drop;"
 	begin = func(ctx context.Context, c *cluster, host string) error {
-		_, err := c.exec(ctx, host, strings.NewReader("table inet faults { chain in { type filter hook input priority -300; iif lo accept; "+match+
+		_, err := c.exec(ctx, host, strings.NewReader("table inet faults { chain in { type filter hook input priority -300; iif lo accept; "+
+			match+
 			" }; chain out { type filter hook output priority -300; oif lo accept; "+match+" }; }\n"), "nft", "-f", "-")
 		return err
 	}

@@ -42,7 +42,8 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	s := fmt.Sprintf("history: %s: %d operations on %d keys, %d of them seen without an answer, checked in %s", r.Verdict, r.Ops, r.Keys, r.Open, r.Took.Round(time.Millisecond))
+	s := fmt.Sprintf("history: %s: %d operations on %d keys, %d of them seen without an answer, checked in %s", r.Verdict, r.Ops, r.Keys,
+		r.Open, r.Took.Round(time.Millisecond))
 	if r.Why != "" {
 		s += "\n" + r.Why
 	}
@@ -156,7 +157,8 @@ func explain(ops []prober.Op, limit time.Duration) string {
 		if op.Outcome == prober.Done && op.Return == ends[i] {
 			mark = "   <- with this answer no order is left"
 		}
-		fmt.Fprintf(&b, "  %9.3f … %9.3f s  client %d %s %q, %s%s\n", op.Call.Seconds(), op.Return.Seconds(), op.Client, what, op.Value, op.Outcome, mark)
+		fmt.Fprintf(&b, "  %9.3f … %9.3f s  client %d %s %q, %s%s\n", op.Call.Seconds(), op.Return.Seconds(), op.Client, what, op.Value,
+			op.Outcome, mark)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

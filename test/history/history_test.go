@@ -37,25 +37,35 @@ func TestCheck(t *testing.T) {
 		says string // of what is violated: the answer that cannot be
 	}{
 		{"nothing", nil, Linearizable, ""},
-		{"one after the other", []prober.Op{read(1, 0, 1, ""), write(2, 2, 3, "a"), read(3, 4, 5, "a"), write(4, 6, 7, "b"), read(5, 8, 9, "b")}, Linearizable, ""},
-		{"a read beside a write finds the old", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 9, "b"), read(3, 3, 4, "a"), read(4, 10, 11, "b")}, Linearizable, ""},
+		{"one after the other", []prober.Op{read(1, 0, 1, ""), write(2, 2, 3, "a"), read(3, 4, 5, "a"), write(4, 6, 7, "b"),
+			read(5, 8, 9, "b")}, Linearizable, ""},
+		{"a read beside a write finds the old", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 9, "b"), read(3, 3, 4, "a"),
+			read(4, 10, 11, "b")}, Linearizable, ""},
 		{"a read beside a write finds the new", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 9, "b"), read(3, 3, 4, "b")}, Linearizable, ""},
 		{"two writes at once, either may be last", []prober.Op{write(1, 0, 5, "a"), write(2, 0, 5, "b"), read(3, 6, 7, "a")}, Linearizable, ""},
-		{"a write timed out and had its effect much later", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Unknown), read(3, 4, 5, "a"), read(4, 100, 101, "b")}, Linearizable, ""},
-		{"a write timed out and had none", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Unknown), read(3, 4, 5, "a")}, Linearizable, ""},
+		{"a write timed out and had its effect much later", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Unknown),
+			read(3, 4, 5, "a"), read(4, 100, 101, "b")}, Linearizable, ""},
+		{"a write timed out and had none", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Unknown), read(3, 4, 5, "a")},
+			Linearizable, ""},
 		{"a read timed out", []prober.Op{write(1, 0, 1, "a"), but(read(2, 2, 3, ""), prober.Unknown), read(3, 4, 5, "a")}, Linearizable, ""},
 		{"a refused write", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Refused), read(3, 4, 5, "a")}, Linearizable, ""},
 		{"keys do not concern each other", []prober.Op{write(1, 0, 1, "a"), on("l", read(2, 2, 3, ""))}, Linearizable, ""},
 
 		{"a lost write", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 3, "b"), read(3, 4, 5, "a")}, Violated, `client 3 reads  "a"`},
 		{"the only write is lost", []prober.Op{write(1, 0, 1, "a"), read(2, 2, 3, "")}, Violated, `client 2 reads  ""`},
-		{"a stale read", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 3, "b"), read(3, 4, 5, "b"), read(4, 6, 7, "a"), read(5, 8, 9, "b")}, Violated, `client 4 reads  "a"`},
-		{"a stale read that began after another had seen the new", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 20, "b"), read(3, 3, 4, "b"), read(4, 5, 6, "a")}, Violated, `client 4 reads  "a"`},
-		{"a split brain: each side sees its own", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 3, "b"), read(3, 4, 5, "a"), read(4, 4, 5, "b"), write(5, 6, 7, "c"), read(6, 8, 9, "c"), read(7, 10, 11, "b")}, Violated, "k"},
-		{"a write that timed out comes and goes", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Unknown), read(3, 4, 5, "b"), read(4, 6, 7, "a")}, Violated, `client 4 reads  "a"`},
-		{"a refused write that had an effect", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Refused), read(3, 4, 5, "b")}, Violated, `client 3 reads  "b"`},
+		{"a stale read", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 3, "b"), read(3, 4, 5, "b"), read(4, 6, 7, "a"), read(5, 8, 9, "b")},
+			Violated, `client 4 reads  "a"`},
+		{"a stale read that began after another had seen the new",
+			[]prober.Op{write(1, 0, 1, "a"), write(2, 2, 20, "b"), read(3, 3, 4, "b"), read(4, 5, 6, "a")}, Violated, `client 4 reads  "a"`},
+		{"a split brain: each side sees its own", []prober.Op{write(1, 0, 1, "a"), write(2, 2, 3, "b"), read(3, 4, 5, "a"),
+			read(4, 4, 5, "b"), write(5, 6, 7, "c"), read(6, 8, 9, "c"), read(7, 10, 11, "b")}, Violated, "k"},
+		{"a write that timed out comes and goes", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Unknown),
+			read(3, 4, 5, "b"), read(4, 6, 7, "a")}, Violated, `client 4 reads  "a"`},
+		{"a refused write that had an effect", []prober.Op{write(1, 0, 1, "a"), but(write(2, 2, 3, "b"), prober.Refused), read(3, 4, 5, "b")},
+			Violated, `client 3 reads  "b"`},
 		{"what nobody wrote", []prober.Op{write(1, 0, 1, "a"), read(2, 2, 3, "z")}, Violated, `client 2 reads  "z"`},
-		{"one bad key among good ones", []prober.Op{on("a", write(1, 0, 1, "a")), on("a", read(2, 2, 3, "a")), on("z", write(3, 0, 1, "z")), on("z", read(4, 2, 3, ""))}, Violated, "key z"},
+		{"one bad key among good ones", []prober.Op{on("a", write(1, 0, 1, "a")), on("a", read(2, 2, 3, "a")), on("z", write(3, 0, 1, "z")),
+			on("z", read(4, 2, 3, ""))}, Violated, "key z"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			slices.Reverse(c.ops) // operations are told of as they end, in any order of their calls
@@ -124,7 +134,8 @@ func simulate(random *rand.Rand, n int) []prober.Op {
 	for i := range n {
 		call := time.Duration(i) * 50 * time.Millisecond
 		took := time.Duration(1+random.IntN(1500)) * time.Millisecond
-		op := prober.Op{Client: i, Write: random.IntN(2) == 0, Key: fmt.Sprint("k", random.IntN(5)), Call: call, Return: call + took, Outcome: prober.Done}
+		op := prober.Op{Client: i, Write: random.IntN(2) == 0, Key: fmt.Sprint("k", random.IntN(5)), Call: call, Return: call + took,
+			Outcome: prober.Done}
 		effect := call + time.Duration(random.Int64N(int64(took)))
 		if random.IntN(20) == 0 {
 			op.Outcome = prober.Unknown

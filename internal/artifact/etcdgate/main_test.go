@@ -81,7 +81,8 @@ func TestBegun(t *testing.T) {
 func child(t *testing.T, out string, args ...string) {
 	t.Helper()
 	pid, err := os.StartProcess(os.Args[0], append([]string{os.Args[0], "-test.run=^TestGate$"}, args...),
-		&os.ProcAttr{Env: append(os.Environ(), "GATE_ARGS="+strings.Join(args, "\x1f"), "GATE_LATER="+out), Files: []*os.File{nil, os.Stdout, os.Stderr}})
+		&os.ProcAttr{Env: append(os.Environ(), "GATE_ARGS="+strings.Join(args, "\x1f"), "GATE_LATER="+out),
+			Files: []*os.File{nil, os.Stdout, os.Stderr}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,8 @@ func TestLogin(t *testing.T) {
 		code                 int
 	}{
 		{"/", "", "", 401}, {"/metrics", "ops", "wrong", 401}, {"/", "other", "correct horse", 401},
-		{"/", "ops", "correct horse", 200}, {"/metrics", "ops", "correct horse", 200}, {"/healthz", "", "", 200}, {"/x", "ops", "correct horse", 404},
+		{"/", "ops", "correct horse", 200}, {"/metrics", "ops", "correct horse", 200}, {"/healthz", "", "", 200},
+		{"/x", "ops", "correct horse", 404},
 	} {
 		req, _ := http.NewRequest(http.MethodGet, "https://"+address+x.path, nil)
 		if x.user != "" {

@@ -158,7 +158,8 @@ type Health struct {
 }
 
 func healthz(w http.ResponseWriter, v balancer.View, version string) {
-	h := Health{Status: "ok", Version: version, Digest: v.Digest, Stamp: v.Stamp, Loaded: v.Loaded.UTC().Format(time.RFC3339), Error: v.Invalid}
+	h := Health{Status: "ok", Version: version, Digest: v.Digest, Stamp: v.Stamp, Loaded: v.Loaded.UTC().Format(time.RFC3339),
+		Error: v.Invalid}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if v.Draining {

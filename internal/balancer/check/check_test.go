@@ -52,7 +52,8 @@ func TestReadyz(t *testing.T) {
 	lenient.UnauthorizedIsReady = true
 	other := asker(t, lenient, b, func() {})
 	ask := func(a check.Asker, q health.Question) health.Answer { return a.Ask(t.Context(), q) }
-	for code, want := range map[int64]health.Result{200: health.OK, 500: health.NotOK, 401: health.NotOK, 403: health.NotOK, 429: health.NotOK} {
+	for code, want := range map[int64]health.Result{200: health.OK, 500: health.NotOK, 401: health.NotOK, 403: health.NotOK,
+		429: health.NotOK} {
 		s.Readyz.Store(code)
 		if got := ask(a, health.Question{}); got.Result != want {
 			t.Errorf("%d: %+v", code, got)

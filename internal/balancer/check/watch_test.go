@@ -82,7 +82,8 @@ func TestWatcher(t *testing.T) {
 		askers := map[string]*fakeAsker{}
 		l := &log{reset: map[string]time.Time{}}
 		p := Plan{
-			Settings: health.Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second, ShedOver: 5 * time.Second},
+			Settings: health.Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second,
+				ShedOver: 5 * time.Second},
 			Ask: func(t Target) Asker {
 				askers[t.Backend.Name] = &fakeAsker{takes: 3 * time.Millisecond}
 				return askers[t.Backend.Name]

@@ -35,7 +35,8 @@ type letter struct {
 
 var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-var settings = Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second, ShedOver: 5 * time.Second}
+var settings = Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second,
+	ShedOver: 5 * time.Second}
 
 func newWorld(t *testing.T, names ...string) *world {
 	w := &world{t: t, m: New(settings), now: begin, servers: map[string]*server{}, resets: map[string]time.Time{},

@@ -39,7 +39,8 @@ func TestCommands(t *testing.T) {
 	if _, err := f.Run(ctx, host.Cmd{Args: []string{"other"}}); err == nil || !strings.Contains(err.Error(), "no reply is scripted") {
 		t.Error(err)
 	}
-	if got, want := f.Ran(), []string{"systemctl is-active kubelet", "systemctl is-active etcd", "make", "other"}; !reflect.DeepEqual(got, want) {
+	if got, want := f.Ran(), []string{"systemctl is-active kubelet", "systemctl is-active etcd", "make", "other"}; !reflect.DeepEqual(got,
+		want) {
 		t.Errorf("ran %q", got)
 	}
 	if c := f.Calls()[2]; c.String() != "Run make" || string(c.Stdin) != "x" || c.Err != nil {
@@ -57,7 +58,8 @@ func TestScripts(t *testing.T) {
 		t.Errorf("%q, %v", a.Names(), err)
 	}
 	f.Reply("active\n", "sh")
-	if _, err := host.Ask(t.Context(), f, host.Script{What: "look"}); err == nil || !strings.Contains(err.Error(), "cp1: look: the answer is missing") {
+	if _, err := host.Ask(t.Context(), f, host.Script{What: "look"}); err == nil ||
+		!strings.Contains(err.Error(), "cp1: look: the answer is missing") {
 		t.Error(err)
 	}
 	if _, err := hosttest.Framed([]byte("echo")); err == nil {
@@ -72,7 +74,8 @@ func TestFiles(t *testing.T) {
 	}
 	f.Put("/a", "old")
 	f.Put("/b", "same")
-	kept, err := f.WriteFiles(ctx, []host.File{{Path: "/a", Content: []byte("new")}, {Path: "/b", Content: []byte("same"), Mode: 0o600}, {Path: "/c"}})
+	kept, err := f.WriteFiles(ctx, []host.File{{Path: "/a", Content: []byte("new")}, {Path: "/b", Content: []byte("same"), Mode: 0o600},
+		{Path: "/c"}})
 	if want := []string{hosttest.KeptAt + "/a", "", ""}; err != nil || !reflect.DeepEqual(kept, want) {
 		t.Errorf("kept %q, %v", kept, err)
 	}

@@ -18,8 +18,9 @@ func Want(cps, workers string) model.Cluster {
 	put := func(name string, roles model.Role) {
 		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
 			System: model.Valid("sys-" + set), Binaries: model.Is("bin"), Images: model.Is(model.SetOf("img")), Keys: model.Is(model.PublicKeys),
-			Certs: model.Valid("certs"), Via: model.Is(model.Way{Kind: model.LocalBalancer}), Backends: model.Is(masters), EtcdBackends: model.Is(model.HostSet{}),
-			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}}
+			Certs: model.Valid("certs"), Via: model.Is(model.Way{Kind: model.LocalBalancer}), Backends: model.Is(masters),
+			EtcdBackends: model.Is(model.HostSet{}),
+			Node:         model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}}
 		services := []model.Component{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
 		if roles.Has(model.ControlPlane) {
 			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
@@ -68,10 +69,12 @@ func Hosts(names string) model.HostSet {
 // Bare is a fresh machine.
 func Bare(roles model.Role) model.Host {
 	h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.SetOf("nginx")),
-		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys), Certs: model.NotInstalled(),
+		System: model.NotInstalled(), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.NoKeys),
+		Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
-		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{}),
-		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
+		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
+		EtcdBackends: model.Is(model.HostSet{}),
+		Node:         model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
 	for v := range h.Components {
 		h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}

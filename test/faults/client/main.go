@@ -148,7 +148,8 @@ func run(job Job) ([]Row, error) {
 // transport is HTTP/2 with client-go's health checks: a ping after 30 s without
 // a frame, given up after 15 s (k8s.io/apimachinery/pkg/util/net).
 func transport(conf *tls.Config) *http.Transport {
-	t := &http.Transport{TLSClientConfig: conf.Clone(), DialContext: (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+	t := &http.Transport{TLSClientConfig: conf.Clone(), DialContext: (&net.Dialer{Timeout: 30 * time.Second,
+		KeepAlive: 30 * time.Second}).DialContext,
 		Protocols: new(http.Protocols), HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second}}
 	t.Protocols.SetHTTP2(true)
 	return t
