@@ -134,6 +134,9 @@ func artifactProgress(w io.Writer) func(artifact.Event) {
 	var last time.Time
 	var before artifact.Event
 	return func(e artifact.Event) {
+		if e.What == "cached" {
+			return // nothing is built or downloaded: nothing to tell
+		}
 		same := e.What == before.What && e.Component == before.Component
 		if same && time.Since(last) < 2*time.Second {
 			return
