@@ -31,9 +31,9 @@ func (b Balancer) text() string {
 	case b.Kind == "":
 		return "load balancer: " + b.Why
 	case b.Interval == 0:
-		return fmt.Sprintf("losing an API server's host: connections that stand wait up to %.4g s (load balancer %s checks nothing)",
-			b.Standing, b.Kind)
+		return fmt.Sprintf("losing an API server's host: the cluster's own clients notice within %.4g s, others by their own time-outs "+
+			"(%s has no health checks)", b.Standing, b.Kind)
 	}
-	return fmt.Sprintf("losing an API server's host: connections that stand wait up to %.4g s (load balancer %s checks every %.4g s)",
+	return fmt.Sprintf("losing an API server's host: front doors should notice within about %.4g s (%s, checks every %.4g s)",
 		b.Standing, b.Kind, b.Interval)
 }

@@ -106,7 +106,7 @@ func (s Drain) Do(ctx context.Context, e Env) error {
 			}
 		}
 		if why == "" {
-			why = "it was told to end"
+			why = "it is terminating"
 		}
 		stay = append(stay, fmt.Sprintf("%s (%s)", p, why))
 	}
