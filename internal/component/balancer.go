@@ -21,10 +21,9 @@ const (
 	EtcdWay = "etcd"
 )
 
-// checkTimeout is how long an API server may take to answer a check. With the
-// interval of 250 ms a silent one is found within a second; a shorter time-out
-// takes API servers of starved hosts for silent, and resets their connections.
-const checkTimeout = 700 * time.Millisecond
+// checkTimeout is how long a host may be silent. With the interval of 250 ms
+// that is found within a second. Servers that are only slow get longer.
+const checkTimeout = 600 * time.Millisecond
 
 // Balancer is quorate-lb on one host: the front door, and on control planes the
 // way to etcd. It checks API servers and members all the time, so that one that

@@ -36,6 +36,9 @@ type Target struct {
 	Backend config.Backend
 	// Lost is called, from any goroutine, when the kept connection breaks.
 	Lost func()
+	// Heard is called, from any goroutine, when the backend's host takes a
+	// connection and when bytes come from the server.
+	Heard func(health.Sign)
 	// Interval is the time between two questions.
 	Interval time.Duration
 }

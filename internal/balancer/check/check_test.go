@@ -32,7 +32,7 @@ func asker(t *testing.T, c config.Check, b config.Backend, lost func()) check.As
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := f(check.Target{Backend: b, Lost: lost, Interval: 250 * time.Millisecond})
+	a := f(check.Target{Backend: b, Lost: lost, Heard: func(health.Sign) {}, Interval: 250 * time.Millisecond})
 	t.Cleanup(a.Close)
 	return a
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"quorate.dev/quorate/internal/balancer/health"
 )
 
 // link is a transport of one question or of a row of them, with the
@@ -14,6 +16,7 @@ import (
 type link struct {
 	transport *http.Transport
 	lost      atomic.Pointer[func()]
+	heard     func(health.Sign)
 
 	mu     sync.Mutex
 	conns  []net.Conn
@@ -21,7 +24,7 @@ type link struct {
 }
 
 func newLink(a *asker, lost func()) *link {
-	l := &link{}
+	l := &link{heard: a.target.Heard}
 	l.lost.Store(&lost)
 	dialer := &net.Dialer{Timeout: a.giveUp}
 	dialer.SetMultipathTCP(false)
@@ -39,6 +42,7 @@ func newLink(a *asker, lost func()) *link {
 			if err != nil {
 				return nil, err
 			}
+			l.heard(health.HostLives)
 			return l.add(c)
 		},
 	}
@@ -96,6 +100,9 @@ type watched struct {
 
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
+	if n > 0 {
+		w.link.heard(health.ServerLives)
+	}
 	if err != nil {
 		w.ended()
 	}

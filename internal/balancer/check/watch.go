@@ -159,7 +159,9 @@ func (w *Watcher) asker(key string) Asker {
 	if a := w.askers[key]; a != nil {
 		return a
 	}
-	a := w.ask(Target{Backend: w.plan[key].Backend, Lost: func() { w.Suspect(key) }, Interval: w.machine.Interval()})
+	a := w.ask(Target{Backend: w.plan[key].Backend, Lost: func() { w.Suspect(key) }, Heard: func(s health.Sign) {
+		w.call(func(now time.Time) health.Do { return w.machine.Heard(key, s, now) })
+	}, Interval: w.machine.Interval()})
 	w.askers[key] = a
 	return a
 }

@@ -13,15 +13,20 @@ import (
 
 // fakeAsker answers in fake time.
 type fakeAsker struct {
+	heard  func(health.Sign)
 	mu     sync.Mutex
 	silent bool
+	hung   bool // silent, but its host takes connections
 	takes  time.Duration
 	closed bool
 }
 
-func (f *fakeAsker) Ask(ctx context.Context, _ health.Question) health.Answer {
+func (f *fakeAsker) Ask(ctx context.Context, q health.Question) health.Answer {
 	f.mu.Lock()
-	silent, takes := f.silent, f.takes
+	silent, takes := f.silent || f.hung, f.takes
+	if !f.silent && q.Fresh {
+		f.heard(health.HostLives)
+	}
 	f.mu.Unlock()
 	if silent {
 		takes = 2 * time.Second
@@ -43,10 +48,10 @@ func (f *fakeAsker) Close() {
 	f.closed = true
 }
 
-func (f *fakeAsker) hush(silent bool) {
+func (f *fakeAsker) become(silent, hung bool, takes time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.silent = silent
+	f.silent, f.hung, f.takes = silent, hung, takes
 }
 
 type log struct {
@@ -77,21 +82,27 @@ func (l *log) resetAt(key string) time.Time {
 	return l.reset[key]
 }
 
+// three is a plan of three backends, and who asks them.
+func three() (Plan, map[string]*fakeAsker) {
+	askers := map[string]*fakeAsker{}
+	p := Plan{
+		Settings: health.Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second,
+			ShedOver: 5 * time.Second},
+		Ask: func(t Target) Asker {
+			askers[t.Backend.Name] = &fakeAsker{takes: 3 * time.Millisecond, heard: t.Heard}
+			return askers[t.Backend.Name]
+		},
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		p.Backends = append(p.Backends, Watched{Backend: config.Backend{Name: name}, Key: name})
+	}
+	return p, askers
+}
+
 func TestWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		askers := map[string]*fakeAsker{}
+		p, askers := three()
 		l := &log{reset: map[string]time.Time{}}
-		p := Plan{
-			Settings: health.Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second,
-				ShedOver: 5 * time.Second},
-			Ask: func(t Target) Asker {
-				askers[t.Backend.Name] = &fakeAsker{takes: 3 * time.Millisecond}
-				return askers[t.Backend.Name]
-			},
-		}
-		for _, name := range []string{"a", "b", "c"} {
-			p.Backends = append(p.Backends, Watched{Backend: config.Backend{Name: name}, Key: name})
-		}
 		w := Watch(p, l)
 		time.Sleep(10*time.Second + 10*time.Millisecond)
 		synctest.Wait()
@@ -100,13 +111,13 @@ func TestWatcher(t *testing.T) {
 			t.Errorf("%d answers in 10 s, changes %v", l.answers, l.changes)
 		}
 		l.mu.Unlock()
-		askers["b"].hush(true)
+		askers["b"].become(true, false, 0)
 		cut := time.Now()
 		time.Sleep(time.Second)
 		if at := l.resetAt("b"); at.IsZero() || at.Sub(cut) > 750*time.Millisecond {
 			t.Errorf("its sessions were reset after %v", at.Sub(cut))
 		}
-		askers["b"].hush(false)
+		askers["b"].become(false, false, 3*time.Millisecond)
 		time.Sleep(time.Second)
 		p.Backends = p.Backends[:2]
 		old := askers["c"]
@@ -122,6 +133,31 @@ func TestWatcher(t *testing.T) {
 		time.Sleep(time.Second)
 		if l.answers != before {
 			t.Error("it asks after Close")
+		}
+	})
+}
+
+// A hung server is found like a silent host, a little later. One that is
+// starved of CPU answers late, and keeps its sessions.
+func TestHungAndStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, askers := three()
+		l := &log{reset: map[string]time.Time{}}
+		w := Watch(p, l)
+		defer w.Close()
+		time.Sleep(3*time.Second + 60*time.Millisecond)
+		askers["b"].become(false, true, 0)
+		cut := time.Now()
+		time.Sleep(3 * time.Second)
+		if at := l.resetAt("b"); at.IsZero() || at.Sub(cut) > 1100*time.Millisecond {
+			t.Errorf("hung: its sessions were reset after %v", at.Sub(cut))
+		}
+		for _, takes := range []time.Duration{200, 500, 1000, 1500, 800, 100} {
+			askers["c"].become(false, false, takes*time.Millisecond)
+			time.Sleep(3 * time.Second)
+		}
+		if at := l.resetAt("c"); !at.IsZero() {
+			t.Errorf("starved: its sessions were reset after %v", at.Sub(cut))
 		}
 	})
 }

@@ -103,9 +103,10 @@ func (w Way) Interval() time.Duration {
 	return max(MinInterval, time.Duration(w.Nodes)*IntervalPerNode)
 }
 
-// Detection is the longest time until a backend that falls silent is marked as
-// gone: just after a check, one interval passes until the next, and that one
-// must stay unanswered for the time-out.
+// Detection is the longest time until a backend whose host falls silent is
+// marked as gone: just after a check, one interval passes until the next, and
+// that one must stay unanswered for the time-out. A server that hangs while its
+// host works takes a little longer (package health).
 func (w Way) Detection() time.Duration { return w.Interval() + w.Check.Timeout.Std() }
 
 // WithDefaults fills in what the file leaves out.

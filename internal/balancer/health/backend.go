@@ -29,17 +29,20 @@ type backend struct {
 	reason string
 	down   *down
 
-	open    []asked   // oldest first
-	alive   time.Time // when the newest answered question was asked
-	ready   time.Time // the same for questions about readiness
-	goods   []good    // newest last; empty after a bad answer
-	broken  int       // connections in a row that broke
-	count   int       // questions asked
-	next    time.Time // when to ask again
-	known   bool      // it said what it is since it was last gone
-	changed time.Time // last state change or step of shedding
-	silent  time.Time // a question of then got no answer, and was given up
-	hung    time.Time // the same for readiness
+	open    []asked       // oldest first
+	alive   time.Time     // when the newest answered question was asked
+	heard   time.Time     // when the last sign of life of the server came
+	reached time.Time     // the same for its host, which may take connections for a server that hangs
+	slowest time.Duration // how long answers take at most, decaying
+	ready   time.Time     // the same for questions about readiness
+	goods   []good        // newest last; empty after a bad answer
+	broken  int           // connections in a row that broke
+	count   int           // questions asked
+	next    time.Time     // when to ask again
+	known   bool          // it said what it is since it was last gone
+	changed time.Time     // last state change or step of shedding
+	silent  time.Time     // a question of then got no answer, and was given up
+	hung    time.Time     // the same for readiness
 
 	lost      time.Time // what was asked before may have been lost on the way
 	suspected time.Time // when it was last asked on suspicion
@@ -65,7 +68,8 @@ func (b *backend) answered(a asked, now time.Time) {
 	if since, _ := b.unansweredSince(); now.Sub(since) >= 2*confirm && !since.IsZero() && a.Alive {
 		b.hung, b.lost, b.next = time.Time{}, now, now
 	}
-	b.alive = later(b.alive, a.at)
+	b.alive, b.heard = later(b.alive, a.at), now
+	b.slowest = max(now.Sub(a.at), b.slowest*7/8)
 	if !b.silent.After(b.alive) {
 		b.silent = time.Time{}
 	}
@@ -94,7 +98,22 @@ func (b *backend) unansweredSince() (since time.Time, n int) {
 	return since, n
 }
 
-// hangingSince is the same for questions about readiness.
+// confirmAt is when a backend that owes an answer since then is asked next for
+// a sign of life: less often as time goes on, since a starved server has to
+// take each of these connections.
+func (b *backend) confirmAt(since time.Time) time.Time {
+	pause := min(max(confirm, b.confirmed.Sub(since)/2), confirmMost)
+	return later(since.Add(confirm), b.confirmed.Add(pause))
+}
+
+// silentFor is for how long nothing has come that answers what was asked at
+// since or later: from the server, and from its host.
+func (b *backend) silentFor(since, now time.Time) (server, host time.Duration) {
+	heard := later(since, b.heard)
+	return now.Sub(heard), now.Sub(later(heard, b.reached))
+}
+
+// hangingSince is unansweredSince for questions about readiness.
 func (b *backend) hangingSince() (since time.Time, n int) {
 	since = b.hung
 	if !since.IsZero() {

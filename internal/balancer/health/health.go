@@ -4,7 +4,10 @@
 //
 // What it promises:
 //
-//   - A backend that falls silent is Gone within Interval + Timeout.
+//   - A backend whose host falls silent is Gone within Interval + Timeout.
+//   - One whose host still takes connections may be starved of CPU: it gets
+//     longer, by the more the slower it has answered of late. Anything that
+//     comes from it in that time shows that it lives.
 //   - A backend is taken out only while another one has been seen to answer
 //     well since. So the last one stays, and a fault of our own network or a
 //     stall of our own process takes out nobody.
@@ -49,10 +52,19 @@ type Settings struct {
 const (
 	// confirm: a question that is unanswered for this long brings another one,
 	// over a new connection, that any living server can answer.
-	confirm = 100 * time.Millisecond
+	// More follow, confirmMost apart in the end.
+	confirm     = 100 * time.Millisecond
+	confirmMost = 250 * time.Millisecond
 	// settling: a question unanswered for this long is ignored, as long as others
 	// answer theirs.
 	settling = 300 * time.Millisecond
+	// hungAfter: a server whose host takes connections has this much longer than
+	// Timeout to give a sign of life, and slowFactor times the slowest of its
+	// recent answers, slowMost at most: a host that runs out of CPU answers later
+	// and later.
+	hungAfter  = 250 * time.Millisecond
+	slowFactor = 4
+	slowMost   = 2 * time.Second
 	// lag: when we are later than this, what looks overdue may have been
 	// answered, and the time is not counted.
 	lag = 100 * time.Millisecond
@@ -63,7 +75,7 @@ const (
 	// hanging: so many unanswered questions are enough for one backend.
 	hanging = 3
 	// mostOpen bounds the unanswered questions of one backend.
-	mostOpen = 16
+	mostOpen = 24
 	// suspectEvery bounds the questions that failed client dials bring.
 	suspectEvery = 50 * time.Millisecond
 	// shedEvery: sessions are closed in steps of this.
@@ -96,6 +108,14 @@ type Answer struct {
 	Result Result
 	Reason string
 }
+
+// Sign of life that is not an answer.
+type Sign int
+
+const (
+	HostLives   Sign = iota // its kernel took a connection
+	ServerLives             // the server sent bytes
+)
 
 // Change of a backend's state, for logs and the statistics page.
 type Change struct {

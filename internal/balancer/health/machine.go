@@ -91,6 +91,21 @@ func (m *Machine) Suspect(name string, now time.Time) Do {
 	return m.flush(now)
 }
 
+// Heard takes a sign of life of the backend.
+func (m *Machine) Heard(name string, s Sign, now time.Time) Do {
+	m.lag(now)
+	if b := m.find(name); b != nil {
+		b.reached = now
+		if s == ServerLives {
+			b.heard = now
+		}
+		if b.down != nil && b.down.settle {
+			b.down = nil // judged anew
+		}
+	}
+	return m.flush(now)
+}
+
 // Answer takes what came of a question.
 func (m *Machine) Answer(id uint64, a Answer, now time.Time) Do {
 	m.lag(now)

@@ -21,16 +21,35 @@ type world struct {
 }
 
 type server struct {
-	silentFrom time.Time // no answer to questions asked from then on
-	hangs      bool      // /readyz hangs, all else is answered
-	answer     Answer
-	takes      time.Duration
+	silentFrom   time.Time // no answer to questions asked from then on
+	hangs        bool      // /readyz hangs, all else is answered
+	reachable    bool      // when silent: its host takes connections
+	stalledUntil time.Time // no answer before that, but its host takes connections
+	answer       Answer
+	takes        time.Duration
+}
+
+func (s *server) ask(w *world, q Question) {
+	silent := !s.silentFrom.IsZero() && !w.now.Before(s.silentFrom)
+	if q.Fresh && (!silent || s.reachable) && s.answer.Result < Refused {
+		w.follow(w.m.Heard(q.Backend, HostLives, w.now))
+	}
+	a := s.answer
+	switch {
+	case silent, s.hangs && !q.Alive:
+		w.post(2*time.Second, q, Answer{Result: Silence})
+		return
+	case q.Alive && a.Result == NotOK:
+		a.Result = OK
+	}
+	w.post(max(s.takes, s.stalledUntil.Sub(w.now)), q, a)
 }
 
 type letter struct {
-	at time.Time
-	id uint64
-	a  Answer
+	at      time.Time
+	backend string
+	id      uint64
+	a       Answer
 }
 
 var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -51,16 +70,7 @@ func newWorld(t *testing.T, names ...string) *world {
 func (w *world) follow(do Do) {
 	for _, q := range do.Ask {
 		w.asked[q.Backend]++
-		s := w.servers[q.Backend]
-		a := s.answer
-		switch {
-		case !s.silentFrom.IsZero() && !w.now.Before(s.silentFrom), s.hangs && !q.Alive:
-			w.post(2*time.Second, q.ID, Answer{Result: Silence})
-			continue
-		case q.Alive && a.Result == NotOK:
-			a.Result = OK
-		}
-		w.post(s.takes, q.ID, a)
+		w.servers[q.Backend].ask(w, q)
 	}
 	w.changes = append(w.changes, do.Changes...)
 	for _, b := range do.Reset {
@@ -71,8 +81,12 @@ func (w *world) follow(do Do) {
 	}
 }
 
-func (w *world) post(in time.Duration, id uint64, a Answer) {
-	w.mail = append(w.mail, letter{w.now.Add(in), id, a})
+func (w *world) post(in time.Duration, q Question, a Answer) {
+	w.mail = append(w.mail, letter{w.now.Add(in), q.Backend, q.ID, a})
+	w.sort()
+}
+
+func (w *world) sort() {
 	slices.SortStableFunc(w.mail, func(a, b letter) int { return a.at.Compare(b.at) })
 }
 

@@ -43,15 +43,21 @@ func (m *Machine) flush(now time.Time) Do {
 func (m *Machine) overdue(b *backend, now time.Time) {
 	since, n := b.unansweredSince()
 	if !since.IsZero() {
-		waited := now.Sub(since)
-		if waited >= confirm && !now.Before(b.confirmed.Add(confirm)) && b.state != Gone && len(b.open) < mostOpen {
+		if !now.Before(b.confirmAt(since)) && b.state != Gone && len(b.open) < mostOpen {
 			b.confirmed = now
 			m.ask(b, Question{Alive: true, Fresh: true}, now)
 			m.askAll = m.askAll || b.state == Ready
 		}
-		if waited >= m.settings.Timeout && n > 1 {
+		server, host := b.silentFor(since, now)
+		switch {
+		case n < 2:
+		case host >= m.settings.Timeout:
 			m.bad(b, &down{to: Gone, since: since, settle: true,
-				reason: fmt.Sprintf("no answer for %v", m.settings.Timeout)})
+				reason: fmt.Sprintf("its host has not answered for %v", m.settings.Timeout)})
+			return
+		case server >= m.patience(b):
+			m.bad(b, &down{to: Gone, since: since, settle: true,
+				reason: fmt.Sprintf("its host takes connections, but nothing has come for %v", m.patience(b).Round(time.Millisecond))})
 			return
 		}
 	}
@@ -59,6 +65,11 @@ func (m *Machine) overdue(b *backend, now time.Time) {
 		m.bad(b, &down{to: NotReady, since: since,
 			reason: fmt.Sprintf("it lives, but has not said for %v whether it is ready", m.settings.Timeout)})
 	}
+}
+
+// patience is how long a server may be silent whose host takes connections.
+func (m *Machine) patience(b *backend) time.Duration {
+	return m.settings.Timeout + hungAfter + min(slowFactor*b.slowest, slowMost)
 }
 
 // settle lets a verdict take effect when another backend vouches.
@@ -126,7 +137,10 @@ func (m *Machine) next(now time.Time) time.Time {
 			sooner(a.at.Add(m.settings.Timeout))
 		}
 		if since, _ := b.unansweredSince(); !since.IsZero() && b.state != Gone {
-			sooner(b.confirmed.Add(confirm))
+			sooner(b.confirmAt(since))
+			heard := later(since, b.heard)
+			sooner(heard.Add(m.patience(b)))
+			sooner(later(heard, b.reached).Add(m.settings.Timeout))
 			for _, a := range b.open {
 				sooner(a.at.Add(settling))
 			}
