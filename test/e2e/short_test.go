@@ -13,6 +13,6 @@ const (
 	powerOffs = 1
 	// away is how long such a host is off at most.
 	away = 20 * time.Second
-	// allChanges says that all changes are killed, not a growth alone.
+	// allChanges says that every kind of change is killed, and slow checks are made.
 	allChanges = false
 )

@@ -16,18 +16,34 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/step"
 )
 
 // TestSquare goes one step at a time, and holds each step against its paper
 // half: Observe∘Do == Effect∘Observe. A small cluster is created, grows by a
 // control plane and loses it again. Then it is reset, and created anew. Beside
-// its creation, the host that joins later is a cluster of static pods.
+// it, a host of the same lab is a cluster of static pods.
 func TestSquare(t *testing.T) {
-	c := newCluster(t, "square", 2, 1)
+	t.Parallel()
+	c := newCluster(t, "square", 3, 1)
+	all, _, err := spec.Load(c.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.chooser(t)("cp1", "cp2", "w1")
+	t.Run("on", func(t *testing.T) {
+		t.Run("static pods", func(t *testing.T) { t.Parallel(); staticPods(t, c, all, "cp3") })
+		t.Run("units", func(t *testing.T) { t.Parallel(); units(t, c, "cp1", "cp2", "w1") })
+	})
+}
+
+// units is the square of a cluster of systemd units: a and w, then b too.
+func units(t *testing.T, c *cluster, a, b, w string) {
 	bare := map[string][]string{}
-	for _, h := range c.of("") {
+	for _, h := range []string{a, b, w} {
 		bare[h] = c.traces(t, h)
 	}
 	whole, _, err := spec.Load(c.File)
@@ -35,7 +51,7 @@ func TestSquare(t *testing.T) {
 		t.Fatal(err)
 	}
 	small := *whole
-	small.Spec.Hosts = slices.DeleteFunc(slices.Clone(whole.Spec.Hosts), func(h spec.Host) bool { return h.Name == "cp2" })
+	small.Spec.Hosts = slices.DeleteFunc(slices.Clone(whole.Spec.Hosts), func(h spec.Host) bool { return h.Name == b })
 	hosts := map[model.HostID]host.Host{}
 	for _, h := range whole.Spec.Hosts {
 		hosts[model.HostID(h.Name)] = connection(t, whole, h)
@@ -48,42 +64,40 @@ func TestSquare(t *testing.T) {
 		nodes []string
 		first func()
 	}{
-		{"create", &small, map[model.HostID]host.Host{"cp1": hosts["cp1"], "w1": hosts["w1"]}, []string{"cp1", "w1"}, nil},
-		{"grow", whole, hosts, []string{"cp1", "cp2", "w1"}, func() {
+		{"create", &small, map[model.HostID]host.Host{model.HostID(a): hosts[model.HostID(a)], model.HostID(w): hosts[model.HostID(w)]},
+			[]string{a, w}, nil},
+		{"grow", whole, hosts, []string{a, b, w}, func() {
 			// An addon that was on, and is switched off.
-			c.kubectl(t, "cp1", "-n", "kube-system", "patch", "configmap", "quorate-addons", "--type=merge", "-p",
+			c.kubectl(t, a, "-n", "kube-system", "patch", "configmap", "quorate-addons", "--type=merge", "-p",
 				`{"data":{"metrics-server":"older"}}`)
 		}},
-		{"shrink", &small, hosts, []string{"cp1", "w1"}, nil},
+		{"shrink", &small, hosts, []string{a, w}, nil},
 	} {
 		if part.first != nil {
 			part.first()
 		}
-		if !t.Run(part.name, func(t *testing.T) {
-			if part.name == "create" { // cp2 has nothing to do yet
-				t.Run("static pods", func(t *testing.T) { t.Parallel(); staticPods(t, c, whole, "cp2", hosts["cp2"], bare["cp2"]) })
-			}
-			t.Run("units", func(t *testing.T) { t.Parallel(); square(t, engine.New(part.file, arts, part.hosts)) })
-		}) {
+		if !t.Run(part.name, func(t *testing.T) { square(t, engine.New(part.file, arts, part.hosts)) }) {
 			return
 		}
-		c.nodesReady(t, "w1", part.nodes...)
-		c.oneEtcd(t, without(part.nodes, "w1")...)
+		c.nodesReady(t, w, part.nodes...)
+		c.oneEtcd(t, without(part.nodes, w)...)
 	}
-	c.left(t, "cp2", bare["cp2"])
+	c.left(t, b, bare[b])
 	if has("reset") {
 		t.Run("reset", func(t *testing.T) { reset(t, c, bare) })
 	}
 }
 
-// square brings the hosts to the engine's file, one step at a time.
+// square brings the hosts to the engine's file, one step at a time. Where the
+// effect of a step was seen, the next one is planned.
 func square(t *testing.T, e *engine.Engine) {
 	kinds := map[string]int{}
+	ob, err := e.Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 100 {
-		p, ob, err := e.Plan(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
 		if len(p.Blocked)+len(p.Deferred) > 0 {
 			t.Fatalf("not all can be done:\n%s", p.Text())
 		}
@@ -96,7 +110,7 @@ func square(t *testing.T, e *engine.Engine) {
 		if err := e.Do(t.Context(), ob, s); err != nil {
 			t.Fatalf("%s: %v", s.About().Key(), err)
 		}
-		holds(t, e, s, ob.Have)
+		ob = holds(t, e, s, ob.Have)
 	}
 	t.Errorf("still not done: %v", kinds)
 }
@@ -112,7 +126,7 @@ func next(steps []plan.Step) plan.Step {
 
 // holds polls until what is observed is what the step's effect says, and no
 // more than that.
-func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
+func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) *observe.Observation {
 	t.Helper()
 	want := before.Clone()
 	s.Effect(&want)
@@ -133,10 +147,11 @@ func holds(t *testing.T, e *engine.Engine, s plan.Step, before model.Cluster) {
 			}
 		}
 		if len(wrong) == 0 {
-			return
+			return ob
 		}
 	}
 	t.Fatalf("%s: %s", key, strings.Join(wrong, "\n\t"))
+	return nil
 }
 
 // comesAlong says that a fact may change without a step that says so. Facts
@@ -229,7 +244,7 @@ func stored(t *testing.T, file *spec.Cluster) goal.Artifacts {
 func reset(t *testing.T, c *cluster, bare map[string][]string) {
 	ca := c.on(t, "cp1", holdsCA)
 	r := run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0).says(t, "/var/lib/quorate/kept/")
-	for _, h := range c.of("") {
+	for h := range bare {
 		c.left(t, h, bare[h])
 		if c.on(t, h, `find /var/lib/quorate/kept -path '*/etc/kubernetes/pki/ca.crt' | wc -l`) == "0" {
 			t.Errorf("%s: the CA's certificate was not kept\n%s%s", h, r.out, r.err)
@@ -241,9 +256,9 @@ func reset(t *testing.T, c *cluster, bare map[string][]string) {
 	run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0) // again
 	c.config = ""
 	c.apply(t).want(t, 0)
-	c.nodesReady(t, "w1", c.of("")...)
+	c.nodesReady(t, "w1", slices.Sorted(maps.Keys(bare))...)
 	c.nothingToDo(t)
-	if c.oneCA(t) == ca {
+	if c.on(t, "cp1", holdsCA) == ca {
 		t.Error("the new cluster has the CA of the old one")
 	}
 }

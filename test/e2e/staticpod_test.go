@@ -19,13 +19,14 @@ import (
 // staticPods is the square of a cluster of one host whose etcd and API server
 // are static pods of its kubelet. One tells what it has read by a stamp, the
 // other by its command line and by the times of its files.
-func staticPods(t *testing.T, c *cluster, whole *spec.Cluster, on string, h host.Host, bare []string) {
-	file := *whole
+func staticPods(t *testing.T, c *cluster, all *spec.Cluster, on string) {
+	bare := c.traces(t, on)
+	file := *all
 	file.Metadata.Name = "pods"
-	file.Spec.Hosts = slices.DeleteFunc(slices.Clone(whole.Spec.Hosts), func(h spec.Host) bool { return h.Name != on })
+	file.Spec.Hosts = slices.DeleteFunc(slices.Clone(all.Spec.Hosts), func(h spec.Host) bool { return h.Name != on })
 	file.Spec.Hosts[0].Roles = []string{spec.RoleControlPlane, spec.RoleWorker}
 	arts := podArtifacts(t, &file)
-	hosts := map[model.HostID]host.Host{model.HostID(on): h}
+	hosts := map[model.HostID]host.Host{model.HostID(on): connection(t, &file, file.Spec.Hosts[0])}
 	square(t, engine.New(&file, arts, hosts))
 	if got := c.on(t, on, `systemctl is-enabled etcd.service kube-apiserver.service 2>/dev/null; ls /etc/kubernetes/manifests; ls -d /etc/quorate/etcd-bootstrapped; ls -d /run/quorate/etcd-bootstrap.env 2>/dev/null; true`); got != "etcd.yaml\nkube-apiserver.yaml\n/etc/quorate/etcd-bootstrapped" {
 		t.Errorf("%s: units, manifests and marks are\n%s", on, got)
