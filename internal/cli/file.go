@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,18 +51,23 @@ func initCommand() *cobra.Command {
 
 // read loads the cluster file, from stdin when its name is "-".
 func (t *target) read(ctx context.Context, cmd *cobra.Command) (*spec.Cluster, []spec.Warning, error) {
-	if t.file != "-" {
-		file, warnings, err := spec.Load(t.file)
-		if err != nil {
-			return nil, nil, usageError{err}
+	var data []byte
+	var err error
+	name := t.file
+	if t.file == "-" {
+		name = "stdin"
+		if data, err = localfile.ReadStream(ctx, name, cmd.InOrStdin(), spec.MaxFile); err != nil {
+			err = fmt.Errorf("read cluster file: %w", err)
 		}
-		return file, warnings, nil
+	} else {
+		data, err = spec.ReadFile(t.file)
 	}
-	data, err := localfile.ReadStream(ctx, "stdin", cmd.InOrStdin(), spec.MaxFile)
 	if err != nil {
-		return nil, nil, usageError{fmt.Errorf("read cluster file: %w", err)}
+		return nil, nil, usageError{err}
 	}
-	file, warnings, err := spec.LoadBytes("stdin", data)
+	sum := sha256.Sum256(data)
+	t.sum = hex.EncodeToString(sum[:])
+	file, warnings, err := spec.LoadBytes(name, data)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

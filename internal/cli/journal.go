@@ -1,56 +1,67 @@
 package cli
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
 	"quorate.dev/quorate/internal/engine"
+	"quorate.dev/quorate/internal/spec"
 )
 
-// journalMax is when the journal begins a new file; the one before is kept.
+// journalMax is when the journal begins a new file, in bytes; the one before is kept.
 const journalMax = 10 << 20
 
+// entry is one line of a journal.
+type entry struct {
+	Event engine.Event `json:"event"`
+	origin
+}
+
 // journal appends every event to a file for people: nothing is ever read from
-// it to decide something.
+// it to decide something. Each cluster has a folder of its own, named after its
+// name and CA. Before the CA was seen, events go to a folder named after the
+// name and the hosts, and move once it is known.
 type journal struct {
+	about  clusterAbout
+	origin origin
+	ca     func() string // of the cluster; "": not known yet
+
 	path string
 	file *os.File
 	size int64
 	err  error // the first that happened; from then on nothing is written
 }
 
-// journalPath is where the events of a cluster are kept on this machine.
-func journalPath(cluster string) (string, error) {
-	state := os.Getenv("XDG_STATE_HOME")
-	if state == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", err
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(state, "quorate", cluster, "journal.jsonl"), nil
-}
-
-func openJournal(cluster string) *journal {
-	j := &journal{}
-	if j.path, j.err = journalPath(cluster); j.err == nil {
-		j.err = j.open()
-	}
+// openJournal opens the journal of a file's cluster; ca says which one it is,
+// when asked again perhaps more than before.
+func openJournal(file *spec.Cluster, ca func() string, o origin) *journal {
+	j := &journal{about: aboutCluster(file), origin: o, ca: ca}
+	j.about.CA = ca()
+	j.err = j.open()
 	return j
 }
 
 func (j *journal) open() error {
-	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
+	dir, err := j.about.dir()
+	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if j.about.CA != "" {
+		if err := j.about.write(dir); err != nil {
+			return err
+		}
+		if err := j.adopt(dir); err != nil {
+			return err
+		}
+	}
+	j.path = filepath.Join(dir, journalName)
 	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -62,12 +73,47 @@ func (j *journal) open() error {
 	return nil
 }
 
+// adopt moves what was written before the cluster's CA was known.
+func (j *journal) adopt(dir string) error {
+	before := j.about
+	before.CA = ""
+	pending, err := before.dir()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{journalName + ".1", journalName} {
+		r, err := os.Open(filepath.Join(pending, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		w, err := os.OpenFile(filepath.Join(dir, journalName), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(w, r)
+		if err = errors.Join(err, w.Close()); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(pending)
+}
+
 // add writes one event, in one call, so that two writers do not mix.
 func (j *journal) add(ev engine.Event) {
 	if j.err != nil {
 		return
 	}
-	line, err := json.Marshal(ev)
+	if ca := j.ca(); ca != "" && ca != j.about.CA {
+		j.about.CA = ca // now it is known which cluster this is
+		if j.err = errors.Join(j.file.Close(), j.open()); j.err != nil {
+			return
+		}
+	}
+	line, err := json.Marshal(entry{ev, j.origin})
 	if err == nil && j.size+int64(len(line)) > journalMax {
 		err = j.rotate()
 	}
@@ -96,69 +142,4 @@ func (j *journal) close() error {
 		return fmt.Errorf("the journal is not complete: %w", j.err)
 	}
 	return nil
-}
-
-func journalCommand() *cobra.Command {
-	var t target
-	var n int
-	var f form
-	cmd := &cobra.Command{
-		Use: "journal", Example: "  quorate journal -f prod.yaml -n 30",
-		Short: "Show what was done to the cluster from this machine",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, _, err := t.read(cmd.Context(), cmd)
-			if err != nil {
-				return err
-			}
-			path, err := journalPath(file.Metadata.Name)
-			if err != nil {
-				return err
-			}
-			lines, err := lastLines(n, path+".1", path)
-			if err != nil {
-				return err
-			}
-			for _, l := range lines {
-				var ev engine.Event
-				if f.json() || json.Unmarshal([]byte(l), &ev) != nil {
-					fmt.Fprintln(cmd.OutOrStdout(), l)
-				} else if text := lineOf(ev); text != "" {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", ev.At.Local().Format("2006-01-02 15:04:05"), ev.Run, text)
-				}
-			}
-			return nil
-		},
-	}
-	t.flags(cmd)
-	cmd.Flags().IntVarP(&n, "lines", "n", 50, "how many events, counted from the end")
-	f.flags(cmd, "")
-	return cmd
-}
-
-// lastLines reads the end of files, which need not be there.
-func lastLines(n int, paths ...string) ([]string, error) {
-	var out []string
-	for _, p := range paths {
-		f, err := os.Open(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the journal: %w", err)
-		}
-		s := bufio.NewScanner(f)
-		s.Buffer(nil, journalMax)
-		for s.Scan() {
-			out = append(out, s.Text())
-			if len(out) > 2*max(n, 0)+1000 {
-				out = append([]string{}, out[len(out)-n:]...)
-			}
-		}
-		f.Close()
-		if err := s.Err(); err != nil {
-			return nil, fmt.Errorf("read the journal: %w", err)
-		}
-	}
-	return out[max(0, len(out)-max(n, 0)):], nil
 }

@@ -19,9 +19,8 @@ type recovery struct {
 	target target
 	yes    bool
 	output form
-	from   string // a host whose member's data it is
-	source string // or a snapshot: HOST:PATH, or a file on this machine
-	on     string // the host on which etcd begins anew
+	source string // a snapshot to take: HOST:PATH, or a file on this machine; "": a member's data
+	host   string // on which etcd starts again, with its own data or the snapshot; "": the best
 	whole  bool   // also while etcd has quorum
 }
 
@@ -39,14 +38,12 @@ It shows what it found and what it would do, and asks for the cluster's name.
 It can be repeated after any interruption. The data that was on the host is
 kept. While etcd has quorum it refuses.`,
 		Example: `  quorate etcd recover -f prod.yaml
-  quorate etcd recover -f prod.yaml --from cp2
+  quorate etcd recover -f prod.yaml --host cp2
   quorate etcd recover -f prod.yaml --from-snapshot cp1:` + layout.Quorate().Snapshots + `/20261121T051644Z.db`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
-	cmd.Flags().StringVar(&r.from, "from", "", "the host whose data to take, instead of the best")
-	cmd.Flags().StringVar(&r.source, "from-snapshot", "", "a snapshot to take instead: HOST:PATH, or a file on this machine")
-	cmd.MarkFlagsMutuallyExclusive("from", "from-snapshot")
+	cmd.Flags().StringVar(&r.source, "from-snapshot", "", "a snapshot to take instead of a host's data: HOST:PATH, or a file on this machine")
 	r.flags(cmd)
 	return cmd
 }
@@ -65,7 +62,7 @@ not answer meanwhile; running pods go on until what the data says of them differ
 The snapshot must be of this cluster: its secrets are encrypted with the keys of
 the cluster that it was taken from.`,
 		Example: `  quorate etcd restore -f prod.yaml cp1:` + layout.Quorate().Snapshots + `/20261121T051644Z.db
-  quorate etcd restore -f prod.yaml --on cp2 ./before-upgrade.db`,
+  quorate etcd restore -f prod.yaml --host cp2 ./before-upgrade.db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.source = args[0]
@@ -78,7 +75,8 @@ the cluster that it was taken from.`,
 
 func (r *recovery) flags(cmd *cobra.Command) {
 	r.target.flags(cmd)
-	cmd.Flags().StringVar(&r.on, "on", "", "the host on which etcd begins anew (a snapshot's own host, or the first that answers)")
+	cmd.Flags().StringVar(&r.host, "host", "", "the host on which etcd starts again: with its own data (default: the host with the best), or with the "+
+		"snapshot (default: the snapshot's host, or the first that answers)")
 	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for the cluster's name")
 	r.output.flags(cmd, "(one event a line)")
 }
@@ -171,9 +169,9 @@ func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
 		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` makes it", errRefused, command(cmd, "apply"))
 	case ob.Shared == nil:
 		return fmt.Errorf("%w: no control plane that holds the cluster's keys can be reached", errRefused)
-	case r.from == "" && r.source == "" && !ob.Have.QuorumLost():
+	case r.host == "" && r.source == "" && !ob.Have.QuorumLost():
 		return fmt.Errorf("%w: most of etcd's members answer with their data: `%s` starts them, and nothing is lost; if they do not "+
-			"start, choose one of them with --from", errRefused, command(cmd, "apply"))
+			"start, choose one of them with --host", errRefused, command(cmd, "apply"))
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (r *recovery) begun(ob *observe.Observation) (goal.Recovery, bool) {
 		is, recorded := ob.Recorded(id)
 		binding := ob.Have.Hosts[id].Etcd.Recovery.IsBinding()
 		switch {
-		case !recorded || r.from != "" && r.from != string(id) || r.on != "" && r.on != string(id):
+		case !recorded || r.host != "" && r.host != string(id):
 		case binding && r.source == "", is.From == r.source:
 			if found.At == "" || binding {
 				found = is
@@ -130,18 +130,15 @@ func (s survey) usable(name string) (model.HostID, error) {
 func (r *recovery) chooseMember(cmd *cobra.Command, found survey) (do goal.Recovery, err error) {
 	at := found.survivor().Host
 	ok := at != ""
-	if r.from != "" {
-		if at, err = found.usable(r.from); err != nil {
+	if r.host != "" {
+		if at, err = found.usable(r.host); err != nil {
 			return do, err
 		}
 		ok = found.data[at].There
 	}
 	switch {
-	case r.on != "" && r.on != string(at):
-		return do, usageError{fmt.Errorf("--on %s: a member's data comes back on its own host (%s); take a snapshot to bring it elsewhere",
-			r.on, at)}
-	case r.from == "" && len(found.clusters()) > 1:
-		return do, fmt.Errorf("%w: the hosts hold data of different etcd clusters (%s); look at `%s`, and choose with --from",
+	case r.host == "" && len(found.clusters()) > 1:
+		return do, fmt.Errorf("%w: the hosts hold data of different etcd clusters (%s); look at `%s`, and choose with --host",
 			errRefused, strings.Join(found.clusters(), ", "), command(cmd, "status"))
 	case !ok:
 		return do, fmt.Errorf("%w: no host that answers has etcd's data: bring one back, or `%s --from-snapshot HOST:PATH` (snapshots lie in %s)",
@@ -156,7 +153,7 @@ func (r *recovery) chooseSnapshot(ctx context.Context, s *session, found survey)
 	if name, path, is := strings.Cut(r.source, ":"); is && found.ob.Goal.Hosts[model.HostID(name)] != nil {
 		from.host, from.path = model.HostID(name), path
 	}
-	name := r.on
+	name := r.host
 	if name == "" && from.host != "" && found.etcdHost(from.host) {
 		name = string(from.host)
 	}
@@ -179,7 +176,7 @@ func (r *recovery) chooseSnapshot(ctx context.Context, s *session, found survey)
 			sum, err = fileSum(from.path)
 		}
 	case from.host != at:
-		return do, nil, usageError{fmt.Errorf("%s lies on %s: copy it to this machine first, or restore it there with --on %s", from.path,
+		return do, nil, usageError{fmt.Errorf("%s lies on %s: copy it to this machine first, or restore it there with --host %s", from.path,
 			from.host, from.host)}
 	default:
 		if from.is, err = etcd.CheckSnapshot(ctx, s.hosts[from.host], goal.LayoutOf(s.file), from.path); err == nil && from.is.Problem == "" {

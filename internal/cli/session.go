@@ -23,6 +23,7 @@ import (
 // target is which cluster a command is about, and how its hosts are reached.
 type target struct {
 	file      string
+	sum       string // SHA-256 of the file that was read, in hex
 	acceptNew bool
 }
 
@@ -35,6 +36,7 @@ func (t *target) flags(cmd *cobra.Command) {
 // session is a cluster file with everything that working on it takes.
 type session struct {
 	file   *spec.Cluster
+	origin origin
 	arts   goal.Artifacts
 	hosts  map[model.HostID]host.Host
 	engine *engine.Engine
@@ -66,7 +68,7 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 		return nil, err
 	}
 	warn(cmd, warnings)
-	s := &session{file: file, hosts: map[model.HostID]host.Host{}, errOut: cmd.ErrOrStderr()}
+	s := &session{file: file, origin: originOf(t), hosts: map[model.HostID]host.Host{}, errOut: cmd.ErrOrStderr()}
 	if s.arts, err = get(ctx, cmd, file); err != nil {
 		return nil, err
 	}

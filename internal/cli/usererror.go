@@ -64,7 +64,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	case errors.As(err, &deferred) && !deferred.Unreached():
 		e.next = "solve what is named, then " + again
 	case errors.As(err, &deferred):
-		e.next = "bring these hosts back and run run " + again + ", or take them out of the file"
+		e.next = "bring these hosts back and run " + again + ", or take them out of the file"
 	case errors.As(err, &blocked) && blocked.Plan.Have.QuorumLost():
 		e.next = wayBack(cmd, blocked.Plan.Have)
 	case errors.As(err, &lost):
@@ -83,7 +83,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	case errors.As(err, &usage):
 		e.what = "quorate: " + e.what
 	case errors.Is(err, host.ErrUnreachable):
-		e.next = "bring the host back, then run run " + again
+		e.next = "bring the host back, then run " + again
 	default:
 		e.what = "quorate: " + e.what
 	}

@@ -105,7 +105,7 @@ func TestExplain(t *testing.T) {
 			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: resolve what is named above, then run " +
 				"quorate apply -f prod.yaml\n"},
 		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then run " +
-			"run quorate apply -f prod.yaml\n"},
+			"quorate apply -f prod.yaml\n"},
 		{usageError{errors.New("bad flag")}, 2, "quorate: bad flag\n"},
 		{errRefused, 3, "quorate: nothing was changed\n"},
 	} {
@@ -177,27 +177,6 @@ func TestTally(t *testing.T) {
 		w.on(event(engine.StepRun, fmt.Sprintf("w%d", i), "x", 0))
 	}
 	says("completed steps stay (1); begun, and perhaps half done: cp2: run etcd; w0: x; w1: x; and 3 more")
-}
-
-func TestJournal(t *testing.T) {
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	j := openJournal("prod")
-	j.add(event(engine.StepDone, "cp1", "first", 0))
-	j.size = journalMax
-	j.add(event(engine.StepDone, "cp1", "second", 0))
-	if err := j.close(); err != nil {
-		t.Fatal(err)
-	}
-	lines, err := lastLines(5, j.path+".1", j.path)
-	if err != nil || len(lines) != 2 || !strings.Contains(lines[0], "first") || !strings.Contains(lines[1], "second") {
-		t.Errorf("%v %q", err, lines)
-	}
-	if lines, _ = lastLines(1, j.path+".1", j.path); len(lines) != 1 || !strings.Contains(lines[0], "second") {
-		t.Errorf("the last: %q", lines)
-	}
-	if st, err := os.Stat(j.path); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("mode: %v %v", st, err)
-	}
 }
 
 func TestReplaceFile(t *testing.T) {

@@ -3,11 +3,15 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quorate.dev/quorate/internal/goal"
@@ -33,6 +37,7 @@ type Engine struct {
 	rules    []plan.Rule
 	run      string
 	seen     func(*observe.Observation) // told what an apply sees; nil: nobody
+	ca       atomic.Pointer[string]
 	mu       sync.Mutex
 }
 
@@ -62,11 +67,33 @@ func (e *Engine) Meet(connect func(kubeapi.Departed) host.Host) { e.observer.Con
 // Run is the name of this run in events.
 func (e *Engine) Run() string { return e.run }
 
+// CA is the SHA-256 of the cluster's CA certificate in hex, by which clusters of
+// the same name are told apart; "" until a host that holds it was seen.
+func (e *Engine) CA() string {
+	if ca := e.ca.Load(); ca != nil {
+		return *ca
+	}
+	return ""
+}
+
+// identify notes to which cluster the hosts belong.
+func (e *Engine) identify(ob *observe.Observation) {
+	if ob.Shared == nil {
+		return
+	}
+	if block, _ := pem.Decode(ob.Shared.CA.Cert); block != nil {
+		sum := sha256.Sum256(block.Bytes)
+		ca := hex.EncodeToString(sum[:])
+		e.ca.Store(&ca)
+	}
+}
+
 // Look observes all hosts.
 func (e *Engine) Look(ctx context.Context) (*observe.Observation, error) {
 	start := time.Now()
 	ob, err := e.eyes.Look(ctx)
 	if err == nil {
+		e.identify(ob)
 		e.tell(Event{Kind: Looking, Took: time.Since(start), Text: fmt.Sprintf("observed %d hosts", len(ob.Facts))})
 	}
 	return ob, err

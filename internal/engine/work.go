@@ -46,6 +46,7 @@ func (w *work) run(ctx context.Context) error {
 	whole := true // ob is of all hosts, with nothing running
 	fresh := true // ob is of all hosts, as they are now
 	for {
+		w.identify(ob)
 		if w.seen != nil {
 			w.seen(ob)
 		}

@@ -26,16 +26,25 @@ const MaxFile = 4 << 20
 // names included. The error is an *Invalid that names the mistakes at once, or
 // says why the file could not be read.
 func Load(path string) (*Cluster, []Warning, error) {
+	data, err := ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return LoadBytes(path, data)
+}
+
+// ReadFile is the text of the cluster file at path, for LoadBytes.
+func ReadFile(path string) ([]byte, error) {
 	data, err := localfile.Read(path, MaxFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, nil, fmt.Errorf("read cluster file: %w; write one with: quorate init -f %s", err, path)
+		return nil, fmt.Errorf("read cluster file: %w; write one with: quorate init -f %s", err, path)
 	case errors.As(err, new(localfile.IrregularError)):
-		return nil, nil, fmt.Errorf("read cluster file: %w; give its path, or the file itself on stdin with: -f -", err)
+		return nil, fmt.Errorf("read cluster file: %w; give its path, or the file itself on stdin with: -f -", err)
 	case err != nil:
-		return nil, nil, fmt.Errorf("read cluster file: %w", err)
+		return nil, fmt.Errorf("read cluster file: %w", err)
 	}
-	return LoadBytes(path, data)
+	return data, nil
 }
 
 // LoadBytes is Load for a file already read: name is what messages call it, and
