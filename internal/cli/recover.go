@@ -75,8 +75,8 @@ the cluster that it was taken from.`,
 
 func (r *recovery) flags(cmd *cobra.Command) {
 	r.target.flags(cmd)
-	cmd.Flags().StringVar(&r.host, "host", "", "the host on which etcd starts again: with its own data (default: the host with the best), or with the "+
-		"snapshot (default: the snapshot's host, or the first that answers)")
+	cmd.Flags().StringVar(&r.host, "host", "", "the host on which etcd starts again: with its own data (default: the host with the best), "+
+		"or with the snapshot (default: the snapshot's host, or the first that answers)")
 	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for the cluster's name")
 	r.output.flags(cmd, "(one event a line)")
 }
