@@ -119,7 +119,7 @@ func script(t *testing.T, args ...string) []etcd.Snapshot {
 	if err != nil {
 		t.Fatalf("%v: %v", args, err)
 	}
-	all, err := etcd.ParseSnapshots(string(out), args[0] == "list")
+	all, err := etcd.ParseSnapshots(string(out))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestSaveLeavesRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s, err := etcd.ParseSnapshots(out, false); err != nil || len(s) != 1 || s[0].Revision != 7 || s[0].Size != 544 {
+		if s, err := etcd.ParseSnapshots(out); err != nil || len(s) != 1 || s[0].Revision != 7 || s[0].Size != 544 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}
@@ -204,12 +204,11 @@ func TestSaveLeavesRoom(t *testing.T) {
 // Half an answer is none.
 func TestParseSnapshots(t *testing.T) {
 	const one = "4128 1000 no ok /x/a b.db\n" + `{"hash":7,"revision":3,"totalKey":2}` + "\n"
-	if s, err := etcd.ParseSnapshots(one+"end\n", true); err != nil || len(s) != 1 || s[0].Path != "/x/a b.db" || s[0].Revision != 3 {
+	if s, err := etcd.ParseSnapshots(one); err != nil || len(s) != 1 || s[0].Path != "/x/a b.db" || s[0].Revision != 3 {
 		t.Errorf("%v, %v", s, err)
 	}
-	for _, out := range []string{"", one, "4128 1000 no ok /x\nend\n", "x 1000 no ok /x\n{}\nend\n", "1 1 no ok /x\nnot json\nend\n",
-		"1 1 no ok\n{}\nend\n"} {
-		if s, err := etcd.ParseSnapshots(out, true); err == nil {
+	for _, out := range []string{"4128 1000 no ok /x\n", "x 1000 no ok /x\n{}\n", "1 1 no ok /x\nnot json\n", "1 1 no ok\n{}\n"} {
+		if s, err := etcd.ParseSnapshots(out); err == nil {
 			t.Errorf("%q is read as %v", out, s)
 		}
 	}

@@ -90,8 +90,8 @@ func CheckSnapshot(ctx context.Context, h host.Host, at layout.Layout, file stri
 
 // SnapshotSum is the SHA-256 of a snapshot on a host, in hexadecimal.
 func SnapshotSum(ctx context.Context, h host.Host, file string) (string, error) {
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-euc", `sha256sum <"$1"`, "sh", file}})
-	sum, _, _ := strings.Cut(string(res.Stdout), " ")
+	out, err := host.Output(ctx, h, host.Script{What: "sha256sum " + file, Text: `sha256sum <"$1"`, Args: []string{file}})
+	sum, _, _ := strings.Cut(out, " ")
 	return sum, err
 }
 
@@ -107,8 +107,7 @@ func Snapshots(ctx context.Context, h host.Host, at layout.Layout, read bool) ([
 
 // snapshots runs a verb of the script. Under a unit it outlives the connection.
 func snapshots(ctx context.Context, h host.Host, at layout.Layout, doing, unit, verb string, args ...string) ([]Snapshot, error) {
-	argv := append([]string{"sh", "-s", verb}, args...)
-	res, err := h.Run(ctx, host.Cmd{Args: argv, Unit: unit, Stdin: strings.NewReader(SnapshotScript(at))})
+	out, err := host.Output(ctx, h, host.Script{What: doing, Text: SnapshotScript(at), Args: append([]string{verb}, args...), Unit: unit})
 	var exit *host.ExitError
 	if errors.As(err, &exit) {
 		return nil, fmt.Errorf("%s: %s: %s", h.Name(), doing, strings.TrimSpace(exit.Stderr))
@@ -116,7 +115,7 @@ func snapshots(ctx context.Context, h host.Host, at layout.Layout, doing, unit, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	all, err := ParseSnapshots(string(res.Stdout), verb == "list")
+	all, err := ParseSnapshots(out)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
 	}
@@ -126,15 +125,11 @@ func snapshots(ctx context.Context, h host.Host, at layout.Layout, doing, unit, 
 	return all, nil
 }
 
-// ParseSnapshots reads what the script tells. A list that ends without saying so
-// was cut short: what is missing from it is not absent.
-func ParseSnapshots(out string, list bool) ([]Snapshot, error) {
+// ParseSnapshots reads what the script tells.
+func ParseSnapshots(out string) ([]Snapshot, error) {
 	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
-	if list {
-		if lines[len(lines)-1] != "end" {
-			return nil, errors.New("the answer was cut short")
-		}
-		lines = lines[:len(lines)-1]
+	if out == "" {
+		lines = nil
 	}
 	if len(lines)%2 != 0 {
 		return nil, fmt.Errorf("the answer was cut short: %q", out)

@@ -75,9 +75,8 @@ save() {
 list() {
 	for f in "$1"/*.db; do
 		[ -f "$f" ] || continue
-		if [ "$2" = yes ]; then check "$f"; else tell "$f" unread ""; fi
+		if [ "$2" = yes ]; then check "$f"; else tell "$f" unread -; fi
 	done
-	echo end
 }
 
 "$verb" "$@"

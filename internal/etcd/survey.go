@@ -7,7 +7,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -36,11 +35,11 @@ type DiskData struct {
 // log is brought here and read: 64 MiB at most, most of it zeros or text.
 func SurveyDisk(ctx context.Context, h host.Host, at layout.Layout) (DiskData, error) {
 	wrap := func(err error) error { return fmt.Errorf("%s: look at etcd's data: %w", h.Name(), err) }
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(at.Script(surveyScript))})
+	said, err := host.Output(ctx, h, host.Script{What: "survey etcd's data", Text: at.Script(surveyScript)})
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}
-	d, err := parseSurvey(string(res.Stdout))
+	d, err := parseSurvey(said)
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}
@@ -48,11 +47,13 @@ func SurveyDisk(ctx context.Context, h host.Host, at layout.Layout) (DiskData, e
 		return d, nil
 	}
 	// Not the file itself: etcd writes to it.
-	res, err = h.Run(ctx, host.Cmd{Args: []string{"sh", "-euc", `cat -- "$1" | gzip -1`, "sh", d.log}})
+	answer, err := host.Ask(ctx, h, host.Script{What: "read etcd's log", Text: `frame log; cat -- "$1" | gzip -1 || exit; frame_end`,
+		Args: []string{d.log}})
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}
-	log, err := gunzip(res.Stdout)
+	packed, _ := answer.Part("log")
+	log, err := gunzip(packed)
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}
@@ -81,7 +82,6 @@ func gunzip(b []byte) ([]byte, error) {
 }
 
 func parseSurvey(out string) (d DiskData, err error) {
-	whole := false
 	lines := bufio.NewScanner(strings.NewReader(out))
 	for lines.Scan() {
 		key, value, _ := strings.Cut(lines.Text(), " ")
@@ -103,15 +103,10 @@ func parseSurvey(out string) (d DiskData, err error) {
 			var f float64 // as Prometheus writes numbers; exact up to 2^53
 			f, err = strconv.ParseFloat(value, 64)
 			d.Revision = int64(f)
-		case "end":
-			whole = true
 		}
 		if err != nil {
 			return d, fmt.Errorf("cannot read %q: %w", lines.Text(), err)
 		}
 	}
-	if !whole {
-		return d, errors.New("the answer was cut short")
-	}
-	return d, nil
+	return d, lines.Err()
 }

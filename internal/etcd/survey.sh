@@ -4,7 +4,7 @@ set -eu
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 d=$AT_ETCD_DATA/member
 [ -d $d ] || d=$AT_ETCD_DATA/.quorate-old/member # a swap that was cut short
-[ -d $d ] || { echo end; exit 0; }
+[ -d $d ] || exit 0
 echo "bytes $(stat -c %s $d/snap/db 2>/dev/null || echo 0)"
 for f in $d/wal/*.wal; do :; done
 [ ! -f "$f" ] || echo "log $f"
@@ -18,4 +18,3 @@ inactive | failed | unknown)
 	curl -s -m 5 "http://127.0.0.1:$PORT_ETCD_METRICS/metrics" | sed -n 's/^etcd_debugging_mvcc_current_revision /revision /p'
 	;;
 esac
-echo end

@@ -23,7 +23,8 @@ type Script struct {
 
 // Ask runs a script as root and takes its answer apart. What login shells print
 // is skipped, and can be had by Noise. Errors are those of Host.Run, and an
-// *AnswerError for an answer that is incomplete or has a part twice.
+// *AnswerError for an answer that is incomplete or has a part twice. What a
+// script answered before it failed is returned beside an *ExitError.
 func Ask(ctx context.Context, h Host, s Script) (Answer, error) {
 	frames := NewFrames()
 	text := frames.Shell() + s.Text
@@ -31,13 +32,13 @@ func Ask(ctx context.Context, h Host, s Script) (Answer, error) {
 	if s.Stdin != nil {
 		in = io.MultiReader(in, s.Stdin)
 	}
-	res, err := h.Run(ctx, Cmd{Args: evaluated(text, s.Args), Stdin: in, Unit: s.Unit, Timeout: s.Timeout, Secret: s.Secret})
+	res, err := h.Run(ctx, Cmd{Args: evaluated(text, s.Args), Stdin: in, Unit: s.Unit, Timeout: s.Timeout, Secret: s.Secret, What: s.What})
 	var exit *ExitError
 	if errors.As(err, &exit) {
 		exit.Args = strings.Fields(s.What)
 	}
 	if err != nil {
-		return Answer{}, err
+		return frames.Partial(res.Stdout), err
 	}
 	a, err := frames.Parse(res.Stdout)
 	if err != nil {
@@ -47,4 +48,12 @@ func Ask(ctx context.Context, h Host, s Script) (Answer, error) {
 		l.hear(a.Noise())
 	}
 	return a, nil
+}
+
+// Output runs shell text that prints one answer, without frames of its own, and
+// returns that without the white space around it. The errors are those of Ask.
+func Output(ctx context.Context, h Host, s Script) (string, error) {
+	s.Text = "frame output\n(\n" + s.Text + "\n)\nquorate_exit=$?; [ $quorate_exit = 0 ] || exit $quorate_exit; frame_end\n"
+	a, err := Ask(ctx, h, s)
+	return a.Text("output"), err
 }

@@ -63,6 +63,16 @@ type Cmd struct {
 	Timeout time.Duration
 	// Secret keeps arguments and output out of errors and logs.
 	Secret bool
+	// What names the command in errors; "" means by its arguments.
+	What string
+}
+
+// label names the command in an error.
+func (c Cmd) label() string {
+	if c.What != "" {
+		return clip(c.What, 80)
+	}
+	return label(c.Args, c.Secret)
 }
 
 // Result is what a command printed, complete.

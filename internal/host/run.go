@@ -15,7 +15,7 @@ func (h *sshHost) Run(ctx context.Context, c Cmd) (Result, error) {
 	}
 	for _, a := range c.Args {
 		if strings.ContainsRune(a, 0) {
-			return Result{}, fmt.Errorf("%s: run %s: an argument has a NUL byte", h.cfg.Name, label(c.Args, true))
+			return Result{}, fmt.Errorf("%s: run %s: an argument has a NUL byte", h.cfg.Name, c.label())
 		}
 	}
 	if c.Timeout > 0 {
@@ -26,7 +26,7 @@ func (h *sshHost) Run(ctx context.Context, c Cmd) (Result, error) {
 	if c.Unit != "" {
 		return h.runUnit(ctx, c)
 	}
-	return h.exec(ctx, call{argv: c.Args, what: label(c.Args, c.Secret), secret: c.Secret, stdin: c.Stdin})
+	return h.exec(ctx, call{argv: c.Args, what: c.label(), secret: c.Secret, stdin: c.Stdin})
 }
 
 // ReadFile returns a file's bytes.

@@ -20,7 +20,7 @@ var unitForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,200}$`)
 
 // runUnit runs a command as quorate-<Unit>.service and waits for it.
 func (h *sshHost) runUnit(ctx context.Context, c Cmd) (Result, error) {
-	what := label(c.Args, c.Secret)
+	what := c.label()
 	if !unitForm.MatchString(c.Unit) {
 		return Result{}, fmt.Errorf("%s: run %s: %q cannot name a unit: use letters, digits, '.', '_' and '-'", h.cfg.Name, what, c.Unit)
 	}
@@ -61,7 +61,7 @@ func (h *sshHost) runUnit(ctx context.Context, c Cmd) (Result, error) {
 
 // unitTimedOut stops the unit, when it is ours.
 func (h *sshHost) unitTimedOut(ctx context.Context, c Cmd, unit string, live *talk, began time.Time) error {
-	err := cutShort(ctx, h.cfg.Name, label(c.Args, c.Secret), began)
+	err := cutShort(ctx, h.cfg.Name, c.label(), began)
 	if !live.said("state", "started") && live.said("state", "wait") {
 		return fmt.Errorf("%w: an earlier run still goes on as unit %s: see systemctl status %s, or stop it", err, unit, unit)
 	}
@@ -89,7 +89,7 @@ func (h *sshHost) unitResult(c Cmd, a Answer) (Result, error) {
 // unitExit judges systemd's words: EXIT_CODE, EXIT_STATUS, SERVICE_RESULT.
 func (h *sshHost) unitExit(c Cmd, f []string, res Result) error {
 	if len(f) != 3 {
-		return fmt.Errorf("%s: %s: the unit ended as %q", h.cfg.Name, label(c.Args, c.Secret), f)
+		return fmt.Errorf("%s: %s: the unit ended as %q", h.cfg.Name, c.label(), f)
 	}
 	e := &ExitError{Host: h.cfg.Name, Args: c.Args, Stderr: string(res.Stderr)}
 	if c.Secret {
@@ -98,7 +98,7 @@ func (h *sshHost) unitExit(c Cmd, f []string, res Result) error {
 	code, err := strconv.Atoi(f[1])
 	switch {
 	case f[2] == "timeout":
-		return fmt.Errorf("%s: %s: timed out, the unit was stopped: %w", h.cfg.Name, label(c.Args, c.Secret), context.DeadlineExceeded)
+		return fmt.Errorf("%s: %s: timed out, the unit was stopped: %w", h.cfg.Name, c.label(), context.DeadlineExceeded)
 	case f[0] == "exited" && err == nil && code == 0:
 		return nil
 	case f[0] == "exited" && err == nil:

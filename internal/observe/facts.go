@@ -9,24 +9,18 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/workload"
 )
-
-// Listener is a process that listens on a TCP port.
-type Listener struct {
-	Port    string
-	Process string
-	PID     int
-	Unit    string // the service it is part of, without ".service"
-}
 
 // Facts are what the probe saw on one host. Err is why there are none.
 type Facts struct {
@@ -95,22 +89,18 @@ func (f *Facts) kubelet(text []byte, now time.Time) {
 	}
 }
 
-// parse reads the probe's output. Output without its end is an error: half an
-// observation is none.
-func parse(out []byte, at layout.Layout) (Facts, error) {
+// parse reads the probe's answer.
+func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Services: map[model.Component]workload.State{},
 		Sysctls: map[string]string{}, Files: map[string][]byte{}}
 	frames := map[string]string{}
-	for _, part := range strings.Split("\n"+string(out), "\n@@ ")[1:] {
-		name, body, _ := strings.Cut(part, "\n")
+	for _, name := range answer.Names() {
+		body, _ := answer.Part(name)
 		if path, ok := strings.CutPrefix(name, "file "); ok {
-			f.Files[path] = []byte(strings.TrimRight(body, "\n") + "\n")
+			f.Files[path] = slices.Concat(bytes.TrimRight(body, "\n"), []byte("\n"))
 		} else {
-			frames[name] = strings.TrimSuffix(body, "\n")
+			frames[name] = strings.TrimSuffix(string(body), "\n")
 		}
-	}
-	if _, whole := frames["end"]; !whole {
-		return f, fmt.Errorf("the answer was cut short after %d bytes", len(out))
 	}
 	line := func(name string) string { s, _, _ := strings.Cut(frames[name], "\n"); return strings.TrimSpace(s) }
 	f.OS = osName(frames["os"])
@@ -147,7 +137,7 @@ func parse(out []byte, at layout.Layout) (Facts, error) {
 	f.EtcdSilent = lines(frames["silent"])
 	f.EtcdServers, f.Backends = lines(frames["asks"]), lines(frames["backends"])
 	f.Balancer = readBalancer(frames["balancer"])
-	f.Server, f.Resolved, f.Peers = line("server"), lines(frames["resolved"]), peers(frames["peers"])
+	f.Server, f.Resolved = line("server"), lines(frames["resolved"])
 	f.Images = lines(frames["images"])
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
 	for _, l := range lines(frames["sums"]) {
@@ -161,55 +151,18 @@ func parse(out []byte, at layout.Layout) (Facts, error) {
 	pairs(frames["etcd"], " ", says)
 	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
-	f.EtcdDataLost = line("lost") == "yes"
 	states := workload.Read(frames, component.Watched(at))
 	for _, v := range model.Components() {
 		f.Services[v] = states[at.Unit(v)]
 	}
-	f.listeners(frames["ports"], owners(frames["owners"]))
+	// One that runs goes on from what it has, whatever its log is said to say.
+	f.EtcdDataLost = line("lost") == "yes" && f.Data && !(f.Up(model.Etcd) && f.Services[model.Etcd].Word == "active")
+	f.Peers = peers(frames["peers"], f.Services[model.Kubelet].PID)
+	f.Listeners = listeners(frames["ports"], owners(frames["owners"]))
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
 	}
 	return f, nil
-}
-
-// owners reads lines "/proc/PID/cgroup:NAME.service".
-func owners(text string) map[int]string {
-	out := map[int]string{}
-	for _, l := range lines(text) {
-		file, service, _ := strings.Cut(l, ":")
-		pid, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(file, "/proc/"), "/cgroup"))
-		if err == nil {
-			out[pid] = strings.TrimSuffix(service, ".service")
-		}
-	}
-	return out
-}
-
-// listeners reads lines of ss -Hltnp.
-func (f *Facts) listeners(text string, owners map[int]string) {
-	for _, l := range lines(text) {
-		w := strings.Fields(l)
-		if len(w) < 4 {
-			continue
-		}
-		local := w[3]
-		who := Listener{Port: local[strings.LastIndex(local, ":")+1:]}
-		if _, users, ok := strings.Cut(l, `users:(("`); ok {
-			who.Process, _, _ = strings.Cut(users, `"`)
-			for _, rest := range strings.Split(users, "pid=")[1:] {
-				digits, _, _ := strings.Cut(rest, ",")
-				pid, _ := strconv.Atoi(digits)
-				if who.PID == 0 {
-					who.PID = pid
-				}
-				if unit := owners[pid]; unit != "" {
-					who.Unit = unit
-				}
-			}
-		}
-		f.Listeners = append(f.Listeners, who)
-	}
 }
 
 // Up says whether a service runs, and has done so for more than a moment.

@@ -36,11 +36,11 @@ func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Fact
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	start := time.Now()
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: strings.NewReader(preamble(g, id) + script(g.Layout)), Secret: true})
+	answer, err := host.Ask(ctx, h, host.Script{What: "probe", Text: preamble(g, id) + script(g.Layout), Secret: true})
 	if err != nil {
 		return Facts{Err: err, Took: time.Since(start)}
 	}
-	f, err := parse(res.Stdout, g.Layout)
+	f, err := parse(answer, g.Layout)
 	f.Took = time.Since(start)
 	if err != nil {
 		return Facts{Err: fmt.Errorf("%s: read the probe: %w", h.Name(), err), Took: f.Took}

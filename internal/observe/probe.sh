@@ -1,8 +1,7 @@
-# Read-only. Prints what quorate must know of this host, in frames "@@ NAME".
+# Read-only. Prints what quorate must know of this host, in frames of host.Ask.
 # By the host's layout ($AT_…, $PORT_…, $UNIT_…). $PATHS: files to digest; $PEMS: certificates to print, each with its key (CERT:KEY); $KEYS: shared keys to
 # print; $NEEDS: commands that must be there; $SYSCTLS; $ETCDS: etcd as others ask it; $PODS and $ONCE: see workload.ProbeVars.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-frame() { printf '\n@@ %s\n' "$1"; } # what came before may lack its last newline
 frame "os"; cat /etc/os-release 2>/dev/null
 frame "arch"; uname -m
 frame "kernel"; uname -r
@@ -75,7 +74,7 @@ S=$(sed -n 's/^ *server: *//p' $AT_KUBELET_CONF 2>/dev/null | head -n 1)
 frame "server"; echo "$S"
 S=${S#*://}; S=${S%%/*}
 frame "resolved"; case $S in *[a-z]*) timeout 2 getent ahosts "${S%:*}" 2>/dev/null | cut -d' ' -f1 | sort -u ;; esac
-frame "peers"; [ -n "$S" ] && is_up $UNIT_KUBELET && ss -Htnp state established "( dport = :${S##*:} )" 2>/dev/null | grep -F '"kubelet"'
+frame "peers"; [ -n "$S" ] && is_up $UNIT_KUBELET && ss -Htnp state established "( dport = :${S##*:} )" 2>/dev/null 
 # What the balancer has in use, and whether its file is that.
 frame "balancer"; is_up $UNIT_BALANCER && { @BALANCER@; echo "digest $(curl -s -m 2 http://127.0.0.1:$PORT_BALANCER_HEALTH/healthz | sed -n 's/.*"digest":"\([0-9a-f]*\)".*/\1/p')"; }
 echo "file $(sha256sum $AT_BALANCER_CONFIG 2>/dev/null | cut -d' ' -f1)"; echo "cluster $(sed -n 's/^ *clusterID: *[^0-9a-f]*\([0-9a-f]*\).*/\1/p' $AT_BALANCER_CONFIG 2>/dev/null)"
@@ -89,11 +88,11 @@ frame "images"; is_up $UNIT_CONTAINERD && $AT_BIN/ctr -n k8s.io images ls -q 2>/
 P=$(ss -Hltnp 2>/dev/null)
 frame "ports"; printf '%s\n' "$P"
 # Whose they are, now: the units were asked a moment earlier, and one may have started since.
-frame "owners"; grep -so '[^/]*\.service' /dev/null $(printf '%s\n' "$P" | sed -n 's|.*pid=\([0-9]*\),.*|/proc/\1/cgroup|p' | sort -u) | sort -u
+frame "owners"; grep -sHE '^(0::|[0-9]+:name=systemd:)' /proc/1/cgroup $(printf '%s\n' "$P" | sed -n 's|.*pid=\([0-9]*\),.*|/proc/\1/cgroup|p' | sort -u)
 frame "conflist"; cat $AT_CONFLIST 2>/dev/null
 frame "routes"; cat $AT_ROUTES 2>/dev/null
 # A certificate without its key is none.
 for f in $PEMS; do [ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && { frame "file ${f%%:*}"; cat "${f%%:*}"; }; done
 for f in $KEYS; do [ -f "$f" ] && { frame "file $f"; cat "$f"; }; done
 frame "now"; date +%s.%N
-frame "end"
+frame_end

@@ -15,8 +15,13 @@ import (
 	"quorate.dev/quorate/internal/spec"
 )
 
-// answers is a probe of a host that nothing is known of but that it answers.
-const answers = "\n@@ boot\n@@ end\n"
+// answers is a probe of a host that nothing is known of but that it answers,
+// and of these parts.
+func answers(parts ...string) hosttest.Handler {
+	return func(_ context.Context, _ host.Cmd, in []byte) (host.Result, error) {
+		return hosttest.Framed(in, append([]string{"boot", ""}, parts...)...)
+	}
+}
 
 // observer of three hosts, of which cp3 does what the test says.
 func observer(t *testing.T, cp3 hosttest.Handler) (*Observer, *hosttest.Fake) {
@@ -29,7 +34,7 @@ func observer(t *testing.T, cp3 hosttest.Handler) (*Observer, *hosttest.Fake) {
 		name := fmt.Sprintf("cp%d", i)
 		text += fmt.Sprintf("    - {name: %s, address: 192.0.2.%d, roles: [control-plane]}\n", name, i)
 		last = hosttest.New(name)
-		last.Reply(answers, "sh")
+		last.Handle(answers(), "sh")
 		o.Hosts[model.HostID(name)] = last
 	}
 	last.Handle(cp3, "sh")
@@ -49,13 +54,13 @@ func observer(t *testing.T, cp3 hosttest.Handler) (*Observer, *hosttest.Fake) {
 func TestSought(t *testing.T) {
 	var asked atomic.Int32
 	back, block := make(chan struct{}), make(chan struct{})
-	o, _ := observer(t, func(context.Context, host.Cmd, []byte) (host.Result, error) {
+	o, _ := observer(t, func(ctx context.Context, c host.Cmd, in []byte) (host.Result, error) {
 		if asked.Add(1) == 1 {
 			return host.Result{}, fmt.Errorf("cp3: %w", host.ErrUnreachable)
 		}
 		close(block) // twice would be a second seeker
 		<-back
-		return host.Result{Stdout: []byte(answers)}, nil
+		return answers()(ctx, c, in)
 	})
 	ob, err := o.Look(t.Context())
 	if err != nil {
@@ -84,9 +89,7 @@ func TestSought(t *testing.T) {
 
 // A host that a step has lost counts as unreached at once, until it answers.
 func TestLost(t *testing.T) {
-	ok := func(context.Context, host.Cmd, []byte) (host.Result, error) {
-		return host.Result{Stdout: []byte(answers + "\n@@ conflist\n" + `{"plugins":[{"ipam":{"ranges":[[{"subnet":"10.244.7.0/24"}]]}}]}`)}, nil
-	}
+	ok := answers("conflist", `{"plugins":[{"ipam":{"ranges":[[{"subnet":"10.244.7.0/24"}]]}}]}`)
 	o, cp3 := observer(t, ok)
 	ob, err := o.Look(t.Context())
 	if err != nil || !ob.Have.Hosts["cp3"].Up() {
@@ -134,7 +137,7 @@ func TestHurry(t *testing.T) {
 	defer close(end)
 	o, _ := observer(t, func(context.Context, host.Cmd, []byte) (host.Result, error) {
 		<-end
-		return host.Result{Stdout: []byte(answers)}, nil
+		return answers()(ctx, c, in)
 	})
 	frame, err := goal.Build(o.File, o.Artifacts, nil)
 	if err != nil {

@@ -1,11 +1,9 @@
 package observe
 
 import (
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
@@ -123,17 +121,4 @@ func (f Facts) own(address string) bool {
 func loopback(address string) bool {
 	ip, err := netip.ParseAddr(address)
 	return address == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// peers reads lines of ss: the addresses to which connections lead.
-func peers(text string) (out []string) {
-	for _, l := range lines(text) {
-		if w := strings.Fields(l); len(w) >= 4 {
-			if host, _, err := net.SplitHostPort(w[3]); err == nil {
-				out = append(out, strings.TrimPrefix(host, "::ffff:"))
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }

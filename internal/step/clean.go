@@ -46,10 +46,9 @@ func Sweep(ctx context.Context, h host.Host, at layout.Layout, cluster string) (
 }
 
 func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string) (Swept, error) {
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-s", "--", cluster, mode}, Stdin: strings.NewReader(cleanScript(at)),
-		Unit: cleanUnit})
+	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at), Args: []string{cluster, mode}, Unit: cleanUnit})
 	var out Swept
-	for _, l := range strings.Split(strings.TrimSpace(string(res.Stdout)), "\n") {
+	for _, l := range strings.Split(said, "\n") {
 		if place, ok := strings.CutPrefix(l, "kept "); ok {
 			out.Kept = place
 		} else if what, ok := strings.CutPrefix(l, "left "); ok {

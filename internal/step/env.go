@@ -85,6 +85,6 @@ func write(ctx context.Context, e Env, files []host.File) error {
 
 // sh runs a short script on the host; values go in as $1, $2, …
 func sh(ctx context.Context, e Env, unit, script string, args ...string) (string, error) {
-	res, err := e.Host.Run(ctx, host.Cmd{Args: append([]string{"sh", "-euc", script, "sh"}, args...), Unit: unit})
-	return strings.TrimSpace(string(res.Stdout)), err
+	return host.Output(ctx, e.Host, host.Script{What: "sh -eu " + strings.Join(strings.Fields(script), " "), Text: "set -eu\n" + script,
+		Args: args, Unit: unit})
 }

@@ -61,11 +61,12 @@ func (s Unfence) Do(ctx context.Context, e Env) error {
 // writeFence keeps hosts out of a host's etcd, by their addresses; none ends it.
 func writeFence(ctx context.Context, e Env, addresses []string) error {
 	at := e.Goal.Layout
-	cmd := host.Cmd{Args: []string{"sh", "-euc", etcd.DropFence(at.Own)}}
+	script := host.Script{What: "drop the fence", Text: "set -eu\n" + etcd.DropFence(at.Own)}
 	if len(addresses) > 0 {
-		cmd = host.Cmd{Args: []string{"sh", "-euc", etcd.PutFence(at.Own.Fence)}, Stdin: strings.NewReader(etcd.Fence(at.Etcd, addresses))}
+		script = host.Script{What: "put up the fence", Text: "set -eu\n" + etcd.PutFence(at.Own.Fence),
+			Stdin: strings.NewReader(etcd.Fence(at.Etcd, addresses))}
 	}
-	_, err := e.Host.Run(ctx, cmd)
+	_, err := host.Output(ctx, e.Host, script)
 	return said(e.Host, "fence", err)
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
@@ -22,16 +21,16 @@ var recoverScript string
 // recovering runs a verb of recover.sh. With a unit it goes on when the
 // connection is lost, and who repeats it waits for its end.
 func recovering(ctx context.Context, e Env, unit, doing, verb string, args ...string) (string, error) {
-	argv := append([]string{"sh", "-s", "--", verb}, args...)
-	res, err := e.Host.Run(ctx, host.Cmd{Args: argv, Stdin: recoverVerbs(e.Goal.Layout, recoverScript), Unit: unit})
-	return strings.TrimSpace(string(res.Stdout)), said(e.Host, doing, err)
+	out, err := host.Output(ctx, e.Host, host.Script{What: doing, Text: recoverVerbs(e.Goal.Layout, recoverScript),
+		Args: append([]string{verb}, args...), Unit: unit})
+	return out, said(e.Host, doing, err)
 }
 
 // recoverVerbs is recover.sh, which knows where everything lies.
-func recoverVerbs(at layout.Layout, text string) io.Reader {
+func recoverVerbs(at layout.Layout, text string) string {
 	client, server, peer := at.PKI.Leaf(pki.EtcdHealthcheckClient), at.PKI.Leaf(pki.EtcdServer), at.PKI.Leaf(pki.EtcdPeer)
-	return strings.NewReader(at.Script(fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
-		client.Cert, client.Key, server.Cert, server.Key, peer.Cert, peer.Key) + text))
+	return at.Script(fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
+		client.Cert, client.Key, server.Cert, server.Key, peer.Cert, peer.Key) + text)
 }
 
 // said puts the script's own words in the place of its exit status.
@@ -191,7 +190,7 @@ func (s ChooseSurvivor) Do(ctx context.Context, e Env) error {
 	}
 	// The verb reads what follows the script.
 	in := recoverVerbs(e.Goal.Layout, strings.TrimSuffix(recoverScript, "\"$@\"\n")+"choose <<'END'\n"+string(text)+"\nEND\n")
-	_, err = e.Host.Run(ctx, host.Cmd{Args: []string{"sh", "-s"}, Stdin: in})
+	_, err = host.Output(ctx, e.Host, host.Script{What: "record the recovery", Text: in})
 	return said(e.Host, "record the recovery", err)
 }
 

@@ -97,8 +97,7 @@ func Diagnose(ctx context.Context, h host.Host, s Service) (string, error) {
 
 // sh runs shell text on the host, which ends at the first command that fails.
 func sh(ctx context.Context, h host.Host, text string) (string, error) {
-	res, err := h.Run(ctx, host.Cmd{Args: []string{"sh", "-euc", text}})
-	return strings.TrimSpace(string(res.Stdout)), err
+	return host.Output(ctx, h, host.Script{What: "sh -eu " + strings.Join(strings.Fields(text), " "), Text: "set -eu\n" + text})
 }
 
 // lastLines is a filter: of a log, what was said last, without stack traces.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quorate.dev/quorate/internal/host"
 )
 
 // A service that is crash-looping does not run, in whatever moment it is
@@ -57,18 +59,22 @@ func TestProbeScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	watched := []Watch{{Name: "etcd", ServesStarting: true}, {Name: "nginx", Stamp: "echo d2"}, {Name: "kubelet", Stamp: "echo none"}}
-	text := `frame() { printf '\n@@ %s\n' "$1"; }` + "\n" + ProbeScript(watched) +
-		`frame "more"; for n in etcd nginx kubelet; do is_up $n && echo "$n up"; is_active $n && echo "$n active"; done; frame "end"`
+	in := host.NewFrames()
+	text := in.Shell() + ProbeScript(watched) +
+		`frame "more"; for n in etcd nginx kubelet; do is_up $n && echo "$n up"; is_active $n && echo "$n active"; done; frame_end`
 	cmd := exec.Command("sh", "-c", text)
 	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	answer, err := in.Parse(out)
+	if err != nil {
+		t.Fatal(err)
+	}
 	frames := map[string]string{}
-	for _, part := range strings.Split("\n"+string(out), "\n@@ ")[1:] {
-		name, body, _ := strings.Cut(part, "\n")
-		frames[name] = strings.TrimSuffix(body, "\n")
+	for _, name := range answer.Names() {
+		frames[name] = answer.Text(name)
 	}
 	if strings.TrimSpace(frames["more"]) != "etcd up\nnginx up\nnginx active" {
 		t.Errorf("told:\n%s", frames["more"])

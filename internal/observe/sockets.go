@@ -1,0 +1,136 @@
+package observe
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Listener is a process that listens on a TCP port.
+type Listener struct {
+	Port    string
+	Process string // as it calls itself: anybody may choose any name
+	PID     int
+	Unit    string // the system's service it is part of, without ".service"
+}
+
+// listeners reads lines of ss -Hltnp. ss prints names as processes choose them,
+// line breaks and quotes included, of 15 bytes at most: what is no whole line of
+// its own is the rest of the line before.
+func listeners(text string, owners map[int]string) (out []Listener) {
+	var users []string
+	for _, l := range lines(text) {
+		if port, rest, ok := listening(l); ok {
+			out, users = append(out, Listener{Port: port}), append(users, rest)
+		} else if len(users) > 0 {
+			users[len(users)-1] += " " + l
+		}
+	}
+	for i, u := range users {
+		_, name, _ := strings.Cut(u, `users:(("`)
+		out[i].Process, _, _ = strings.Cut(name, `"`)
+		out[i].PID = lastPID(u)
+		out[i].Unit = owners[out[i].PID]
+	}
+	return out
+}
+
+// listening takes a line of ss apart: LISTEN, two numbers, both addresses.
+func listening(l string) (port, users string, ok bool) {
+	w := strings.Fields(l)
+	if len(w) < 5 || w[0] != "LISTEN" || !number(w[1]) || !number(w[2]) || !strings.HasSuffix(w[4], ":*") {
+		return "", "", false
+	}
+	host, port := w[3], ""
+	if at := strings.LastIndex(host, ":"); at > 0 {
+		host, port = host[:at], host[at+1:]
+	}
+	if _, after, found := strings.Cut(l, w[4]); found {
+		users = after
+	}
+	return port, users, host != "" && number(port)
+}
+
+func number(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 32)
+	return err == nil
+}
+
+// lastPID is the process of the last user that ss names on a line; 0: none. No
+// name comes after it, so that it is the kernel's word.
+func lastPID(l string) int {
+	l, ends := strings.CutSuffix(strings.TrimSpace(l), "))")
+	at := strings.LastIndex(l, ",pid=")
+	if !ends || at < 0 {
+		return 0
+	}
+	pid, fd, _ := strings.Cut(l[at+len(",pid="):], ",fd=")
+	if !number(pid) || !number(fd) {
+		return 0
+	}
+	n, _ := strconv.Atoi(pid)
+	return n
+}
+
+// peers reads lines of ss -Htnp, without their state: the addresses to which
+// the connections of a process lead.
+func peers(text string, pid int) (out []string) {
+	for _, l := range lines(text) {
+		w := strings.Fields(l)
+		if pid == 0 || len(w) < 5 || !number(w[0]) || !number(w[1]) || lastPID(l) != pid {
+			continue
+		}
+		if host, _, err := net.SplitHostPort(w[3]); err == nil {
+			out = append(out, strings.TrimPrefix(host, "::ffff:"))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// owners are the system's services that processes belong to, by lines
+// "/proc/PID/cgroup:HIERARCHY:CONTROLLERS:PATH". The host may be a container
+// itself: paths then begin with that of its first process. A user can make
+// groups of any name, but only below user.slice.
+func owners(text string) map[int]string {
+	prefix := ""
+	paths := map[int][]string{}
+	for _, l := range lines(text) {
+		w := strings.SplitN(l, ":", 4)
+		if len(w) != 4 {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(w[0], "/proc/"), "/cgroup"))
+		if err != nil {
+			continue
+		}
+		if above, is := strings.CutSuffix(w[3], "/init.scope"); pid == 1 && is {
+			prefix = above
+		}
+		paths[pid] = append(paths[pid], w[3])
+	}
+	out := map[int]string{}
+	for pid, of := range paths {
+		for _, p := range of {
+			if unit := serviceOf(strings.TrimPrefix(p, prefix)); unit != "" {
+				out[pid] = unit
+			}
+		}
+	}
+	return out
+}
+
+// serviceOf is the service that a control group belongs to.
+func serviceOf(path string) string {
+	groups := strings.Split(strings.Trim(path, "/"), "/")
+	if groups[0] == "user.slice" {
+		return ""
+	}
+	for _, g := range groups {
+		if unit, is := strings.CutSuffix(g, ".service"); is {
+			return unit
+		}
+	}
+	return ""
+}
