@@ -135,7 +135,7 @@ func TestRefusalIsNotSought(t *testing.T) {
 func TestHurry(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
-	o, _ := observer(t, func(context.Context, host.Cmd, []byte) (host.Result, error) {
+	o, _ := observer(t, func(ctx context.Context, c host.Cmd, in []byte) (host.Result, error) {
 		<-end
 		return answers()(ctx, c, in)
 	})
