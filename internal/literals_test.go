@@ -47,7 +47,7 @@ var (
 func unitNames() *regexp.Regexp {
 	at := layout.Systemd()
 	var whole, alone []string
-	for _, c := range model.Components() {
+	for c := range model.NumComponents {
 		whole = append(whole, regexp.QuoteMeta(at.Service(c)))
 		if at.Unit(c) != c.String() {
 			alone = append(alone, regexp.QuoteMeta(at.Unit(c)))

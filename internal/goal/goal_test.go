@@ -76,7 +76,7 @@ func TestVersions(t *testing.T) {
 	}
 	a.Versions.Etcd = "3.6.9"
 	now := want()
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		if changed := !model.Same(now.Components[v].Running, was.Components[v].Running); changed != (v == model.Etcd) {
 			t.Errorf("another etcd: the stamp of %s changes: %t", v, changed)
 		}
@@ -116,7 +116,7 @@ func TestChangeIsLocal(t *testing.T) {
 	b := build(t, strings.Replace(clusterFile, "kubernetes: {version: v1.36.3}",
 		"kubernetes: {version: v1.36.3}\n  components: {kube-scheduler: {extraArgs: {v: \"4\"}}}", 1), nil)
 	for id, h := range a.Want.Hosts {
-		for _, v := range model.Components() {
+		for v := range model.NumComponents {
 			changed := h.Components[v] != b.Want.Hosts[id].Components[v]
 			if want := v == model.Scheduler && h.Roles.Has(model.ControlPlane); changed != want {
 				t.Errorf("%s %s changed: %v", id, v, changed)

@@ -51,15 +51,6 @@ var componentNames = [NumComponents]string{
 // String is the name by which people know the component, whatever runs it.
 func (s Component) String() string { return componentNames[s] }
 
-// Components lists all of them in order.
-func Components() []Component {
-	out := make([]Component, NumComponents)
-	for i := range out {
-		out[i] = Component(i)
-	}
-	return out
-}
-
 // ComponentState is the state of one service on one host. "" is known absence: no file
 // of it on the disk, no process of it running.
 type ComponentState struct {
@@ -168,6 +159,9 @@ type Cluster struct {
 
 	// critical are the hosts whose loss can matter to others, sorted.
 	critical []HostID
+	// scratch is where Edit changes a host. It is shared as Hosts is, and nil
+	// while it is in use.
+	scratch *Host
 }
 
 // New makes a cluster without hosts.
@@ -199,6 +193,7 @@ func (c *Cluster) addCritical(id HostID) {
 func (c Cluster) Clone() Cluster {
 	c.Hosts = maps.Clone(c.Hosts)
 	c.Addons = maps.Clone(c.Addons)
+	c.scratch = nil
 	return c
 }
 
@@ -241,7 +236,7 @@ func (c Cluster) Only(id HostID) Cluster {
 	one := c
 	one.Hosts = map[HostID]Host{}
 	one.Addons = maps.Clone(c.Addons)
-	one.critical = nil
+	one.critical, one.scratch = nil, nil
 	if h, ok := c.Hosts[id]; ok {
 		one.Put(id, h)
 	}
@@ -254,11 +249,16 @@ func (c Cluster) Equal(o Cluster) bool {
 		maps.Equal(c.Hosts, o.Hosts) && maps.Equal(c.Addons, o.Addons)
 }
 
-// Edit changes one host of the cluster.
+// Edit changes one host of the cluster. The pointer is good during the call only.
 func (c *Cluster) Edit(id HostID, change func(*Host)) {
-	h := c.Hosts[id]
-	change(&h)
-	c.Put(id, h)
+	h := c.scratch
+	if c.scratch = nil; h == nil {
+		h = new(Host) // once a plan, which edits hosts by the thousand
+	}
+	*h = c.Hosts[id]
+	change(h)
+	c.Put(id, *h)
+	c.scratch = h
 }
 
 // IDs are the hosts' names, sorted.
@@ -282,10 +282,10 @@ func (h *Host) HasDoor() bool { return slices.ContainsFunc(Doors, h.runs) }
 // Up says whether the host answered.
 func (h Host) Up() bool { return h.Reached.Is(true) }
 
-func (h Host) runs(s Component) bool { return h.Components[s].Running.Not("") }
+func (h *Host) runs(s Component) bool { return h.Components[s].Running.Not("") }
 
 // Runs says whether a service is known to run.
-func (h Host) Runs(s Component) bool { return h.runs(s) }
+func (h *Host) Runs(s Component) bool { return h.runs(s) }
 
 // String is the host in one line, for test failures.
 func (h Host) String() string {

@@ -93,7 +93,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Etcd.Recovery = o.recoveryState(id, f)
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
 	h.Ready = model.Is(f.Readyz)
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		h.Components[v] = service(want.Services[v], v, f)
 	}
 	if !f.KubeletEnd.IsZero() && !f.Kubelet {

@@ -152,7 +152,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
 	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
 	states := workload.Read(frames, component.Watched(at))
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		f.Services[v] = states[at.Unit(v)]
 	}
 	// One that runs goes on from what it has, whatever its log is said to say.

@@ -99,7 +99,7 @@ func peerAddress(m etcd.Member) string {
 
 // taken finds a process of somebody else on a port that is needed.
 func taken(g *goal.Goal, h *goal.Host, f Facts) string {
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		if h.Services[v] == nil || f.Up(v) || f.Services[v].Moving {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 var usedPorts = func() map[int]string {
 	names := map[model.Component]string{model.FrontDoor: "the load balancer's status page", model.Kubelet: "the kubelet"}
 	out := map[int]string{}
-	for _, c := range model.Components() {
+	for c := range model.NumComponents {
 		for _, port := range layout.Systemd().Ports(c) {
 			if n, err := strconv.Atoi(port); err == nil {
 				out[n] = cmp.Or(names[c], c.String())

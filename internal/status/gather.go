@@ -59,7 +59,7 @@ func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
 		return
 	}
 	f := ob.Facts[id]
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		if goal.Services[v] == nil {
 			continue
 		}

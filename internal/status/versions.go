@@ -30,7 +30,7 @@ func (v Version) asFile() bool {
 // versions are those of what quorate brings; nginx and the routes are not.
 func (s *Status) versions(ob *observe.Observation) {
 	s.Versions = []Version{}
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		one := Version{Component: v.String(), File: ob.Goal.Artifacts.Versions.Of(v.String()), Running: []Running{}}
 		if one.File == "" {
 			continue

@@ -64,16 +64,6 @@ var table = [model.NumComponents]traits{
 	model.KubeProxy:         kubeProxy,
 }
 
-// members are the components of a group.
-func (g group) members() (out []model.Component) {
-	for _, v := range model.Components() {
-		if table[v].group == g {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
 // fits says that a component is as wanted, on the disk and running.
 func fits(have, want *model.Host, v model.Component) bool {
 	h, w := have.Components[v], want.Components[v]

@@ -144,7 +144,7 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 	edit := func(change func(*model.Host)) { c.Edit(id, change) }
 	unit := func(change func(h *model.Host, u *model.ComponentState)) {
 		edit(func(h *model.Host) {
-			for _, v := range model.Components() {
+			for v := range model.NumComponents {
 				if h.Components[v].Disk.Not("") && (words[2] == "*" || words[2] == v.String()) {
 					change(h, &h.Components[v])
 				}

@@ -46,10 +46,11 @@ func (s Stop) Need(c model.Cluster) error {
 	if serving := c.Serving(); len(serving) == 0 || len(serving) == 1 && serving[0] == s.ID {
 		return errors.New("no other API server answers")
 	}
-	if s.undrained(c.Hosts[s.ID]) {
+	h := c.Hosts[s.ID]
+	if s.undrained(h) {
 		return errors.New("it has not been drained yet")
 	}
-	if !c.Hosts[s.ID].Runs(model.APIServer) {
+	if !h.Runs(model.APIServer) {
 		return nil
 	}
 	var first model.HostID

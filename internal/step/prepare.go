@@ -104,7 +104,7 @@ func (s Images) Need(c model.Cluster) error {
 	if err := s.prepared(c); err != nil {
 		return err
 	}
-	if !c.Hosts[s.ID].Runs(model.Containerd) {
+	if h := c.Hosts[s.ID]; !h.Runs(model.Containerd) {
 		return errors.New("containerd is not running there yet")
 	}
 	return s.afterAPI(c)

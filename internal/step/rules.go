@@ -20,12 +20,16 @@ func Rules() []plan.Rule {
 func hosts(one func(have *model.Host, at on, c model.Cluster) []plan.Step) plan.Rule {
 	return func(have, want model.Cluster) []plan.Step {
 		var out []plan.Step
+		var h model.Host
+		w := new(model.Host)
 		for _, id := range want.IDs() {
-			h, w := have.Hosts[id], want.Hosts[id]
-			if demoted(&h, &w) {
+			h, *w = have.Hosts[id], want.Hosts[id]
+			if demoted(&h, w) {
 				continue // it leaves first
 			}
-			out = append(out, one(&h, on{id, &w}, have)...)
+			if steps := one(&h, on{id, w}, have); len(steps) > 0 {
+				out, w = append(out, steps...), new(model.Host) // the steps keep theirs
+			}
 		}
 		return out
 	}
@@ -112,8 +116,8 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	}
 	for g := range numGroups {
 		var ready, not []model.Component
-		for _, v := range g.members() {
-			if at.Want.Components[v].Disk.Or("") == "" || fits(have, at.Want, v) {
+		for v := range model.NumComponents {
+			if table[v].group != g || at.Want.Components[v].Disk.Or("") == "" || fits(have, at.Want, v) {
 				continue
 			}
 			if (Run{on: at, Set: []model.Component{v}}).Need(c) == nil {
@@ -190,9 +194,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 		if at.undrained(h) {
 			out = append(out, Drain{at})
 		}
-		if h.Up() && slices.ContainsFunc(model.Components(), func(v model.Component) bool {
-			return !table[v].stays && h.Runs(v)
-		}) {
+		if h.Up() && serves(&h) {
 			out = append(out, Stop{at})
 		}
 		// What is not known now may be known once etcd and the API are back.
@@ -207,4 +209,14 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 		}
 	}
 	return out
+}
+
+// serves says that a component runs that ends when its host leaves.
+func serves(h *model.Host) bool {
+	for v := range model.NumComponents {
+		if !table[v].stays && h.Runs(v) {
+			return true
+		}
+	}
+	return false
 }

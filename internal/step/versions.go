@@ -12,7 +12,7 @@ import (
 // which nothing changes yet. "" is none.
 func changedVersions(have, want *model.Host) string {
 	var from, to []string
-	for _, v := range model.Components() {
+	for v := range model.NumComponents {
 		is, shall := have.Components[v].Version, want.Components[v].Version
 		if is == "" || shall == "" || is == shall {
 			continue
