@@ -166,7 +166,8 @@ func comesAlong(path, was, is string, now model.Cluster) bool {
 		return true
 	}
 	if id, ok := strings.CutSuffix(path, ".Node.Ready"); ok {
-		return is == `"false"` || now.Hosts[model.HostID(id)].Runs(model.Kubelet)
+		h := now.Hosts[model.HostID(id)]
+		return is == `"false"` || h.Runs(model.Kubelet)
 	}
 	if id, ok := strings.CutSuffix(path, ".Components.etcd.Running"); ok {
 		return is == `""` && now.Hosts[model.HostID(id)].Etcd.Member.Is(model.NoMember)
