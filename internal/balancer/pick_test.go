@@ -1,9 +1,11 @@
 package balancer
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
+	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/health"
 )
 
@@ -60,6 +62,25 @@ func TestStrictTiers(t *testing.T) {
 	} {
 		if got := tierOf(x.v, false, x.strict); got != x.want {
 			t.Errorf("%+v, strict %v: %d, want %d", x.v, x.strict, got, x.want)
+		}
+	}
+}
+
+// A member that left the file is about to be removed: its sessions go at once.
+// An API server that left may finish what it has.
+func TestModeOfABackendThatLeft(t *testing.T) {
+	for kind, want := range map[string]health.Mode{config.KindReadyz: health.Left, config.KindEtcd: health.Leaving} {
+		w := newWay(kind, slog.New(slog.DiscardHandler), func(Change) {})
+		conf := config.Way{Name: kind, Check: config.Check{Kind: kind}, Backends: []config.Backend{
+			{Name: "a", Address: "10.0.0.1:1"}, {Name: "b", Address: "10.0.0.2:1"}}}
+		w.take(prepared{conf: conf}, 10, time.Hour)
+		conf.Backends = conf.Backends[:1]
+		plan := w.take(prepared{conf: conf}, 10, time.Hour)
+		if len(plan.Backends) != 2 || plan.Backends[0].Mode != health.Used || plan.Backends[1].Mode != want {
+			t.Errorf("%s: %+v", kind, plan.Backends)
+		}
+		if tier := w.all[1].tier.Load(); tier != tierNever {
+			t.Errorf("%s: what left is of tier %d", kind, tier)
 		}
 	}
 }

@@ -155,7 +155,8 @@ func (w *way) take(p prepared, limit int64, drain time.Duration) check.Plan {
 	return w.plan()
 }
 
-// plan is what is watched: current backends, and those that left.
+// plan is what is watched: current backends, and those that left. An etcd member
+// that left is about to be removed, so that nobody may stay with it.
 func (w *way) plan() check.Plan {
 	shedOver := 5 * time.Second
 	if w.conf.Check.Kind == config.KindEtcd {
@@ -166,9 +167,9 @@ func (w *way) plan() check.Plan {
 	}}
 	for _, b := range w.all {
 		mode := health.Used
-		if !b.left.IsZero() {
+		if gone := !b.left.IsZero(); gone && w.conf.Check.Kind != config.KindEtcd {
 			mode = health.Left
-		} else if b.conf.Load().Leaving {
+		} else if gone || b.conf.Load().Leaving {
 			mode = health.Leaving
 		}
 		p.Backends = append(p.Backends, b.watched(mode))

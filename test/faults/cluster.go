@@ -19,7 +19,8 @@ import (
 
 const (
 	labName = "faults"
-	object  = "/api/v1/namespaces/default/configmaps/faults"
+	configs = "/api/v1/namespaces/default/configmaps"
+	object  = "faults"
 	onHost  = "/root/faults-client"
 )
 
@@ -97,7 +98,7 @@ func (c *cluster) create(ctx context.Context, client string) error {
 			return err
 		}
 	}
-	_, err = c.kubectl(ctx, "cp1", "create", "configmap", "faults", "--from-literal=at=0")
+	_, err = c.kubectl(ctx, "cp1", "create", "configmap", object, "--from-literal=at=0")
 	return err
 }
 
@@ -190,7 +191,7 @@ func (c *cluster) credentials(ctx context.Context) error {
 // ask runs the client on a host with the ways that it has there.
 func (c *cluster) ask(ctx context.Context, host string, ways map[string]string) ([]row, error) {
 	job, err := json.Marshal(map[string]any{"Ways": ways, "CA": c.ca, "Cert": c.cert, "Key": c.key, "Server": c.server,
-		"Object": object, "Seconds": c.seconds, "Limit": 5})
+		"Maps": configs, "Object": object, "Seconds": c.seconds, "Limit": 5})
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ func GiveUp(c config.Check) time.Duration { return max(2*time.Second, 2*c.Timeou
 // An Asker asks one backend. Its methods are safe for concurrent use.
 type Asker interface {
 	Ask(ctx context.Context, q health.Question) health.Answer
+	// Heard is when something last came over one of its connections: from the
+	// backend's host, whose kernel acknowledges what it gets, and from the server.
+	Heard() (host, server time.Time)
 	Close()
 }
 
@@ -36,9 +39,6 @@ type Target struct {
 	Backend config.Backend
 	// Lost is called, from any goroutine, when the kept connection breaks.
 	Lost func()
-	// Heard is called, from any goroutine, when the backend's host takes a
-	// connection and when bytes come from the server.
-	Heard func(health.Sign)
 	// Interval is the time between two questions.
 	Interval time.Duration
 }
@@ -111,10 +111,14 @@ type asker struct {
 	tls    *tls.Config
 	giveUp time.Duration
 
+	conns conns
+
 	mu     sync.Mutex
 	kept   *link
 	closed bool
 }
+
+func (a *asker) Heard() (host, server time.Time) { return a.conns.heard(time.Now()) }
 
 func (a *asker) Ask(ctx context.Context, q health.Question) health.Answer {
 	ctx, cancel := context.WithTimeout(ctx, a.giveUp)
@@ -129,16 +133,21 @@ func (a *asker) Ask(ctx context.Context, q health.Question) health.Answer {
 	}
 	resp, err := l.transport.RoundTrip(req)
 	if err != nil {
-		a.drop(l)
-		return failure(ctx, err)
+		answer := failure(ctx, err)
+		if answer.Result == health.Silence {
+			a.outrun(l)
+		} else if l.drop(a) {
+			answer = health.Answer{Result: health.OurFault, Reason: "its connection was closed here"}
+		}
+		return answer
 	}
 	defer resp.Body.Close()
 	if q.Alive {
 		return health.Answer{Result: health.OK, Reason: resp.Status}
 	}
 	answer := a.read.read(resp, a.target.Backend)
-	if answer.Result >= health.Refused {
-		a.drop(l)
+	if answer.Result >= health.Refused && l.drop(a) {
+		answer.Result = health.OurFault
 	}
 	return answer
 }
@@ -155,10 +164,7 @@ func (a *asker) link(q health.Question) *link {
 		return a.kept
 	}
 	if a.kept != nil {
-		// What still runs over the old connection may be answered yet.
-		old := a.kept
-		time.AfterFunc(a.giveUp, old.close)
-		old.retire()
+		a.kept.outrun(a.giveUp)
 	}
 	a.kept = newLink(a, a.target.Lost)
 	if a.closed {
@@ -167,13 +173,26 @@ func (a *asker) link(q health.Question) *link {
 	return a.kept
 }
 
-func (a *asker) drop(l *link) {
+// outrun: others get a new link. What still runs over this one may be answered
+// yet.
+func (a *asker) outrun(l *link) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept == l {
+		a.kept = nil
+		l.outrun(a.giveUp)
+	}
+}
+
+// drop gives up a link that failed, and says whether it was closed before: then
+// what failed since says nothing of the backend.
+func (l *link) drop(a *asker) (closed bool) {
 	a.mu.Lock()
 	if a.kept == l {
 		a.kept = nil
 	}
 	a.mu.Unlock()
-	l.close()
+	return l.close()
 }
 
 func (a *asker) Close() {
@@ -193,6 +212,8 @@ func failure(ctx context.Context, err error) health.Answer {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		answer.Result = health.Refused
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN):
+		answer.Result = health.Unreachable
 	case errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENETUNREACH),
 		errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.EPERM):

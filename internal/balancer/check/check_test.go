@@ -32,7 +32,7 @@ func asker(t *testing.T, c config.Check, b config.Backend, lost func()) check.As
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := f(check.Target{Backend: b, Lost: lost, Heard: func(health.Sign) {}, Interval: 250 * time.Millisecond})
+	a := f(check.Target{Backend: b, Lost: lost, Interval: 250 * time.Millisecond})
 	t.Cleanup(a.Close)
 	return a
 }
@@ -69,12 +69,25 @@ func TestReadyz(t *testing.T) {
 		t.Errorf("%d connections for 10 questions, want one each", n)
 	}
 	s.Readyz.Store(0) // hangs, and yet it lives
+	late := make(chan health.Answer, 2)
+	for range 2 {
+		go func() { late <- a.Ask(t.Context(), health.Question{}) }()
+		time.Sleep(200 * time.Millisecond)
+	}
 	if got := ask(a, health.Question{Alive: true, Fresh: true}); got.Result != health.OK {
 		t.Errorf("a sign of life: %+v", got)
 	}
 	s.Readyz.Store(200)
 	if got := ask(a, health.Question{Fresh: true}); got.Result != health.OK {
 		t.Errorf("over a new connection: %+v", got)
+	}
+	for range 2 { // the first to be given up does not take the other one along
+		if got := <-late; got.Result != health.Silence {
+			t.Errorf("a question that hung: %+v", got)
+		}
+	}
+	if host, server := a.Heard(); time.Since(host) > time.Minute || time.Since(server) > time.Minute {
+		t.Errorf("heard of the host at %v, of the server at %v", host, server)
 	}
 	if n := lost.Load(); n != 0 {
 		t.Errorf("the check's own change of connections was taken for a loss, %d times", n)
@@ -113,13 +126,27 @@ func TestSilence(t *testing.T) {
 	}
 	defer l.Close() // it never accepts, so TLS gets no answer
 	a := asker(t, config.Check{Kind: config.KindReadyz, CA: certificates(t).CA}, config.Backend{Address: l.Addr().String()}, func() {})
-	if got := a.Ask(t.Context(), health.Question{}); got.Result != health.Silence {
+	late := make(chan health.Answer, 1)
+	go func() { late <- a.Ask(t.Context(), health.Question{}) }()
+	var host, server time.Time
+	for host.IsZero() && len(late) == 0 {
+		time.Sleep(time.Millisecond)
+		host, server = a.Heard()
+	}
+	if host.IsZero() || !server.IsZero() {
+		t.Errorf("heard of the host at %v, of the server at %v", host, server)
+	}
+	if got := <-late; got.Result != health.Silence {
 		t.Errorf("%+v", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
 	if got := a.Ask(ctx, health.Question{}); got.Result != health.OurFault {
 		t.Errorf("when the watcher ends: %+v", got)
+	}
+	time.AfterFunc(100*time.Millisecond, a.Close)
+	if got := a.Ask(t.Context(), health.Question{}); got.Result != health.OurFault {
+		t.Errorf("when its connection is closed here: %+v", got)
 	}
 }
 

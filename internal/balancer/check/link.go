@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"quorate.dev/quorate/internal/balancer/health"
 )
 
 // link is a transport of one question or of a row of them, with the
@@ -16,7 +14,7 @@ import (
 type link struct {
 	transport *http.Transport
 	lost      atomic.Pointer[func()]
-	heard     func(health.Sign)
+	open      *conns // of all links to this backend
 
 	mu     sync.Mutex
 	conns  []net.Conn
@@ -24,7 +22,7 @@ type link struct {
 }
 
 func newLink(a *asker, lost func()) *link {
-	l := &link{heard: a.target.Heard}
+	l := &link{open: &a.conns}
 	l.lost.Store(&lost)
 	dialer := &net.Dialer{Timeout: a.giveUp}
 	dialer.SetMultipathTCP(false)
@@ -42,7 +40,6 @@ func newLink(a *asker, lost func()) *link {
 			if err != nil {
 				return nil, err
 			}
-			l.heard(health.HostLives)
 			return l.add(c)
 		},
 	}
@@ -57,6 +54,7 @@ func (l *link) add(c net.Conn) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	l.conns = append(l.conns, c)
+	l.open.add(c)
 	return &watched{Conn: c, link: l}, nil
 }
 
@@ -66,19 +64,29 @@ func (l *link) retire() {
 	l.transport.CloseIdleConnections()
 }
 
-func (l *link) close() {
+// outrun retires it, and closes it when all that runs over it has ended.
+func (l *link) outrun(giveUp time.Duration) {
+	time.AfterFunc(giveUp, func() { l.close() })
+	l.retire()
+}
+
+// close says whether it was closed before.
+func (l *link) close() (before bool) {
 	l.retire()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
+	before, l.closed = l.closed, true
 	for _, c := range l.conns {
+		l.open.remove(c)
 		c.Close()
 	}
 	l.conns = nil
+	return before
 }
 
 // forget drops a connection that ended. The transport may open another one.
 func (l *link) forget(c net.Conn) {
+	l.open.remove(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, have := range l.conns {
@@ -100,9 +108,6 @@ type watched struct {
 
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
-	if n > 0 {
-		w.link.heard(health.ServerLives)
-	}
 	if err != nil {
 		w.ended()
 	}

@@ -120,6 +120,7 @@ func (w *Watcher) run() {
 			}
 			return
 		case f := <-w.calls:
+			w.listen()
 			w.follow(f(time.Now()))
 		case a := <-w.answers:
 			w.take(a)
@@ -128,6 +129,7 @@ func (w *Watcher) run() {
 			for range len(w.answers) {
 				w.take(<-w.answers)
 			}
+			w.listen()
 			w.follow(w.machine.Tick(time.Now()))
 		}
 		timer.Reset(time.Until(w.machine.Due()))
@@ -136,7 +138,16 @@ func (w *Watcher) run() {
 
 func (w *Watcher) take(a answer) {
 	w.sink.Answered(a.question.Backend, a.answer, a.took)
+	w.listen()
 	w.follow(w.machine.Answer(a.question.ID, a.answer, time.Now()))
+}
+
+// listen tells the machine who has given a sign of life.
+func (w *Watcher) listen() {
+	for key, a := range w.askers {
+		host, server := a.Heard()
+		w.machine.Heard(key, host, server)
+	}
 }
 
 func (w *Watcher) follow(do health.Do) {
@@ -159,9 +170,7 @@ func (w *Watcher) asker(key string) Asker {
 	if a := w.askers[key]; a != nil {
 		return a
 	}
-	a := w.ask(Target{Backend: w.plan[key].Backend, Lost: func() { w.Suspect(key) }, Heard: func(s health.Sign) {
-		w.call(func(now time.Time) health.Do { return w.machine.Heard(key, s, now) })
-	}, Interval: w.machine.Interval()})
+	a := w.ask(Target{Backend: w.plan[key].Backend, Lost: func() { w.Suspect(key) }, Interval: w.machine.Interval()})
 	w.askers[key] = a
 	return a
 }

@@ -13,19 +13,19 @@ import (
 
 // fakeAsker answers in fake time.
 type fakeAsker struct {
-	heard  func(health.Sign)
 	mu     sync.Mutex
 	silent bool
 	hung   bool // silent, but its host takes connections
 	takes  time.Duration
+	acked  time.Time // by its host's kernel
 	closed bool
 }
 
-func (f *fakeAsker) Ask(ctx context.Context, q health.Question) health.Answer {
+func (f *fakeAsker) Ask(ctx context.Context, _ health.Question) health.Answer {
 	f.mu.Lock()
 	silent, takes := f.silent || f.hung, f.takes
-	if !f.silent && q.Fresh {
-		f.heard(health.HostLives)
+	if !f.silent {
+		f.acked = time.Now()
 	}
 	f.mu.Unlock()
 	if silent {
@@ -40,6 +40,12 @@ func (f *fakeAsker) Ask(ctx context.Context, q health.Question) health.Answer {
 		return health.Answer{Result: health.Silence}
 	}
 	return health.Answer{Result: health.OK}
+}
+
+func (f *fakeAsker) Heard() (host, server time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.acked, time.Time{}
 }
 
 func (f *fakeAsker) Close() {
@@ -89,7 +95,7 @@ func three() (Plan, map[string]*fakeAsker) {
 		Settings: health.Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second,
 			ShedOver: 5 * time.Second},
 		Ask: func(t Target) Asker {
-			askers[t.Backend.Name] = &fakeAsker{takes: 3 * time.Millisecond, heard: t.Heard}
+			askers[t.Backend.Name] = &fakeAsker{takes: 3 * time.Millisecond}
 			return askers[t.Backend.Name]
 		},
 	}

@@ -17,6 +17,7 @@ type down struct {
 	reason string
 	since  time.Time // another backend must have answered a question of then or later
 	settle bool      // it may be our own network, see vouches
+	stands bool      // its sessions may go on: it refuses or breaks new connections only
 }
 
 // backend is one server of the machine.
@@ -39,14 +40,15 @@ type backend struct {
 	broken  int           // connections in a row that broke
 	count   int           // questions asked
 	next    time.Time     // when to ask again
+	stands  bool          // Gone, but its sessions may go on
 	known   bool          // it said what it is since it was last gone
 	changed time.Time     // last state change or step of shedding
 	silent  time.Time     // a question of then got no answer, and was given up
 	hung    time.Time     // the same for readiness
 
-	lost      time.Time // what was asked before may have been lost on the way
-	suspected time.Time // when it was last asked on suspicion
-	confirmed time.Time // when it was last asked for a sign of life
+	lost      time.Time    // what was asked before may have been lost on the way
+	suspected time.Time    // when it was last asked on suspicion
+	confirmed [2]time.Time // when it was last asked for a sign of life, newest last
 }
 
 const keptGoods = 8
@@ -98,19 +100,18 @@ func (b *backend) unansweredSince() (since time.Time, n int) {
 	return since, n
 }
 
-// confirmAt is when a backend that owes an answer since then is asked next for
-// a sign of life: less often as time goes on, since a starved server has to
-// take each of these connections.
-func (b *backend) confirmAt(since time.Time) time.Time {
-	pause := min(max(confirm, b.confirmed.Sub(since)/2), confirmMost)
-	return later(since.Add(confirm), b.confirmed.Add(pause))
-}
-
 // silentFor is for how long nothing has come that answers what was asked at
 // since or later: from the server, and from its host.
 func (b *backend) silentFor(since, now time.Time) (server, host time.Duration) {
 	heard := later(since, b.heard)
 	return now.Sub(heard), now.Sub(later(heard, b.reached))
+}
+
+// stuck: it lives, but an older question has no answer. The connection that
+// went over may be broken.
+func (b *backend) stuck() bool {
+	since, n := b.hangingSince()
+	return n > 0 && b.alive.After(since)
 }
 
 // hangingSince is unansweredSince for questions about readiness.

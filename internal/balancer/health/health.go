@@ -11,6 +11,9 @@
 //   - A backend is taken out only while another one has been seen to answer
 //     well since. So the last one stays, and a fault of our own network or a
 //     stall of our own process takes out nobody.
+//   - A server that refuses new connections may be finishing those that it has,
+//     as an API server does when it stops: they are closed like those of one that
+//     is not ready. If its process ended, they ended with it.
 //   - Slow is not silent: a backend whose /readyz hangs but which answers
 //     something else is NotReady, and keeps its sessions for the grace period.
 package health
@@ -24,7 +27,7 @@ const (
 	Unknown  State = iota // not answered yet
 	Ready                 // takes connections
 	NotReady              // answers, but asks for no new connections
-	Gone                  // no TCP, TLS or HTTP answer in time
+	Gone                  // no TCP, TLS or HTTP answer in time, or it refuses connections
 	Barred                // must never be used: a learner, or of another cluster
 )
 
@@ -52,9 +55,9 @@ type Settings struct {
 const (
 	// confirm: a question that is unanswered for this long brings another one,
 	// over a new connection, that any living server can answer.
-	// More follow, confirmMost apart in the end.
+	// One that has been slow has up to confirmMost.
 	confirm     = 100 * time.Millisecond
-	confirmMost = 250 * time.Millisecond
+	confirmMost = 2 * confirm
 	// settling: a question unanswered for this long is ignored, as long as others
 	// answer theirs.
 	settling = 300 * time.Millisecond
@@ -94,13 +97,14 @@ type Question struct {
 type Result int
 
 const (
-	OK       Result = iota
-	NotOK           // an answer, but not ready
-	Bar             // an answer that bars the backend
-	Refused         // the host answers that nobody listens
-	Broken          // the connection broke, or TLS failed
-	Silence         // no answer in time
-	OurFault        // the check could not be made; it says nothing
+	OK          Result = iota
+	NotOK              // an answer, but not ready
+	Bar                // an answer that bars the backend
+	Refused            // the host answers that nobody listens
+	Broken             // the connection broke, or TLS failed
+	Unreachable        // the network says that it does not get to the host
+	Silence            // no answer in time
+	OurFault           // the check could not be made; it says nothing
 )
 
 // Answer to a question.
@@ -108,14 +112,6 @@ type Answer struct {
 	Result Result
 	Reason string
 }
-
-// Sign of life that is not an answer.
-type Sign int
-
-const (
-	HostLives   Sign = iota // its kernel took a connection
-	ServerLives             // the server sent bytes
-)
 
 // Change of a backend's state, for logs and the statistics page.
 type Change struct {

@@ -91,19 +91,18 @@ func (m *Machine) Suspect(name string, now time.Time) Do {
 	return m.flush(now)
 }
 
-// Heard takes a sign of life of the backend.
-func (m *Machine) Heard(name string, s Sign, now time.Time) Do {
-	m.lag(now)
-	if b := m.find(name); b != nil {
-		b.reached = now
-		if s == ServerLives {
-			b.heard = now
-		}
-		if b.down != nil && b.down.settle {
-			b.down = nil // judged anew
-		}
+// Heard takes when the last sign of life came from a backend's host (its kernel
+// acknowledged something) and from the server (it sent bytes). Zero times are
+// none. What follows from it, the next call returns.
+func (m *Machine) Heard(name string, host, server time.Time) {
+	b := m.find(name)
+	if b == nil || !host.After(b.reached) && !server.After(b.heard) {
+		return
 	}
-	return m.flush(now)
+	b.reached, b.heard = later(b.reached, host), later(b.heard, server)
+	if b.down != nil && b.down.settle {
+		b.down = nil // judged anew
+	}
 }
 
 // Answer takes what came of a question.
@@ -130,7 +129,7 @@ func (m *Machine) answer(b *backend, q asked, a Answer, now time.Time) {
 			b.hung = earlier(b.hung, q.at)
 		}
 		return
-	case Refused, Broken:
+	case Refused, Broken, Unreachable:
 		m.broken(b, q, a, now)
 		return
 	}
@@ -176,11 +175,11 @@ func (m *Machine) broken(b *backend, q asked, a Answer, now time.Time) {
 		return // a newer question was answered since
 	}
 	b.broken++
-	if a.Result == Broken && b.broken < 2 {
+	if a.Result != Refused && b.broken < 2 {
 		m.ask(b, Question{Fresh: true}, now)
 		return
 	}
-	d := &down{to: Gone, reason: a.Reason, since: q.at}
+	d := &down{to: Gone, reason: a.Reason, since: q.at, stands: a.Result != Unreachable}
 	if a.Result == Refused {
 		// A refusal comes from the other host, so our network works: an answer
 		// that another backend gave lately is evidence enough.
@@ -196,7 +195,7 @@ func (m *Machine) bad(b *backend, d *down) {
 		b.down = d
 		m.askAll = m.askAll || b.state == Ready || b.state == Unknown
 	}
-	b.down.reason = d.reason
+	b.down.reason, b.down.stands = d.reason, d.stands
 }
 
 func (m *Machine) anyReady() bool {
@@ -220,7 +219,12 @@ func (m *Machine) ask(b *backend, q Question, now time.Time) {
 }
 
 func (m *Machine) change(b *backend, to State, reason string, now time.Time) {
+	stands := b.down != nil && b.down.stands
 	b.down = nil
+	if to == Barred && b.state != Barred || to == Gone && !stands && (b.state != Gone || b.stands) {
+		m.do.Reset = append(m.do.Reset, b.name)
+	}
+	b.stands = to == Gone && stands && (b.state != Gone || b.stands)
 	if b.state == to {
 		b.reason = reason
 		return
@@ -229,6 +233,5 @@ func (m *Machine) change(b *backend, to State, reason string, now time.Time) {
 	b.state, b.since, b.changed, b.reason = to, now, now, reason
 	if to == Gone || to == Barred {
 		b.known = false
-		m.do.Reset = append(m.do.Reset, b.name)
 	}
 }

@@ -27,7 +27,7 @@ func (m *Machine) flush(now time.Time) Do {
 		_, n := b.hangingSince()
 		b.count++
 		if (n < hanging || b.state != Ready) && len(b.open) < mostOpen {
-			m.ask(b, Question{Fresh: n > 0 || b.count%fresh == 0}, now)
+			m.ask(b, Question{Fresh: b.stuck() || b.count%fresh == 0}, now)
 		}
 	}
 	for _, b := range m.backends {
@@ -43,8 +43,8 @@ func (m *Machine) flush(now time.Time) Do {
 func (m *Machine) overdue(b *backend, now time.Time) {
 	since, n := b.unansweredSince()
 	if !since.IsZero() {
-		if !now.Before(b.confirmAt(since)) && b.state != Gone && len(b.open) < mostOpen {
-			b.confirmed = now
+		if !now.Before(m.confirmAt(b, since)) && b.state != Gone && len(b.open) < mostOpen {
+			b.confirmed = [2]time.Time{b.confirmed[1], now}
 			m.ask(b, Question{Alive: true, Fresh: true}, now)
 			m.askAll = m.askAll || b.state == Ready
 		}
@@ -67,6 +67,14 @@ func (m *Machine) overdue(b *backend, now time.Time) {
 	}
 }
 
+// confirmAt is when a backend that owes an answer since then is asked for a sign
+// of life: twice in two intervals at most, since each is a TLS handshake for a
+// server that may be starved.
+func (m *Machine) confirmAt(b *backend, since time.Time) time.Time {
+	at := since.Add(min(max(confirm, b.slowest), confirmMost))
+	return later(at, later(b.confirmed[1].Add(confirm), b.confirmed[0].Add(2*m.settings.Interval)))
+}
+
 // patience is how long a server may be silent whose host takes connections.
 func (m *Machine) patience(b *backend) time.Duration {
 	return m.settings.Timeout + hungAfter + min(slowFactor*b.slowest, slowMost)
@@ -78,7 +86,8 @@ func (m *Machine) settle(b *backend, now time.Time) {
 	if d == nil {
 		return
 	}
-	if b.state == d.to || b.state == Gone && d.to == NotReady || b.state == Barred {
+	falls := b.stands && d.to == Gone && !d.stands // it refused, and now it is silent
+	if b.state == d.to && !falls || b.state == Gone && d.to == NotReady || b.state == Barred {
 		// It cannot get new connections as it is: no evidence is needed.
 		m.change(b, d.to, d.reason, now)
 		return
@@ -94,13 +103,13 @@ func (m *Machine) settle(b *backend, now time.Time) {
 	}
 }
 
-// shed closes the sessions of a backend that is not ready or leaves, a few at
-// a time, while another one is ready.
+// shed closes the sessions of a backend that is not ready, refuses new ones or
+// leaves, a few at a time, while another one is ready.
 func (m *Machine) shed(b *backend, now time.Time) {
 	from := b.since.Add(m.settings.Grace)
 	if b.mode == Leaving && b.state == Ready {
 		from = b.changed
-	} else if b.state != NotReady {
+	} else if b.state != NotReady && !b.stands {
 		return
 	}
 	if now.Before(from) || now.Before(b.changed.Add(shedEvery)) || !m.othersReady(b) {
@@ -137,7 +146,7 @@ func (m *Machine) next(now time.Time) time.Time {
 			sooner(a.at.Add(m.settings.Timeout))
 		}
 		if since, _ := b.unansweredSince(); !since.IsZero() && b.state != Gone {
-			sooner(b.confirmAt(since))
+			sooner(m.confirmAt(b, since))
 			heard := later(since, b.heard)
 			sooner(heard.Add(m.patience(b)))
 			sooner(later(heard, b.reached).Add(m.settings.Timeout))
@@ -145,7 +154,7 @@ func (m *Machine) next(now time.Time) time.Time {
 				sooner(a.at.Add(settling))
 			}
 		}
-		if b.state == NotReady || b.mode == Leaving {
+		if b.state == NotReady || b.stands || b.mode == Leaving {
 			sooner(b.changed.Add(shedEvery))
 			sooner(b.since.Add(m.settings.Grace))
 		}

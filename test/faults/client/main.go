@@ -11,9 +11,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +28,8 @@ type Job struct {
 	Cert    []byte
 	Key     []byte
 	Server  string  // the name by which the server's certificate is checked
-	Object  string  // path of a ConfigMap that is read and written
+	Maps    string  // path of the ConfigMaps; those of the clients are labelled "faults"
+	Object  string  // name of the ConfigMap that is read; each writer makes one of its own, with this as prefix
 	Seconds float64 // how long to ask
 	Limit   float64 // seconds after which a request has failed
 }
@@ -122,15 +125,29 @@ func run(job Job) ([]Row, error) {
 	var tallies []*tally
 	var wg sync.WaitGroup
 	limit := time.Duration(job.Limit * float64(time.Second))
-	for way, url := range job.Ways {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	for i, way := range slices.Sorted(maps.Keys(job.Ways)) {
+		url := job.Ways[way] + job.Maps
+		read := func(int) string { return url + "/" + job.Object }
+		own := func(n int) string { return fmt.Sprintf("%s-%s-%d-%d", job.Object, host, i, n) }
+		for n := range lines {
+			if err := create(conf, url, own(n), limit); err != nil {
+				return nil, err
+			}
+		}
 		for _, c := range []struct {
 			name string
 			ask  func(context.Context, *tally)
 		}{
-			{"new", func(ctx context.Context, t *tally) { fresh(ctx, conf, url+job.Object, limit, t) }},
-			{"standing reads", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodGet, url+job.Object, limit, t) }},
-			{"standing writes", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodPatch, url+job.Object, limit, t) }},
-			{"watch", func(ctx context.Context, t *tally) { watch(ctx, conf, url, job.Object, t) }},
+			{"new", func(ctx context.Context, t *tally) { fresh(ctx, conf, read(0), limit, t) }},
+			{"standing reads", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodGet, read, limit, t) }},
+			{"standing writes", func(ctx context.Context, t *tally) {
+				standing(ctx, conf, http.MethodPatch, func(n int) string { return url + "/" + own(n) }, limit, t)
+			}},
+			{"watch", func(ctx context.Context, t *tally) { watch(ctx, conf, url+"?watch=1&labelSelector=faults", t) }},
 		} {
 			t := &tally{row: Row{Way: way, Client: c.name}, begun: time.Now()}
 			tallies = append(tallies, t)
@@ -153,6 +170,22 @@ func transport(conf *tls.Config) *http.Transport {
 		Protocols: new(http.Protocols), HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second}}
 	t.Protocols.SetHTTP2(true)
 	return t
+}
+
+// create makes a writer's ConfigMap; one of an earlier trial will do.
+func create(conf *tls.Config, url, name string, limit time.Duration) error {
+	c := &http.Client{Transport: transport(conf), Timeout: limit}
+	defer c.CloseIdleConnections()
+	resp, err := c.Post(url, "application/json", strings.NewReader(fmt.Sprintf(
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"labels":{"faults":""}},"data":{"at":"0"}}`, name)))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusConflict {
+		return fmt.Errorf("create ConfigMap %s: %s", name, resp.Status)
+	}
+	return nil
 }
 
 func ask(c *http.Client, method, url string, limit time.Duration) error {
@@ -207,16 +240,19 @@ func fresh(ctx context.Context, conf *tls.Config, url string, limit time.Duratio
 	l.end()
 }
 
-// standing asks five times a second on each of four connections, each kept as long as it
-// lives, one request after the other on each.
-func standing(ctx context.Context, conf *tls.Config, method, url string, limit time.Duration, t *tally) {
+// lines is how many connections stand for each kind of request and way.
+const lines = 4
+
+// standing asks five times a second on each of its connections, each kept as
+// long as it lives, one request after the other on each.
+func standing(ctx context.Context, conf *tls.Config, method string, url func(int) string, limit time.Duration, t *tally) {
 	var wg sync.WaitGroup
-	for range 4 {
+	for n := range lines {
 		wg.Go(func() {
 			c, l := &http.Client{Transport: transport(conf)}, t.line()
 			for ctx.Err() == nil {
 				begun := time.Now()
-				err := ask(c, method, url, limit)
+				err := ask(c, method, url(n), limit)
 				l.answered(time.Since(begun), err)
 				time.Sleep(max(0, 200*time.Millisecond-time.Since(begun)))
 			}
@@ -227,14 +263,13 @@ func standing(ctx context.Context, conf *tls.Config, method, url string, limit t
 	wg.Wait()
 }
 
-// watch holds a watch of the object, which the writers change all the time, and
-// begins it anew when it ends. An event is an answer; a break is a failure.
-func watch(ctx context.Context, conf *tls.Config, url, object string, t *tally) {
+// watch holds a watch of what all writers change, and begins it anew when it
+// ends. An event is an answer; a break is a failure.
+func watch(ctx context.Context, conf *tls.Config, url string, t *tally) {
 	c := &http.Client{Transport: transport(conf)}
 	l := t.line()
-	dir, name := object[:strings.LastIndex(object, "/")], object[strings.LastIndex(object, "/")+1:]
 	for ctx.Err() == nil {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+dir+"?watch=1&fieldSelector=metadata.name="+name, nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return
 		}
