@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/artifact"
@@ -26,7 +27,9 @@ type HostTraits struct {
 	ResolvConf string
 	// StreamModule is where nginx's stream module lies; "" for the layout's.
 	StreamModule string
-	PodCIDR      string // its share of the pod network, when it has one already
+	PodCIDR      string // the share of the pod network that it says it has
+	NodePodCIDR  string // the share that the API server has given its node
+	NodeSince    time.Time
 	Address      string // of a host that leaves: where its pods are reached until it is clean
 	EtcdCluster  EtcdCluster
 	// MayReturnStale says that the host does not answer, is no member of etcd, and may
@@ -65,6 +68,9 @@ type Goal struct {
 	Base      component.Context // the cluster, for what belongs to no host
 	Want      model.Cluster
 	Recovery  *Recovery // wanted beside the file; nil: none
+	// LeftOut are hosts of the file that nothing is done on, and why: what they
+	// claim is another's. The rest goes on.
+	LeftOut map[model.HostID]string
 
 	// masters and members are those of the file; Base holds them without the lost.
 	masters, members []topology.Node
@@ -77,15 +83,16 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 	if err := g.Layout.Validate(); err != nil {
 		return nil, fmt.Errorf("where things lie on the hosts: %w", err)
 	}
-	nodes, err := assignPodCIDRs(file, seen)
+	nodes, disputed, err := assignPodCIDRs(file, seen)
 	if err != nil {
 		return nil, err
 	}
+	g.LeftOut = disputed
 	base, err := g.context(nodes, seen)
 	if err != nil {
 		return nil, err
 	}
-	base.Leaving = leaving(nodes, seen)
+	base.Leaving = leaving(file, nodes, seen)
 	for _, n := range nodes {
 		h, err := g.host(base, n, seen[model.HostID(n.Name)])
 		if err != nil {

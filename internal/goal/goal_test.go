@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/host"
@@ -188,14 +189,22 @@ func TestAllot(t *testing.T) {
 		{"a host that was dead when it left comes back, and its share is another's",
 			map[model.HostID]HostTraits{"cp2": {PodCIDR: "10.244.0.0/24"}, "gone": {PodCIDR: "10.244.0.0/24"}, "also": {PodCIDR: "10.244.0.0/24"}},
 			"cp1=10.244.1.0/24 cp2=10.244.0.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
+		{"the API server's word goes before the host's",
+			map[model.HostID]HostTraits{"cp2": {PodCIDR: "10.244.7.0/24", NodePodCIDR: "10.244.9.0/24"}, "w1": {PodCIDR: "10.244.9.0/24"}},
+			"cp1=10.244.0.0/24 cp2=10.244.9.0/24 cp3=10.244.1.0/24 w1=10.244.2.0/24"},
+		{"of two the older has it", map[model.HostID]HostTraits{"cp1": {NodePodCIDR: "10.244.9.0/24", NodeSince: time.Unix(9, 0)},
+			"w1": {NodePodCIDR: "10.244.9.0/24", NodeSince: time.Unix(8, 0)}},
+			"cp1=10.244.0.0/24 cp2=10.244.1.0/24 cp3=10.244.2.0/24 w1=10.244.9.0/24"},
+		{"what is no share counts for nothing", map[model.HostID]HostTraits{"cp1": {PodCIDR: "0.0.0.0/1"}, "cp2": {PodCIDR: "10.244.0.0/16"},
+			"cp3": {PodCIDR: "10.244.9.1/24"}, "w1": {PodCIDR: "192.0.2.0/24", NodePodCIDR: "10.96.0.0/24"}},
+			"cp1=10.244.0.0/24 cp2=10.244.1.0/24 cp3=10.244.2.0/24 w1=10.244.3.0/24"},
 	} {
 		if got := shares(build(t, clusterFile, c.seen)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}
-	_, err := Build(file(t, clusterFile), arts(t), map[model.HostID]HostTraits{"cp1": {PodCIDR: "10.244.5.0/24"},
-		"w1": {PodCIDR: "10.244.5.0/24"}})
-	if err == nil || !strings.Contains(err.Error(), "10.244.5.0/24") {
-		t.Errorf("two hosts with one share: %v", err)
+	g := build(t, clusterFile, map[model.HostID]HostTraits{"cp1": {PodCIDR: "10.244.5.0/24"}, "w1": {PodCIDR: "10.244.5.0/24"}})
+	if why := g.LeftOut["w1"]; len(g.LeftOut) != 1 || !strings.Contains(why, "10.244.5.0/24, which is that of cp1") {
+		t.Errorf("two hosts with one share: %q", g.LeftOut)
 	}
 }

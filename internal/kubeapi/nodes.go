@@ -27,6 +27,7 @@ type NodeStatus struct {
 	Unschedulable bool
 	Address       string // InternalIP
 	PodCIDR       string
+	Since         time.Time // when it registered
 	Version       string // of its kubelet
 	Labels        map[string]string
 	Taints        []corev1.Taint
@@ -42,7 +43,7 @@ func (c *Client) Nodes(ctx context.Context) ([]NodeStatus, error) {
 	}
 	var out []NodeStatus
 	for _, n := range list.Items {
-		s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR,
+		s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR, Since: n.CreationTimestamp.Time,
 			Version: n.Status.NodeInfo.KubeletVersion, Labels: n.Labels, Taints: n.Spec.Taints}
 		s.Leaving, s.GivenUp = n.Annotations[leavingKey] != "", n.Annotations[givenUpKey] != ""
 		s.Ready = ready(n)

@@ -123,6 +123,7 @@ type Host struct {
 
 	Reached      Known[bool]        // it answered
 	Obstacle     Known[string]      // what forbids to touch it; "" is nothing
+	LeftOut      string             // why nothing is done on it although it answers; the rest goes on
 	Packages     Known[Set[string]] // those missing, by the command that they bring
 	System       Known[Installed]   // OS settings
 	Binaries     Known[string]      // digest of the installed set

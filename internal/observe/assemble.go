@@ -79,7 +79,7 @@ func unreached(h model.Host, why string) model.Host {
 func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts, keys keyring, now time.Time) {
 	want := hostOf(g, id)
 	h.Reached = model.Is(true)
-	h.Obstacle = model.Is(obstacle(g, o, id, f))
+	h.Obstacle, h.LeftOut = model.Is(obstacle(g, o, id, f)), leftOut(g, o, id, f)
 	h.Packages = model.Is(model.SetOf(f.Lacks...))
 	h.System = system(want, f)
 	h.Binaries = programs(want, f)

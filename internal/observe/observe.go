@@ -2,12 +2,9 @@ package observe
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
-	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +39,7 @@ type Observer struct {
 	// one is gone is seen on it too.
 	orphans map[model.HostID]string
 	dials   conns
+	nodes   map[model.HostID]kubeapi.NodeStatus // as the API server said last
 }
 
 // Observation is all that was seen, with the model made of it.
@@ -128,6 +126,11 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, limit > 0) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
+	if o.learn(out.API) {
+		if out.Goal, err = o.goal(o.hostTraits()); err != nil {
+			return nil, err
+		}
+	}
 	o.recall(out)
 	out.Have = assemble(out.Goal, out, time.Now())
 	if lost := out.mayReturnStale(out.Recovering()); len(lost) > 0 {
@@ -186,84 +189,4 @@ func (o *Observer) meet(departed []kubeapi.Departed) (more bool) {
 		}
 	}
 	return more
-}
-
-// hostTraits are what goals depend on of the hosts seen so far. A host's share of
-// the pod network is told by its own configuration, or else by the routes that
-// others have to it.
-func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	out := map[model.HostID]goal.HostTraits{}
-	routes, ways := map[string]string{}, map[string]string{}
-	var past []string
-	for _, f := range o.facts {
-		past = append(past, f.SupersededIDs...)
-	}
-	for _, f := range o.facts {
-		for _, l := range lines(f.Routes) {
-			if w := strings.Fields(l); len(w) >= 5 && w[0] == "route" && w[1] == "replace" {
-				routes[w[4]], ways[w[2]] = w[2], w[4]
-			}
-		}
-	}
-	for id, f := range o.facts {
-		if cidr := subnet(f.Conflist); cidr != "" {
-			out[id] = goal.HostTraits{PodCIDR: cidr} // a host that leaves holds its share till it is clean
-			if f.Err == nil {                        // of one that does not answer, no pod does
-				out[id] = goal.HostTraits{PodCIDR: cidr, Address: ways[cidr]}
-			}
-		}
-	}
-	for _, h := range o.File.Spec.Hosts {
-		f := o.facts[model.HostID(h.Name)]
-		address := h.InternalAddress
-		if address == "" {
-			address = h.Address
-		}
-		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, StreamModule: f.StreamModule, PodCIDR: subnet(f.Conflist)}
-		s.EtcdCluster = current(f, past)
-		if s.PodCIDR == "" {
-			s.PodCIDR = routes[address]
-		}
-		out[model.HostID(h.Name)] = s
-	}
-	return out
-}
-
-// current is the id of the etcd cluster that a host belongs to, "" when it is
-// none or was superseded: by its data, or else by its way to etcd.
-func current(f Facts, superseded []string) goal.EtcdCluster {
-	of := goal.EtcdCluster{Data: f.DataOf, Way: f.Balancer.Cluster}
-	if slices.Contains(superseded, of.Data) {
-		of.Data = ""
-	}
-	if slices.Contains(superseded, of.Way) {
-		of.Way = ""
-	}
-	return of
-}
-
-// subnet reads a host's share of the pod network off its CNI configuration.
-func subnet(conflist string) string {
-	var c struct {
-		Plugins []struct {
-			IPAM struct {
-				Ranges [][]struct{ Subnet string }
-			}
-		}
-	}
-	if json.Unmarshal([]byte(conflist), &c) != nil {
-		return ""
-	}
-	for _, p := range c.Plugins {
-		for _, r := range p.IPAM.Ranges {
-			if len(r) > 0 {
-				if n, err := netip.ParsePrefix(r[0].Subnet); err == nil {
-					return n.String()
-				}
-			}
-		}
-	}
-	return ""
 }

@@ -55,13 +55,42 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return "swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
 			"kubeletConfiguration.failSwapOn: false"
 	}
+	if why := twin(g, o, id, f, false); why != "" {
+		return why
+	}
+	return taken(g, h, f)
+}
+
+// leftOut is why nothing is done on a host of the file although nothing on it
+// forbids that: it claims what is another's.
+func leftOut(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
+	if why := g.LeftOut[id]; why != "" {
+		return why
+	}
+	if _, wanted := g.Hosts[id]; !wanted {
+		return ""
+	}
+	return twin(g, o, id, f, true)
+}
+
+// twin finds another host with the machine-id of a new one: one that is set up,
+// or one that is as new. A host that is set up is nobody's twin: whoever has its
+// machine-id may have copied it.
+func twin(g *goal.Goal, o *Observation, id model.HostID, f Facts, setUp bool) string {
+	if f.Marker != "" || f.MachineID == "" {
+		return ""
+	}
 	for _, other := range o.IDs() {
 		_, both := g.Hosts[other]
-		if of := o.Facts[other]; (other < id || !both && other != id) && of.Err == nil && of.MachineID != "" && of.MachineID == f.MachineID {
+		of := o.Facts[other]
+		if other == id || of.Err != nil || of.MachineID != f.MachineID || (of.Marker != "") != setUp {
+			continue
+		}
+		if setUp || !both || other < id {
 			return fmt.Sprintf("it has the machine-id of %s; give it its own (rm /etc/machine-id; systemd-machine-id-setup)", other)
 		}
 	}
-	return taken(g, h, f)
+	return ""
 }
 
 // anew is how a host changes what cannot be changed in place.

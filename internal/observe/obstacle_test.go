@@ -116,3 +116,30 @@ func TestGhostsAreSeenToGo(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+// The exploit: a worker that copies a machine-id keeps nobody from anything who
+// is set up, nor the plan from going on; a new host is left out of it.
+func TestCopiedMachineID(t *testing.T) {
+	o, _ := observer(t, nil)
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]struct {
+		cp1, cp2      Facts
+		firm, leftOut bool // of cp2
+	}{
+		"both are set up":    {Facts{MachineID: "2", Marker: "prod"}, Facts{MachineID: "2", Marker: "prod"}, false, false},
+		"the other is new":   {Facts{MachineID: "2"}, Facts{MachineID: "2", Marker: "prod"}, false, false},
+		"it is new":          {Facts{MachineID: "2", Marker: "prod"}, Facts{MachineID: "2"}, false, true},
+		"both are new":       {Facts{MachineID: "2"}, Facts{MachineID: "2"}, true, false},
+		"they are not alike": {Facts{MachineID: "1", Marker: "prod"}, Facts{MachineID: "2"}, false, false},
+	} {
+		at.cp2.Arch, at.cp2.Addresses = "x86_64", []string{"192.0.2.2"}
+		ob := &Observation{Goal: g, Facts: map[model.HostID]Facts{"cp1": at.cp1, "cp2": at.cp2}}
+		firm, left := obstacle(g, ob, "cp2", at.cp2), leftOut(g, ob, "cp2", at.cp2)
+		if (firm != "") != at.firm || (left != "") != at.leftOut || !strings.Contains(firm+left+"cp1", "cp1") {
+			t.Errorf("%s: obstacle %q, left out %q", name, firm, left)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 			h.Why = f.Err.Error()
 			s.problem("%s could not be reached: %s", id, strings.TrimPrefix(h.Why, string(id)+": "))
 		default:
-			h.Why = m.Obstacle.Or("")
+			h.Why = cmp.Or(m.Obstacle.Or(""), m.LeftOut)
 			if h.Why != "" {
 				s.note("%s: %s", id, h.Why)
 			}

@@ -43,6 +43,9 @@ func (o on) reach(c model.Cluster) error {
 	if what != "" {
 		return needsOperator(what)
 	}
+	if h.LeftOut != "" {
+		return plan.CauseError{Host: o.ID, What: h.LeftOut}
+	}
 	if what := changedVersions(&h, o.Want); what != "" {
 		return needsOperator(what)
 	}
