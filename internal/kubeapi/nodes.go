@@ -28,7 +28,7 @@ type NodeStatus struct {
 	Address       string // InternalIP
 	PodCIDR       string
 	Since         time.Time // when it registered
-	Version       string // of its kubelet
+	Version       string    // of its kubelet
 	Labels        map[string]string
 	Taints        []corev1.Taint
 	Leaving       bool // quorate has cordoned it, since it leaves
