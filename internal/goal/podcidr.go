@@ -34,7 +34,8 @@ func leaving(file *spec.Cluster, nodes []topology.Node, seen map[model.HostID]Ho
 // assignPodCIDRs makes the nodes of the file, each with its share of the pod network:
 // the one it has, or the first that is free. So the share is known before the
 // node is, and its network before its first pod.
-func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) (nodes []topology.Node, disputed map[model.HostID]string, err error) {
+func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) (nodes []topology.Node,
+	disputed map[model.HostID]string, err error) {
 	held, disputed := shares(file, seen)
 	taken := map[string]bool{}
 	for _, share := range held {
