@@ -18,7 +18,7 @@ go build -buildvcs=false -o "$tmp/testsum" ./hack/testsum
 
 phase() { # $1: key, $2: name, the rest: a command
 	local begun=$SECONDS state=ok
-	[[ " ${PHASES:-lint unit fuzz host lab} " == *" $1 "* ]] || return 0
+	[[ " ${PHASES:-lint unit fuzz host lab builtin} " == *" $1 "* ]] || return 0
 	echo "== $2"
 	"${@:3}" || { state=FAILED failed=1; }
 	results+=("$(printf '%-22s %-7s %4d s' "$2" "$state" $((SECONDS - begun)))")
@@ -41,6 +41,12 @@ on_labs() {
 	go test -tags "lab${LONG:+ long}" -p 1 -count=1 -json -timeout "$lab_limit" "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
 }
 
+# with_builtin repeats what changes members on labs with quorate-lb.
+with_builtin() {
+	QUORATE_E2E_LB=builtin go test -tags "lab long" -count=1 -json -timeout "$lab_limit" \
+		-run '^(TestCreate|TestChange|TestReplace|TestRestore|TestRecoverExternal)$' ./test/e2e | "$tmp/testsum" -each -label "tests with quorate-lb"
+}
+
 # on_host runs those of package host, on a lab host that is made for them.
 on_host() {
 	"$quorate" lab down "$host_lab" >/dev/null 2>&1 || true
@@ -59,6 +65,7 @@ phase host "tests on a host" on_host
 scenarios=(./internal/lab)
 compgen -G 'test/e2e/*_test.go' >/dev/null && scenarios+=(./test/e2e)
 phase lab "tests on lab hosts" on_labs "${scenarios[@]}"
+[ -z "${LONG:-}" ] || phase builtin "tests with quorate-lb" with_builtin
 
 echo
 printf '%s\n' "${results[@]}"

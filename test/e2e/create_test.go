@@ -222,27 +222,30 @@ func secretsAtRest(t *testing.T, c *cluster) {
 // drift: what others change is seen, and set right.
 func drift(t *testing.T, c *cluster) {
 	w, cp := c.workers()[0], c.controlPlanes()[1]
-	const conf = "/etc/quorate/nginx/nginx.conf"
+	conf, unit := "/etc/quorate/nginx/nginx.conf", "kube-nginx"
+	if c.on(t, w, `systemctl is-active quorate-lb || true`) == "active" {
+		conf, unit = "/etc/quorate/lb.yaml", "quorate-lb"
+	}
 	was := c.on(t, w, `sha256sum <"$1"`, conf)
-	pid := c.on(t, w, `systemctl show -p MainPID --value kube-nginx`)
+	pid := c.on(t, w, `systemctl show -p MainPID --value "$1"`, unit)
 	c.on(t, w, `echo '# by hand' >>"$1"`, conf)
 	c.on(t, cp, `systemctl stop kube-scheduler`)
-	c.plan(t).want(t, 2).says(t, "front-door", w, "kube-scheduler", cp)
+	c.plan(t).want(t, 2).says(t, map[string]string{"kube-nginx": "front-door", "quorate-lb": "quorate-lb"}[unit], w, "kube-scheduler", cp)
 	r := c.apply(t).want(t, 0)
 	if got := c.on(t, w, `sha256sum <"$1"`, conf); got != was {
-		t.Errorf("%s: nginx.conf is not as it was", w)
+		t.Errorf("%s: %s is not as it was", w, conf)
 	}
 	// Where the old file went is told, and it is there.
 	i := slices.IndexFunc(strings.Fields(r.err), func(s string) bool {
 		return strings.HasPrefix(s, "/var/lib/quorate/kept/") && strings.HasSuffix(s, conf)
 	})
 	if i < 0 {
-		t.Errorf("it is not told where the edited nginx.conf is kept:\n%s", r.err)
+		t.Errorf("it is not told where the edited %s is kept:\n%s", conf, r.err)
 	} else {
 		c.on(t, w, `grep -qxF '# by hand' "$1"`, strings.Fields(r.err)[i])
 	}
-	if now := c.on(t, w, `systemctl show -p MainPID --value kube-nginx`); now != pid {
-		t.Errorf("%s: nginx was restarted, not reloaded (process %s, was %s)", w, now, pid)
+	if now := c.on(t, w, `systemctl show -p MainPID --value "$1"`, unit); now != pid {
+		t.Errorf("%s: %s was restarted, not reloaded (process %s, was %s)", w, unit, now, pid)
 	}
 	c.on(t, cp, `systemctl is-active kube-scheduler`)
 	c.nothingToDo(t)

@@ -18,6 +18,10 @@ import (
 	"quorate.dev/quorate/internal/spec"
 )
 
+// loadBalancer names the variable with the kind of load balancer for all labs;
+// without it they have the default.
+const loadBalancer = "QUORATE_E2E_LB"
+
 // keep names the variable that leaves the labs of failed tests up.
 const keep = "QUORATE_E2E_KEEP"
 
@@ -50,6 +54,9 @@ func newCluster(t *testing.T, name string, controlPlanes, workers int, more ...s
 	var err error
 	if c.Lab, err = lab.Open(name); err != nil {
 		t.Fatal(err)
+	}
+	if kind := os.Getenv(loadBalancer); kind != "" {
+		c.balancer(t, kind)
 	}
 	return c
 }
