@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -56,6 +57,11 @@ func main() {
 	// The heap is small and short-lived: a lower target costs little CPU.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
+	}
+	// A balancer needs a fraction of a core. Each further one that Go may use
+	// costs wake-ups and searches for work whenever a connection waits.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, runtime.NumCPU()/4))
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if err := run(*path, log); err != nil {

@@ -91,11 +91,11 @@ func (c *cluster) felt(t *testing.T, through, victim string, breaks func() error
 	t.Helper()
 	u := c.users(t, through, c.workers()[0])
 	u.settle(t, c, victim)
-	begun := time.Now()
 	if err := breaks(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(8 * time.Second) // the fault lasts as long
+	begun := time.Now()
+	time.Sleep(mostGap + 2*time.Second) // the fault lasts as long
 	for _, r := range u.stop(begun) {
 		t.Log(r)
 		if r.failed > 0 && r.fresh || r.gap > mostGap {

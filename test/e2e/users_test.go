@@ -22,7 +22,7 @@ import (
 const (
 	// mostGap is how long a standing connection may get no answer. nginx would
 	// leave it without for as long as the fault lasts.
-	mostGap = 6 * time.Second
+	mostGap = 10 * time.Second
 	// askLimit is when a request has failed.
 	askLimit = 20 * time.Second
 )
@@ -45,10 +45,13 @@ type user struct {
 
 	mu     sync.Mutex
 	server string // the certificate of who answered last
-	ends   []time.Time
-	failed int
-	first  error
-	worst  time.Duration
+	asked  []asked
+}
+
+// asked is a request that has ended.
+type asked struct {
+	begun, ended time.Time
+	err          error
 }
 
 // users begins to ask through the doors of some hosts, over SSH.
@@ -126,14 +129,10 @@ func (u *user) ask(client *http.Client) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if err != nil {
-		if u.failed++; u.first == nil {
-			u.first = err
-		}
-		return
+	u.asked = append(u.asked, asked{begun, time.Now(), err})
+	if err == nil {
+		u.server = string(resp.TLS.PeerCertificates[0].Raw)
 	}
-	u.ends, u.server = append(u.ends, time.Now()), string(resp.TLS.PeerCertificates[0].Raw)
-	u.worst = max(u.worst, time.Since(begun))
 }
 
 // settle returns when a standing connection through each door leads to the API
@@ -163,12 +162,14 @@ func (u *users) settle(t *testing.T, c *cluster, host string) {
 	})
 }
 
-// felt is what a user felt since a fault began.
+// felt is what a user felt of a fault. What was under way at a server that is
+// gone cannot be saved: it is no failure of a new connection.
 type felt struct {
 	door       string
 	fresh      bool
-	asked      int
-	failed     int
+	answers    int
+	failed     int // of the requests that began after it
+	cut        int // those that were under way when it began, and failed
 	gap, worst time.Duration
 	first      error
 }
@@ -178,8 +179,8 @@ func (f felt) String() string {
 	if f.fresh {
 		kind = "new connections"
 	}
-	return fmt.Sprintf("door of %s, %s: %d answers, %d failed (%v), longest gap %v, slowest %v", f.door, kind, f.asked, f.failed, f.first,
-		f.gap.Round(time.Millisecond), f.worst.Round(time.Millisecond))
+	return fmt.Sprintf("door of %s, %s: %d answers, %d failed (%v), %d were cut off, longest gap %v, slowest %v", f.door, kind, f.answers,
+		f.failed, f.first, f.cut, f.gap.Round(time.Millisecond), f.worst.Round(time.Millisecond))
 }
 
 // stop ends all users. Requests that are under way count.
@@ -187,11 +188,20 @@ func (u *users) stop(since time.Time) (out []felt) {
 	u.cancel()
 	u.group.Wait()
 	for _, one := range u.all {
-		f := felt{door: one.door, fresh: one.fresh, failed: one.failed, first: one.first, worst: one.worst, asked: len(one.ends)}
+		f := felt{door: one.door, fresh: one.fresh}
 		last := since
-		for _, at := range one.ends {
-			if at.After(last) {
-				f.gap, last = max(f.gap, at.Sub(last)), at
+		for _, r := range one.asked {
+			switch {
+			case r.err != nil && r.begun.Before(since):
+				f.cut++
+			case r.err != nil:
+				if f.failed++; f.first == nil {
+					f.first = r.err
+				}
+			case r.ended.After(since):
+				f.answers++
+				f.worst = max(f.worst, r.ended.Sub(r.begun))
+				f.gap, last = max(f.gap, r.ended.Sub(last)), r.ended
 			}
 		}
 		out = append(out, f)
