@@ -3,6 +3,7 @@ package component
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,17 +162,35 @@ type Silence struct {
 	Interval time.Duration // between two checks; 0: there are none
 	// Standing is how long a connection to it stands before it is given up.
 	Standing time.Duration
+	// Election is how long writes wait at most where its etcd member led, until
+	// another one leads; 0: there is no other.
+	Election time.Duration
 }
 
 // OnSilence is that of the cluster's front doors. nginx checks nothing: there
 // the clients' own pings find out.
 func OnSilence(ctx Context) (Silence, error) {
+	election := electionTime(ctx)
 	if !ctx.Builtin() {
-		return Silence{Kind: "nginx", Standing: pingAfter + pingTimeout}, nil
+		return Silence{Kind: "nginx", Standing: pingAfter + pingTimeout, Election: election}, nil
 	}
 	f, err := balancerConfig(ctx)
 	if err != nil {
 		return Silence{}, err
 	}
-	return Silence{Kind: ctx.Spec.LoadBalancer.Kind, Interval: f.Ways[0].Interval(), Standing: f.Ways[0].Detection()}, nil
+	return Silence{Kind: ctx.Spec.LoadBalancer.Kind, Interval: f.Ways[0].Interval(), Standing: f.Ways[0].Detection(), Election: election}, nil
+}
+
+// electionTime: a follower calls an election between one and two election
+// time-outs after it last heard of the leader; etcd's default is a second
+// (https://etcd.io/docs/v3.6/tuning/#time-parameters).
+func electionTime(ctx Context) time.Duration {
+	if len(ctx.EtcdMembers) < 2 {
+		return 0
+	}
+	timeout := time.Second
+	if ms, err := strconv.Atoi(ctx.extra("etcd")["election-timeout"]); err == nil && ms > 0 {
+		timeout = time.Duration(ms) * time.Millisecond
+	}
+	return 2 * timeout
 }

@@ -13,7 +13,8 @@ type Balancer struct {
 	Kind     string  `json:"kind"`
 	Interval float64 `json:"checkSeconds"` // between two checks of an API server; 0: it is not checked
 	Standing float64 `json:"standingSeconds"`
-	Why      string  `json:"why,omitempty"` // why nothing is known
+	Election float64 `json:"electionSeconds"` // so long writes wait at most where etcd led; 0: etcd has one member
+	Why      string  `json:"why,omitempty"`   // why nothing is known
 }
 
 func (s *Status) balancer(g *goal.Goal) {
@@ -22,15 +23,23 @@ func (s *Status) balancer(g *goal.Goal) {
 		s.Balancer.Why = err.Error()
 		return
 	}
-	s.Balancer = Balancer{Kind: on.Kind, Interval: on.Interval.Seconds(), Standing: on.Standing.Seconds()}
+	s.Balancer = Balancer{Kind: on.Kind, Interval: on.Interval.Seconds(), Standing: on.Standing.Seconds(),
+		Election: on.Election.Seconds()}
 }
 
 // text is one line for people.
 func (b Balancer) text() string {
-	switch {
-	case b.Kind == "":
+	if b.Kind == "" {
 		return "load balancer: " + b.Why
-	case b.Interval == 0:
+	}
+	if b.Election == 0 {
+		return b.noticed()
+	}
+	return b.noticed() + fmt.Sprintf("; where etcd leads, writes wait up to %.4g s for an election", b.Election)
+}
+
+func (b Balancer) noticed() string {
+	if b.Interval == 0 {
 		return fmt.Sprintf("losing an API server's host: the cluster's own clients notice within %.4g s, others by their own time-outs "+
 			"(%s has no health checks)", b.Standing, b.Kind)
 	}
