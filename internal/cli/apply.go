@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,16 +34,12 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f.json() {
-				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(p); err != nil {
-					return err
-				}
-			} else {
-				fmt.Fprint(cmd.OutOrStdout(), p.Text())
+			if err := f.print(cmd, p.Text(), "plan", p); err != nil {
+				return err
 			}
 			switch {
 			case len(p.Blocked) > 0:
-				return engine.BlockedError{Plan: p}
+				return reportedError{engine.BlockedError{Plan: p}}
 			case !p.Empty():
 				return errChanges
 			}
@@ -81,11 +76,13 @@ moment: the next apply observes and goes on.`,
 			if len(p.Blocked) > 0 {
 				return engine.BlockedError{Plan: p}
 			}
-			if !f.json() {
-				fmt.Fprint(cmd.OutOrStdout(), p.Text())
+			if f.json() {
+				err = emit(cmd, "plan", p)
+			} else {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), p.Text())
 			}
-			if p.Empty() {
-				return nil
+			if err != nil || p.Empty() {
+				return err
 			}
 			if err := acceptable(p, outage); err != nil {
 				return err
@@ -112,7 +109,8 @@ moment: the next apply observes and goes on.`,
 	cmd.Flags().DurationVar(&drainTime, "drain-timeout", engine.DrainTime, "how long draining a host may take")
 	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "delete pods that no controller recreates, and proceed when the drain times out")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept steps during which the API, etcd or a worker's way to it is down")
-	f.flags(cmd, "(one event a line)")
+	f.flags(cmd, "(the plan, then one event a line)")
+	verboseFlag(cmd)
 	return cmd
 }
 
@@ -154,7 +152,7 @@ func (s *session) probed(cmd *cobra.Command, f form, ob *observe.Observation, do
 		return fmt.Errorf("--probe: %w", err)
 	}
 	if f.json() {
-		err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"kind": "probe", "report": report}))
+		err = errors.Join(err, emit(cmd, "probe", map[string]any{"report": report}))
 	} else {
 		fmt.Fprintln(cmd.OutOrStdout(), report)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,6 +29,7 @@ func artifactsCommand() *cobra.Command {
 func artifactsBuild() *cobra.Command {
 	var kubernetes, source, arch string
 	var test bool
+	var form form
 	cmd := &cobra.Command{
 		Use: "build", Example: "  quorate artifacts build --kubernetes-version v1.36.3",
 		Short: "Build or download everything a cluster needs into the store",
@@ -61,21 +63,25 @@ func artifactsBuild() *cobra.Command {
 				}
 				files = append(files, set)
 			}
+			text, doc := "", artifactsDoc{Files: []artifactDoc{}}
 			for _, f := range files {
-				fmt.Fprintln(cmd.OutOrStdout(), f.Path)
+				text += f.Path + "\n"
+				doc.Files = append(doc.Files, artifactOf(f))
 			}
-			return nil
+			return form.print(cmd, text, "artifacts", doc)
 		},
 	}
 	cmd.Flags().StringVar(&kubernetes, "kubernetes-version", artifact.DefaultKubernetes, "version of Kubernetes; the others follow from it")
 	cmd.Flags().StringVar(&source, "source", "modules", "where to get it: modules | upstream")
 	cmd.Flags().StringVar(&arch, "arch", runtime.GOARCH, "processor of the hosts: amd64 | arm64")
+	form.flags(cmd, "")
 	cmd.Flags().BoolVar(&test, "test-image", false, "also pack "+artifact.TestImage+", a small web server for tests")
 	return cmd
 }
 
 func artifactsList() *cobra.Command {
-	return &cobra.Command{
+	var f form
+	cmd := &cobra.Command{
 		Use: "list", Example: "  quorate artifacts list",
 		Short: "List what the store holds",
 		Args:  cobra.NoArgs,
@@ -88,7 +94,9 @@ func artifactsList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			var text strings.Builder
+			doc := artifactsDoc{Files: []artifactDoc{}}
+			w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "COMPONENT\tVERSION\tARCH\tSOURCE\tNAME\tSIZE\tSHA256")
 			for _, l := range all {
 				size := fmt.Sprintf("%.1f MiB", float64(l.Size)/(1<<20))
@@ -96,14 +104,20 @@ func artifactsList() *cobra.Command {
 					size = "missing"
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.12s\n", l.Component, l.Version, l.Arch, l.Source, l.Name, size, l.SHA256)
+				doc.Files = append(doc.Files, artifactDoc{Component: l.Component, Version: l.Version, Arch: l.Arch, Source: l.Source, Name: l.Name,
+					Path: l.Path, Bytes: l.Size, SHA256: l.SHA256, Present: l.Present})
 			}
-			return w.Flush()
+			w.Flush()
+			return f.print(cmd, text.String(), "artifacts", doc)
 		},
 	}
+	f.flags(cmd, "")
+	return cmd
 }
 
 func artifactsVerify() *cobra.Command {
-	return &cobra.Command{
+	var f form
+	cmd := &cobra.Command{
 		Use: "verify", Example: "  quorate artifacts verify",
 		Short: "Check every file in the store against its digest",
 		Args:  cobra.NoArgs,
@@ -116,16 +130,25 @@ func artifactsVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			text, doc := "", verificationDoc{Checked: checked, Damaged: []damageDoc{}}
 			for _, d := range bad {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", d.Path, d.Why)
+				text += fmt.Sprintf("%s: %s\n", d.Path, d.Why)
+				doc.Damaged = append(doc.Damaged, damageDoc{d.Path, d.Why})
+			}
+			if len(bad) == 0 {
+				text = fmt.Sprintf("%d files, all match their digests\n", checked)
+			}
+			if err := f.print(cmd, text, "verification", doc); err != nil {
+				return err
 			}
 			if len(bad) > 0 {
-				return errors.New("the store is damaged; remove the files named above and run: quorate artifacts build")
+				return reportedError{errors.New("the store is damaged; remove the files named above and run: quorate artifacts build")}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d files, all match their digests\n", checked)
 			return nil
 		},
 	}
+	f.flags(cmd, "")
+	return cmd
 }
 
 // artifactProgress writes a line whenever something begins or ends, and at

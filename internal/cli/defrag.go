@@ -33,7 +33,7 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 			}
 			defer s.close()
 			var done []etcdadmin.Defragged
-			err = s.maintain(cmd, f, "etcd defrag", true, func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
+			err = s.maintain(cmd, f, "etcd defrag", "defrag", true, func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
 				order, err := g.Order(model.HostID(only), outage)
 				if err == nil && compact {
 					err = g.Compact(ctx)
@@ -41,7 +41,7 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 				if err == nil {
 					done, err = g.Defrag(ctx, order)
 				}
-				return done, err
+				return map[string]any{"members": done}, err
 			})
 			if !f.json() && len(done) > 0 {
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -88,13 +88,18 @@ func alarmListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return f.print(cmd, alarmTable(alarms), alarms)
+				return f.print(cmd, alarmTable(alarms), "alarms", alarmsDoc(alarms))
 			})
 		},
 	}
 	t.flags(cmd)
 	f.flags(cmd, "")
 	return cmd
+}
+
+// alarmsDoc is a list of alarms as a JSON object; none is [], not null.
+func alarmsDoc(alarms []etcdadmin.Alarm) any {
+	return map[string]any{"alarms": append([]etcdadmin.Alarm{}, alarms...)}
 }
 
 func alarmTable(alarms []etcdadmin.Alarm) string {
@@ -136,7 +141,7 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 					fmt.Fprint(cmd.OutOrStdout(), alarmTable(alarms))
 				}
 				if len(alarms) == 0 {
-					return nil
+					return f.print(cmd, "", "alarms", alarmsDoc(nil))
 				}
 				says, err := etcdadmin.MayDisarm(alarms, g.Seen.Etcd)
 				if err != nil {
@@ -154,8 +159,8 @@ delete what is not needed, then run quorate etcd defrag --compact.`,
 						return errRefused
 					}
 				}
-				return s.maintain(cmd, f, "etcd alarm disarm", true, func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
-					return alarms, g.Disarm(ctx, alarms)
+				return s.maintain(cmd, f, "etcd alarm disarm", "alarms", true, func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
+					return alarmsDoc(alarms), g.Disarm(ctx, alarms)
 				})
 			})
 		},

@@ -55,7 +55,7 @@ func etcdLook(name, short, long string, show func(status.Etcd) (text string, wel
 			}
 			e := status.EtcdOf(ob)
 			text, well := show(e)
-			return f.verdict(cmd, text, e, well)
+			return f.verdict(cmd, text, "etcd", e, well)
 		},
 	}
 	t.flags(cmd)

@@ -21,6 +21,7 @@ import (
 func initCommand() *cobra.Command {
 	var name, output string
 	var controlPlanes, workers []string
+	var form form
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write a starter cluster file",
@@ -29,7 +30,7 @@ func initCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			data := spec.Init(name, starterHosts(controlPlanes, workers)...)
-			_, warnings, err := spec.Parse(output, data)
+			file, warnings, err := spec.Parse(output, data)
 			if err != nil {
 				return fmt.Errorf("nothing was written, the file would not be valid:\n%w", err)
 			}
@@ -37,8 +38,8 @@ func initCommand() *cobra.Command {
 				return err
 			}
 			warn(cmd, warnings)
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\nnext: edit it, then run: quorate plan -f %s\n", output, output)
-			return err
+			return form.print(cmd, fmt.Sprintf("wrote %s\nnext: edit it, then run: quorate plan -f %s\n", output, output), "file",
+				fileDocOf(output, file, warnings))
 		},
 	}
 	f := cmd.Flags()
@@ -46,6 +47,7 @@ func initCommand() *cobra.Command {
 	f.StringVarP(&output, "file", "f", "cluster.yaml", "the cluster file to write")
 	f.StringSliceVar(&controlPlanes, "control-plane", nil, "addresses of control planes")
 	f.StringSliceVar(&workers, "worker", nil, "addresses of workers")
+	form.flags(cmd, "")
 	return cmd
 }
 
@@ -88,6 +90,7 @@ func warn(cmd *cobra.Command, warnings []spec.Warning) {
 // validateCommand checks the cluster file without any host.
 func validateCommand() *cobra.Command {
 	var t target
+	var f form
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the cluster file without connecting to any host",
@@ -101,12 +104,21 @@ its place. It ends with 0 when the file is valid, with 2 when it is not.`,
 				return err
 			}
 			warn(cmd, warnings)
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: cluster %s, %d hosts\n", t.file, file.Metadata.Name, len(file.Spec.Hosts))
-			return err
+			return f.print(cmd, fmt.Sprintf("%s is valid: cluster %s, %d hosts\n", t.file, file.Metadata.Name, len(file.Spec.Hosts)), "file",
+				fileDocOf(t.file, file, warnings))
 		},
 	}
 	cmd.Flags().StringVarP(&t.file, "file", "f", "cluster.yaml", "the cluster file; - is stdin")
+	f.flags(cmd, "")
 	return cmd
+}
+
+func fileDocOf(path string, file *spec.Cluster, warnings []spec.Warning) fileDoc {
+	d := fileDoc{Path: path, Cluster: file.Metadata.Name, Hosts: len(file.Spec.Hosts), Warnings: []string{}}
+	for _, w := range warnings {
+		d.Warnings = append(d.Warnings, w.String())
+	}
+	return d
 }
 
 // schemaCommand prints the cluster file's JSON Schema.

@@ -14,6 +14,7 @@ import (
 
 func forgetCommand() *cobra.Command {
 	var t target
+	var f form
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "forget HOST",
@@ -30,16 +31,17 @@ the host, and says what stays there.`,
 				return err
 			}
 			defer s.close()
-			return s.forget(cmd, model.HostID(args[0]), yes)
+			return s.forget(cmd, f, model.HostID(args[0]), yes)
 		},
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for the host's name")
+	f.flags(cmd, "")
 	return cmd
 }
 
 // forget asks before the lock is taken, and looks again under it.
-func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
+func (s *session) forget(cmd *cobra.Command, f form, id model.HostID, yes bool) error {
 	if _, named := s.file.Host(string(id)); named {
 		return engine.NotForgottenError{Host: id, Why: "the file names it; take it out of the file and apply first"}
 	}
@@ -73,8 +75,8 @@ func (s *session) forget(cmd *cobra.Command, id model.HostID, yes bool) error {
 	if yes {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", remains(left))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is no longer tracked\n", id)
-	return err
+	return f.print(cmd, fmt.Sprintf("%s is no longer tracked\n", id), "forgotten",
+		forgottenDoc{Host: left.Name, Address: left.Address, Remains: remains(left)})
 }
 
 // remains says what a host keeps that nobody cleaned.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ const journalMax = 10 << 20
 
 // entry is one line of a journal.
 type entry struct {
-	Event engine.Event `json:"event"`
+	engine.Event
 	origin
 }
 
@@ -113,7 +112,7 @@ func (j *journal) add(ev engine.Event) {
 			return
 		}
 	}
-	line, err := json.Marshal(entry{ev, j.origin})
+	line, err := document("", entry{ev, j.origin})
 	if err == nil && j.size+int64(len(line)) > journalMax {
 		err = j.rotate()
 	}

@@ -28,6 +28,7 @@ type access struct {
 	to, user, server, host string
 	merge                  bool
 	days                   int
+	form                   form
 }
 
 func kubeconfigCommand() *cobra.Command {
@@ -54,6 +55,7 @@ of that name away, or bind less, and all such certificates can do as much less.`
 		},
 	}
 	t.flags(cmd)
+	a.form.flags(cmd, "")
 	f := cmd.Flags()
 	f.StringVar(&a.to, "to", "", "the file to write (mode 0600); by default stdout")
 	f.BoolVar(&a.merge, "merge", false, "merge it into $KUBECONFIG or ~/.kube/config")
@@ -173,18 +175,17 @@ func (a access) deliver(cmd *cobra.Command, text []byte) error {
 		}
 	}
 	if path == "" || path == "-" {
-		_, err := cmd.OutOrStdout().Write(text)
-		return err
+		return a.form.print(cmd, string(text), "kubeconfig", kubeconfigDoc{Kubeconfig: string(text)})
 	}
 	kept, err := replaceFile(path, text)
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), "wrote", path)
+	says := "wrote " + path + "\n"
 	if kept != "" {
-		fmt.Fprintln(cmd.OutOrStdout(), "kept:", kept)
+		says += "kept: " + kept + "\n"
 	}
-	return nil
+	return a.form.print(cmd, says, "kubeconfig", kubeconfigDoc{Path: path, KeptAt: kept})
 }
 
 // kubeconfigPath is the file that kubectl writes to.

@@ -61,6 +61,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 
 func labUp() *cobra.Command {
 	var o lab.Options
+	var form form
 	cmd := &cobra.Command{
 		Use: "up NAME", Example: "  quorate lab up demo --control-planes 3 --workers 2",
 		Short: "Create hosts, with NAME.yaml and NAME.key for them",
@@ -77,10 +78,10 @@ func labUp() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), l.File)
-			return nil
+			return form.print(cmd, l.File+"\n", "lab", labDoc{Name: l.Name, File: l.File})
 		},
 	}
+	form.flags(cmd, "")
 	f := cmd.Flags()
 	f.IntVar(&o.ControlPlanes, "control-planes", 3, "how many control planes")
 	f.IntVar(&o.Workers, "workers", 0, "how many workers")
@@ -91,7 +92,8 @@ func labUp() *cobra.Command {
 }
 
 func labList() *cobra.Command {
-	return &cobra.Command{
+	var f form
+	cmd := &cobra.Command{
 		Use: "list", Example: "  quorate lab list",
 		Short: "Show all labs and their hosts",
 		Args:  cobra.NoArgs,
@@ -100,22 +102,29 @@ func labList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			defer w.Flush()
+			var text strings.Builder
+			doc := labsDoc{Hosts: []labHostDoc{}, Broken: []string{}}
+			w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "HOST\tADDRESS\tROLE\tSTATE")
 			for _, l := range labs {
 				all, err := l.Status(cmd.Context())
 				if err != nil {
 					fmt.Fprintf(w, "%s\t%s\t\t%s or broken; quorate lab clean\n", l.Name, l.Prefix(), l.Phase)
+					doc.Broken = append(doc.Broken, l.Name)
 					continue
 				}
 				for _, s := range all {
 					fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\n", l.Name, s.Host.Name, s.Host.Address, s.Host.Role, labState(s))
+					doc.Hosts = append(doc.Hosts, labHostDoc{Lab: l.Name, Host: s.Host.Name, Address: s.Host.Address.String(), Role: s.Host.Role,
+						Running: s.Running, Cut: s.Cut, CutPorts: append([]int{}, s.Ports...)})
 				}
 			}
-			return nil
+			w.Flush()
+			return f.print(cmd, text.String(), "labs", doc)
 		},
 	}
+	f.flags(cmd, "")
+	return cmd
 }
 
 func labState(s lab.Status) string {
@@ -139,7 +148,7 @@ func labDown() *cobra.Command {
 		Short: "Remove labs with all they added to this machine",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
-				return errors.New("name the labs to remove, or pass --all")
+				return usageError{errors.New("name the labs to remove, or pass --all")}
 			}
 			if all {
 				labs, err := lab.List()
@@ -159,22 +168,26 @@ func labDown() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "remove every lab")
-	return cmd
+	return reportsDone(cmd)
 }
 
 func labClean() *cobra.Command {
-	return &cobra.Command{
+	var f form
+	cmd := &cobra.Command{
 		Use: "clean", Example: "  quorate lab clean",
 		Short: "Remove what killed commands and reboots left behind",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			removed, err := lab.Clean(cmd.Context())
+			text := ""
 			for _, what := range removed {
-				fmt.Fprintln(cmd.OutOrStdout(), "removed "+what)
+				text += "removed " + what + "\n"
 			}
-			return err
+			return errors.Join(err, f.print(cmd, text, "cleaned", cleanedDoc{append([]string{}, removed...)}))
 		},
 	}
+	f.flags(cmd, "")
+	return cmd
 }
 
 func labSSH(in *string) *cobra.Command {
@@ -209,7 +222,7 @@ func labExec(in *string) *cobra.Command {
 
 // labPower is a command that does one thing to one host.
 func labPower(use, short string, in *string, do func(*lab.Lab, context.Context, string) error) *cobra.Command {
-	return &cobra.Command{
+	return reportsDone(&cobra.Command{
 		Use: use, Short: short, Example: "  quorate lab " + strings.Fields(use)[0] + " demo/cp1",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -219,11 +232,11 @@ func labPower(use, short string, in *string, do func(*lab.Lab, context.Context, 
 			}
 			return do(l, cmd.Context(), host)
 		},
-	}
+	})
 }
 
 func labHang(in *string) *cobra.Command {
-	return &cobra.Command{
+	return reportsDone(&cobra.Command{
 		Use: "hang HOST SERVICE", Example: "  quorate lab hang demo/cp1 etcd",
 		Short: "Stop the processes of a service without ending them (SIGSTOP)",
 		Args:  cobra.ExactArgs(2),
@@ -234,7 +247,7 @@ func labHang(in *string) *cobra.Command {
 			}
 			return l.Hang(cmd.Context(), host, args[1])
 		},
-	}
+	})
 }
 
 // labHost finds the lab of NAME/cp1, or of cp1 when it is clear which.
@@ -249,7 +262,7 @@ func labHost(in, arg string) (*lab.Lab, string, error) {
 			return nil, "", err
 		}
 		if len(labs) != 1 {
-			return nil, "", fmt.Errorf("host %s: there are %d labs; say which: NAME/%s or --lab NAME", host, len(labs), host)
+			return nil, "", usageError{fmt.Errorf("host %s: there are %d labs; choose one: NAME/%s or --lab NAME", host, len(labs), host)}
 		}
 		name = labs[0].Name
 	}

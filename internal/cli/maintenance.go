@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/units"
 )
 
 // openFor opens for a command that looks at etcd, or after it, and refuses hosts
@@ -65,9 +65,9 @@ func (s *session) guard(ctx context.Context) (*etcdadmin.Guard, error) {
 }
 
 // maintain runs what changes something, watched and journalled like an apply. With
-// lock it holds the cluster's, from before it looks. What do returns is shown as
-// JSON on request.
-func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool,
+// lock it holds the cluster's, from before it looks. What do returns is the last
+// JSON document, of the kind given.
+func (s *session) maintain(cmd *cobra.Command, f form, doing, kind string, lock bool,
 	do func(context.Context, *etcdadmin.Guard) (any, error)) error {
 	w := s.watch(cmd, f, doing)
 	defer w.close()
@@ -92,7 +92,7 @@ func (s *session) maintain(cmd *cobra.Command, f form, doing string, lock bool,
 	}
 	w.close()
 	if f.json() && report != nil {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"kind": "report", "report": report})
+		return emit(cmd, kind, report)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (w *watcher) step(id model.HostID, kind, title string, do func() error) err
 	tell := func(kind string, err error) {
 		ev := engine.Event{At: time.Now().UTC(), Run: w.run, Kind: kind, Step: &about, Text: title}
 		if kind != engine.StepRun {
-			ev.Took = time.Since(begun)
+			ev.Took = units.Seconds(time.Since(begun))
 		}
 		if err != nil {
 			ev.Err = err.Error()

@@ -13,9 +13,10 @@ import (
 // many messages; this is the one place that all of them pass, so that none can
 // move the cursor or rewrite what stands there.
 type plainWriter struct {
-	to   io.Writer
-	mu   sync.Mutex
-	rest []byte // a character whose end has not been written yet
+	to      io.Writer
+	colours bool
+	mu      sync.Mutex
+	rest    []byte // a character whose end has not been written yet
 }
 
 // Write takes all of p; the error is that of the writer behind.
@@ -25,7 +26,11 @@ func (w *plainWriter) Write(p []byte) (int, error) {
 	text := append(w.rest, p...)
 	whole := len(text) - begunRune(text)
 	w.rest = append([]byte(nil), text[whole:]...)
-	if _, err := io.WriteString(w.to, plain.Text(string(text[:whole]))); err != nil {
+	said := plain.Text(string(text[:whole]))
+	if w.colours {
+		said = colour(said)
+	}
+	if _, err := io.WriteString(w.to, said); err != nil {
 		return 0, err
 	}
 	return len(p), nil

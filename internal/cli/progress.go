@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +26,8 @@ import (
 type watcher struct {
 	out, errOut io.Writer
 	json        bool
+	verbose     bool // each replaced file is a line
+	cmd         *cobra.Command
 	doing, run  string
 	journal     *journal
 
@@ -36,6 +37,8 @@ type watcher struct {
 	drawn  int // lines that the next drawing replaces
 	tally  tally
 	fails  map[string]engine.Event // of steps that failed and were not done since
+	told   map[string]time.Time    // when how far a step is was last told
+	well   bool                    // the run ended without an error
 	closed bool
 	ticker *time.Ticker
 	quit   chan struct{}
@@ -57,7 +60,7 @@ func name(a plan.About) string { return fmt.Sprintf("%s: %s", a.Host, a.Title) }
 
 // watch makes the session's events visible until close.
 func (s *session) watch(cmd *cobra.Command, f form, doing string) *watcher {
-	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), doing: doing, run: s.engine.Run(),
+	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), verbose: isVerbose(cmd), cmd: cmd, doing: doing, run: s.engine.Run(),
 		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()}, fd: -1, fails: map[string]engine.Event{},
 		quit: make(chan struct{})}
 	if f, ok := terminalOf(w.errOut); ok && !w.json && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
@@ -87,7 +90,9 @@ func (w *watcher) tick() {
 func (w *watcher) on(ev engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.journal.add(ev)
+	if ev.Kind != engine.Progress {
+		w.journal.add(ev)
+	}
 	switch ev.Kind {
 	case engine.StepRun:
 		w.tally.close(*ev.Step) // it may be begun again
@@ -105,7 +110,8 @@ func (w *watcher) on(ev engine.Event) {
 	}
 	switch {
 	case w.json:
-		_ = json.NewEncoder(w.out).Encode(ev) // a reader that went away does not stop the work
+		_ = emit(w.cmd, "", ev) // a reader that went away does not stop the work
+	case w.fd < 0 && ev.Kind == engine.Progress && !w.due(ev), ev.Kept != nil && !w.verbose:
 	case w.fd >= 0:
 		w.draw(w.view.on(ev)...)
 	default:
@@ -113,6 +119,26 @@ func (w *watcher) on(ev engine.Event) {
 			fmt.Fprintf(w.errOut, "%6.1fs %s\n", time.Since(w.view.begun).Seconds(), l)
 		}
 	}
+}
+
+// progressEvery is how often a step says how far it is, where no live view shows it.
+const progressEvery = 10 * time.Second
+
+// due says that it is time to tell again how far a step is.
+func (w *watcher) due(ev engine.Event) bool {
+	key := ev.Step.Key()
+	if w.told == nil {
+		w.told = map[string]time.Time{}
+	}
+	if _, told := w.told[key]; !told {
+		w.told[key] = ev.At // a short step says that it is done, no more
+		return false
+	}
+	if ev.At.Sub(w.told[key]) < progressEvery {
+		return false
+	}
+	w.told[key] = ev.At
+	return true
 }
 
 // draw writes lines that stay, and what runs below them.
@@ -130,7 +156,11 @@ func (w *watcher) draw(stay ...string) {
 		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", w.drawn)
 	}
 	for _, l := range append(stay, frame...) {
-		b.WriteString(plain.Line(l) + "\n")
+		l = plain.Line(l)
+		if p, ok := w.errOut.(*plainWriter); ok && p.colours {
+			l = colour(l)
+		}
+		b.WriteString(l + "\n")
 	}
 	w.drawn = len(frame)
 	io.WriteString(unfiltered(w.errOut), b.String())
@@ -143,6 +173,7 @@ func (w *watcher) end(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		w.note(runEnd, w.doing, nil)
+		w.well = true
 		return nil
 	case errors.As(context.Cause(ctx), &lost):
 		err = lost
@@ -187,6 +218,11 @@ func (w *watcher) close() {
 		w.ticker.Stop()
 		close(w.quit)
 		w.draw(w.view.rest()...)
+	}
+	if w.well && !w.json && !w.verbose {
+		for _, l := range keptLines(w.tally.kept) {
+			fmt.Fprintln(w.errOut, l)
+		}
 	}
 	if err := w.journal.close(); err != nil {
 		fmt.Fprintln(w.errOut, "warning:", err)

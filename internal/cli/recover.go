@@ -78,7 +78,8 @@ func (r *recovery) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.host, "host", "", "the host on which etcd starts again: with its own data (default: the host with the best), "+
 		"or with the snapshot (default: the snapshot's host, or the first that answers)")
 	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for the cluster's name")
-	r.output.flags(cmd, "(one event a line)")
+	r.output.flags(cmd, "(the plan, then one event a line)")
+	verboseFlag(cmd)
 }
 
 func (r *recovery) run(cmd *cobra.Command) error {
@@ -111,8 +112,13 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	if len(p.Blocked) > 0 {
 		return engine.BlockedError{Plan: p}
 	}
-	if r.output != "json" {
-		fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\n"+p.Text())
+	if r.output.json() {
+		err = emit(cmd, "plan", p)
+	} else {
+		_, err = fmt.Fprint(cmd.OutOrStdout(), found.text(do, from), "\n"+p.Text())
+	}
+	if err != nil {
+		return err
 	}
 	if !r.yes {
 		name := s.file.Metadata.Name
@@ -139,7 +145,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		return err
 	}
 	w.close()
-	if r.output != "json" {
+	if !r.output.json() {
 		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back on %s: %s; revisions go on above that\n", do.At, found.before(from))
 		if away {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\nnext: %s\n", deferred, awayNext(cmd))

@@ -68,6 +68,7 @@ instead: that moves its duties elsewhere first.`,
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for the cluster's name")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept that the rest of the cluster stops")
 	f.flags(cmd, "(one event a line)")
+	verboseFlag(cmd)
 	return cmd
 }
 

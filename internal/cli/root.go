@@ -48,7 +48,11 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	root.SetOut(plainOut)
 	root.SetErr(plainErr)
 	begun := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		begun = true
+		plainOut.colours = coloured(out) && !isJSON(cmd)
+		plainErr.colours = coloured(errOut)
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !begun {
 		err = usageError{err} // an unknown command, a wrong number of arguments
@@ -57,6 +61,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		err = fmt.Errorf("%w (%w)", errInterrupted, err)
 	}
 	if err != nil && !errors.Is(err, errChanges) && !errors.Is(err, errUnhealthy) {
+		fail(cmd, err)
 		fmt.Fprint(plainErr, explain(cmd, err))
 	}
 	return exitCode(err)
@@ -143,9 +148,11 @@ var elsewhere = map[string]string{
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print the version", Args: cobra.NoArgs,
+	var f form
+	cmd := &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "quorate", Version)
-			return err
+			return f.print(cmd, "quorate "+Version+"\n", "version", thisVersion())
 		}}
+	f.flags(cmd, "")
+	return cmd
 }

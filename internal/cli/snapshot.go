@@ -59,7 +59,7 @@ without, it is told where they are. Whoever has both can read everything.`,
 			var at model.HostID
 			var snap etcd.Snapshot
 			var holders []model.HostID
-			err = s.maintain(cmd, f, "etcd snapshot save", to == "", func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
+			err = s.maintain(cmd, f, "etcd snapshot save", "snapshot", to == "", func(ctx context.Context, g *etcdadmin.Guard) (any, error) {
 				if at, err = g.Source(model.HostID(from)); err != nil {
 					return nil, err
 				}
@@ -112,7 +112,7 @@ was an etcd member. It ends with 1 when one is broken or a host could not be rea
 					return err
 				}
 				text, well := snapshotTable(all)
-				return f.verdict(cmd, text, all, well)
+				return f.verdict(cmd, text, "snapshots", map[string]any{"hosts": all}, well)
 			})
 		},
 	}
@@ -188,7 +188,7 @@ all its pages are there. It ends with 1 when the snapshot is broken.`,
 			if s.Problem != "" {
 				text = fmt.Sprintf("%s is BROKEN: %s\n", args[0], s.Problem)
 			}
-			return f.verdict(cmd, text, s, s.Problem == "")
+			return f.verdict(cmd, text, "snapshot", s, s.Problem == "")
 		},
 	}
 	t.flags(cmd)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -47,20 +46,11 @@ certificates that will soon be renewed, are told and do not count as down.`,
 				why = "this machine does not have the artefacts of " + s.file.Spec.Kubernetes.Version + "; `quorate plan` gets them"
 			}
 			st := status.Of(ob, p, why, time.Now())
-			if f.json() {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				err = enc.Encode(st)
-			} else {
-				_, err = fmt.Fprint(cmd.OutOrStdout(), st.Text())
-				if ob.Have.QuorumLost() {
-					fmt.Fprintf(cmd.OutOrStdout(), "\nnext: %s\n", wayBack(cmd, ob.Have))
-				}
+			text := st.Text()
+			if ob.Have.QuorumLost() {
+				text += fmt.Sprintf("\nnext: %s\n", wayBack(cmd, ob.Have))
 			}
-			if err == nil && !st.Healthy {
-				err = errUnhealthy
-			}
-			return err
+			return f.verdict(cmd, text, "status", st, st.Healthy)
 		},
 	}
 	t.flags(cmd)

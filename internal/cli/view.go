@@ -24,9 +24,11 @@ func lineOf(ev engine.Event) string {
 	case engine.StageRun:
 		return ev.Text // what it risks; that steps begin, they say themselves
 	case engine.StepDone:
-		return fmt.Sprintf("  %-6s %s (%s)", ev.Step.Host, ev.Step.Title, short(ev.Took))
+		return fmt.Sprintf("  %-6s %s (%s)", ev.Step.Host, ev.Step.Title, short(ev.Took.Duration()))
 	case engine.StepFail:
 		return fmt.Sprintf("  %-6s FAILED %s: %s", ev.Step.Host, ev.Step.Title, firstLine(ev.Err))
+	case engine.Progress:
+		return fmt.Sprintf("  %-6s %s: %s", ev.Step.Host, ev.Step.Title, far(ev))
 	case engine.Note:
 		return "  " + ev.Text
 	case runBegin:
@@ -39,6 +41,9 @@ func lineOf(ev engine.Event) string {
 	}
 	return ""
 }
+
+// far is how much of a step is done.
+func far(ev engine.Event) string { return fmt.Sprintf("sent %d of %d MiB", ev.Done>>20, ev.Total>>20) }
 
 // view is the state of a run as the terminal shows it. It draws nothing: on
 // returns the lines that stay, frame those that are drawn anew each time.
@@ -54,6 +59,7 @@ type task struct {
 	about plan.About
 	since time.Time
 	took  time.Duration
+	far   string // how much of it is done
 }
 
 func (v *view) on(ev engine.Event) []string {
@@ -65,10 +71,17 @@ func (v *view) on(ev engine.Event) []string {
 	case engine.StepDone:
 		v.remove(*ev.Step)
 		v.steps++
-		v.done = append(v.done, task{about: *ev.Step, took: ev.Took})
+		v.done = append(v.done, task{about: *ev.Step, took: ev.Took.Duration()})
 		return v.fold(ev.Step.Title)
 	case engine.StepFail:
 		v.remove(*ev.Step)
+	case engine.Progress:
+		for i := range v.running {
+			if v.running[i].about.Key() == ev.Step.Key() {
+				v.running[i].far = far(ev)
+			}
+		}
+		return nil
 	}
 	if l := lineOf(ev); l != "" && ev.Kind != runBegin && ev.Kind != runEnd {
 		return []string{l}
@@ -137,7 +150,11 @@ func (v *view) frame(now time.Time, width, height int) []string {
 	}
 	var out []string
 	for _, t := range list {
-		out = append(out, fmt.Sprintf("  %-*s  … %s  %s", wide, t.about.Host, t.about.Title, short(now.Sub(t.since))))
+		title := t.about.Title
+		if t.far != "" {
+			title += ": " + t.far
+		}
+		out = append(out, fmt.Sprintf("  %-*s  … %s  %s", wide, t.about.Host, title, short(now.Sub(t.since))))
 	}
 	if n := len(v.running) - len(list); n > 0 {
 		out = append(out, fmt.Sprintf("  … and %d more", n))

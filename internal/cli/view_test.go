@@ -17,12 +17,14 @@ import (
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/units"
 )
 
 var at = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func event(kind, host, title string, after time.Duration) engine.Event {
-	return engine.Event{Kind: kind, At: at.Add(after), Took: after, Step: &plan.About{Kind: title, Host: model.HostID(host), Title: title}}
+	return engine.Event{Kind: kind, At: at.Add(after), Took: units.Seconds(after),
+		Step: &plan.About{Kind: title, Host: model.HostID(host), Title: title}}
 }
 
 // What is done on all hosts is one line; what runs is drawn below it.

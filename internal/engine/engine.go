@@ -22,6 +22,7 @@ import (
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/units"
 )
 
 // Engine works on one cluster.
@@ -94,7 +95,7 @@ func (e *Engine) Look(ctx context.Context) (*observe.Observation, error) {
 	ob, err := e.eyes.Look(ctx)
 	if err == nil {
 		e.identify(ob)
-		e.tell(Event{Kind: Looking, Took: time.Since(start), Text: fmt.Sprintf("observed %d hosts", len(ob.Facts))})
+		e.tell(Event{Kind: Looking, Took: units.Seconds(time.Since(start)), Text: fmt.Sprintf("observed %d hosts", len(ob.Facts))})
 	}
 	return ob, err
 }

@@ -4,11 +4,13 @@
 package engine
 
 import (
+	"sync/atomic"
 	"time"
 
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/units"
 )
 
 // Kinds of events.
@@ -20,6 +22,7 @@ const (
 	StepDone = "done"     // a step's effect was seen
 	StepFail = "failed"   // a step failed; it is tried again, or the run ends
 	Note     = "note"     // something to know, such as where an old file is kept
+	Progress = "progress" // how far a long step is
 	Finished = "finished" // nothing is left to do
 )
 
@@ -32,9 +35,11 @@ type Event struct {
 	Stage int           `json:"stage,omitempty"` // counted from 1
 	Of    int           `json:"of,omitempty"`    // stages that the plan has now
 	Step  *plan.About   `json:"step,omitempty"`
-	Took  time.Duration `json:"took,omitempty"` // nanoseconds
+	Took  units.Seconds `json:"tookSeconds,omitempty"`
 	Text  string        `json:"text,omitempty"`
-	Kept  *step.Kept    `json:"kept,omitempty"` // of a note about something that was replaced
+	Kept  *step.Kept    `json:"kept,omitempty"`      // of a note about something that was replaced
+	Done  int64         `json:"doneBytes,omitempty"` // of Progress: so much of Total was sent
+	Total int64         `json:"totalBytes,omitempty"`
 	Err   string        `json:"error,omitempty"`
 }
 
@@ -42,6 +47,20 @@ type Event struct {
 func kept(host model.HostID, path, at string) Event {
 	k := step.Kept{Host: host, Path: path, At: at}
 	return Event{Kind: Note, Text: k.String(), Kept: &k}
+}
+
+// progressEvery is the time between two events about one step.
+const progressEvery = time.Second
+
+// progress tells how far a step is, not too often.
+func (e *Engine) progress(about plan.About) func(done, total int64) {
+	var last atomic.Int64
+	return func(done, total int64) {
+		now, before := time.Now().UnixNano(), last.Load()
+		if now-before >= int64(progressEvery) && last.CompareAndSwap(before, now) {
+			e.tell(Event{Kind: Progress, Step: &about, Done: done, Total: total})
+		}
+	}
 }
 
 func (e *Engine) tell(ev Event) {

@@ -14,6 +14,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/units"
 )
 
 // UnfinishedError says on which hosts something failed; on the others it is done.
@@ -90,10 +91,10 @@ func (e *Engine) onAll(ctx context.Context, stage, of int, kind, title string, i
 			defer cancel()
 			err := do(ctx, id)
 			if err == nil {
-				e.tell(Event{Kind: StepDone, Step: &about, Took: time.Since(begun)})
+				e.tell(Event{Kind: StepDone, Step: &about, Took: units.Seconds(time.Since(begun))})
 				return
 			}
-			e.tell(Event{Kind: StepFail, Step: &about, Took: time.Since(begun), Err: err.Error()})
+			e.tell(Event{Kind: StepFail, Step: &about, Took: units.Seconds(time.Since(begun)), Err: err.Error()})
 			mu.Lock()
 			defer mu.Unlock()
 			failed[id] = err

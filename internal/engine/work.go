@@ -15,6 +15,7 @@ import (
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/units"
 )
 
 // work is one run of Apply. Steps begin as soon as they can and are safe
@@ -136,6 +137,7 @@ func (w *work) begin(ctx context.Context, ob *observe.Observation, st plan.Stage
 			return fmt.Errorf("%s: %s: this step can be planned but not done yet", s.About().Host, s.About().Title)
 		}
 		r := &running{step: a, about: a.About(), env: w.env(ob, a.About().Host), risk: st.Risk, begun: time.Now(), limit: w.limit(a.About())}
+		r.env.Progress = w.progress(r.about)
 		ctx, drop := context.WithCancelCause(ctx)
 		r.drop = drop
 		w.active = append(w.active, r)
@@ -196,7 +198,7 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		switch {
 		case r.did && plan.Done(r.step, ob.Have):
 			if w.done[r.about.Key()]++; w.done[r.about.Key()] <= maxDone {
-				w.tell(Event{Kind: StepDone, Step: &r.about, Took: took})
+				w.tell(Event{Kind: StepDone, Step: &r.about, Took: units.Seconds(took)})
 				continue
 			}
 			r.err = fmt.Errorf("its effect did not last: it was done %d times in this run", maxDone)
@@ -223,7 +225,7 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 			w.eyes.Disconnected(ctx, at, r.err)
 		}
 		r.explain(ctx)
-		w.tell(Event{Kind: StepFail, Step: &r.about, Took: took, Err: r.err.Error()})
+		w.tell(Event{Kind: StepFail, Step: &r.about, Took: units.Seconds(took), Err: r.err.Error()})
 		if fatal := w.fails.note(r.about, r.err); fatal != nil && err == nil {
 			err = fatal
 		}

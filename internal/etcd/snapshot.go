@@ -37,7 +37,7 @@ func SnapshotScript(at layout.Layout) string {
 type Snapshot struct {
 	Host     string    `json:"host,omitempty"`
 	Path     string    `json:"path"`
-	Size     int64     `json:"size"` // bytes
+	Size     int64     `json:"sizeBytes"`
 	Time     time.Time `json:"time"`
 	WithKeys bool      `json:"withKeys"` // the keys that its data needs lie beside it
 	Checked  bool      `json:"checked"`  // it was read to its end

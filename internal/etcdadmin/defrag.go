@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/units"
 )
 
 const (
@@ -25,9 +26,9 @@ const (
 // Defragged is what one member's database took, in bytes.
 type Defragged struct {
 	Host   model.HostID  `json:"host"`
-	Before int64         `json:"before"`
-	After  int64         `json:"after"`
-	Took   time.Duration `json:"took"` // nanoseconds; so long it answered nothing
+	Before int64         `json:"beforeBytes"`
+	After  int64         `json:"afterBytes"`
+	Took   units.Seconds `json:"tookSeconds"` // so long it answered nothing
 }
 
 // Order is who is to be defragmented, followers first and the leader last. It
@@ -96,7 +97,7 @@ func (g *Guard) Defrag(ctx context.Context, order []model.HostID) (done []Defrag
 				return err
 			}
 			done = append(done, d)
-			g.Say("%s: %s before, %s after, in %s", id, mib(d.Before), mib(d.After), d.Took.Round(10*time.Millisecond))
+			g.Say("%s: %s before, %s after, in %s", id, mib(d.Before), mib(d.After), d.Took.Duration().Round(10*time.Millisecond))
 			return g.settled(ctx)
 		})
 		if err != nil {
@@ -149,7 +150,7 @@ func (g *Guard) defrag(ctx context.Context, id model.HostID) (d Defragged, err e
 		}
 		return d, err
 	}
-	d = Defragged{Host: id, Before: st.DBSize, Took: time.Since(begun)}
+	d = Defragged{Host: id, Before: st.DBSize, Took: units.Seconds(time.Since(begun))}
 	if st, err = c.Status(ctx); err != nil {
 		return d, err
 	}

@@ -60,7 +60,7 @@ func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, er
 	if start > 0 {
 		fresh = "no"
 	}
-	packed := pack(f, answer[0])
+	packed := pack(&watched{f, start, progressOf(ctx)}, answer[0])
 	defer packed.Close()
 	sent := &counter{Reader: packed}
 	_, err = h.script(ctx, what, uploadScript+fmt.Sprintf("frame taken; take %s %s %s %s %s %s; frame_end\n",
@@ -122,6 +122,36 @@ func pack(r io.Reader, with string) io.ReadCloser {
 		in.CloseWithError(err)
 	}()
 	return out
+}
+
+type progressKey struct{}
+
+// WithProgress makes Upload tell how many bytes of its file the host has or are on
+// the way there. The function is called often, from another goroutine.
+func WithProgress(ctx context.Context, tell func(done int64)) context.Context {
+	return context.WithValue(ctx, progressKey{}, tell)
+}
+
+func progressOf(ctx context.Context) func(int64) {
+	tell, ok := ctx.Value(progressKey{}).(func(int64))
+	if !ok {
+		return func(int64) {}
+	}
+	return tell
+}
+
+// watched tells how far a file has been read.
+type watched struct {
+	io.Reader
+	at   int64
+	tell func(int64)
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	w.at += int64(n)
+	w.tell(w.at)
+	return n, err
 }
 
 // counter counts what is read.

@@ -19,9 +19,9 @@ type About struct {
 	Host         model.HostID `json:"host"`
 	Title        string       `json:"title"`
 	Why          string       `json:"why,omitempty"`
-	Irreversible bool         `json:"final,omitempty"` // cannot be undone
+	Irreversible bool         `json:"irreversible,omitempty"` // cannot be undone
 	// Seconds is how long what it stops is typically away; 0: not known.
-	Seconds int `json:"seconds,omitempty"`
+	Seconds int `json:"downSeconds,omitempty"`
 	// Exclusive names a thing that one step at a time may change.
 	Exclusive string `json:"-"`
 	// Limit is how long it may take, its work and the wait for its effect.

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"quorate.dev/quorate/internal/units"
 )
 
 // Config says whom to ask, and how.
@@ -34,9 +36,9 @@ type Config struct {
 type Report struct {
 	Requests    int           `json:"requests"`
 	Failures    int           `json:"failures"`
-	LongestGap  time.Duration `json:"longestGap"` // nanoseconds without an answer
-	Writes      int           `json:"writes"`     // acknowledged ones
-	Lost        []int         `json:"lost"`       // acknowledged, and not there at the end
+	LongestGap  units.Seconds `json:"longestGapSeconds"` // without an answer
+	Writes      int           `json:"writes"`            // acknowledged ones
+	Lost        []int         `json:"lost"`              // acknowledged, and not there at the end
 	WatchBreaks int           `json:"watchBreaks"`
 	Errors      []string      `json:"errors,omitempty"` // the first few
 }
@@ -44,7 +46,7 @@ type Report struct {
 // String is the report in one line.
 func (r Report) String() string {
 	s := fmt.Sprintf("probe: %d requests, %d failed, longest gap %s, %d writes acknowledged, %d lost, watch broke %d times",
-		r.Requests, r.Failures, r.LongestGap.Round(time.Millisecond), r.Writes, len(r.Lost), r.WatchBreaks)
+		r.Requests, r.Failures, r.LongestGap.Duration().Round(time.Millisecond), r.Writes, len(r.Lost), r.WatchBreaks)
 	for _, e := range r.Errors {
 		s += "\n  " + e
 	}
@@ -168,7 +170,7 @@ func (p *Prober) note(what string, err error) bool {
 }
 
 func (p *Prober) gap(now time.Time) {
-	p.report.LongestGap = max(p.report.LongestGap, now.Sub(p.last))
+	p.report.LongestGap = max(p.report.LongestGap, units.Seconds(now.Sub(p.last)))
 	p.last = now
 }
 

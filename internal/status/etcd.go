@@ -41,9 +41,9 @@ type Member struct {
 	Index     uint64       `json:"index,omitempty"`
 	Applied   uint64       `json:"applied,omitempty"`
 	Revision  int64        `json:"revision,omitempty"`
-	DBSize    int64        `json:"dbSize,omitempty"`
-	DBUsed    int64        `json:"dbUsed,omitempty"`
-	Quota     int64        `json:"dbQuota,omitempty"`
+	DBSize    int64        `json:"dbSizeBytes,omitempty"`
+	DBUsed    int64        `json:"dbUsedBytes,omitempty"`
+	Quota     int64        `json:"dbQuotaBytes,omitempty"`
 	Version   string       `json:"version,omitempty"`
 	Alarms    []Alarm      `json:"alarms,omitempty"` // raised, of all members, as this one has them
 	Errors    []string     `json:"errors,omitempty"` // other trouble: "no leader"

@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/units"
 )
 
 // farOff is a clock that is worth a word.
@@ -17,8 +18,9 @@ const farOff = 2 * time.Second
 func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 	for _, id := range ob.IDs() {
 		f, m := ob.Facts[id], ob.Have.Hosts[id]
-		h := Host{Name: id, Roles: []string{}, Address: m.Address, Reached: f.Err == nil, OS: f.OS, Kernel: f.Kernel, Offset: f.Offset,
-			Units: []Unit{}}
+		h := Host{Name: id, Roles: []string{}, Address: m.Address, Reached: f.Err == nil, OS: f.OS, Kernel: f.Kernel,
+			Offset: units.Seconds(f.Offset),
+			Units:  []Unit{}}
 		if s.ChangeWhy == "" {
 			n := changes[id]
 			h.Changes = &n

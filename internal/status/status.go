@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/units"
 )
 
 // Status is the state of one cluster. Problems are what is down or could not be
@@ -53,7 +54,7 @@ type Host struct {
 	Why     string        `json:"why,omitempty"` // why it was not reached, or blocked
 	OS      string        `json:"os,omitempty"`
 	Kernel  string        `json:"kernel,omitempty"`
-	Offset  time.Duration `json:"clockOffset"` // nanoseconds
+	Offset  units.Seconds `json:"clockOffsetSeconds"`
 	Units   []Unit        `json:"units"`
 	Changes *int          `json:"changes"` // null: not known
 }

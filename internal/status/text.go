@@ -119,7 +119,7 @@ func (h Host) row() []string {
 	if len(says) == 0 {
 		says = []string{"ok"}
 	}
-	return []string{string(h.Name), roles, h.Address, h.OS, clock(h.Offset), strings.Join(says, ", ")}
+	return []string{string(h.Name), roles, h.Address, h.OS, clock(h.Offset.Duration()), strings.Join(says, ", ")}
 }
 
 // clock is an offset with a sign, as exactly as a round trip allows.

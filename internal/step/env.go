@@ -44,6 +44,8 @@ type Env struct {
 	EtcdOn func(context.Context, model.HostID) (*etcd.Client, error)
 	// Say tells people something.
 	Say func(format string, args ...any)
+	// Progress tells how many of the bytes that the step sends are sent; nil: nobody asks.
+	Progress func(done, total int64)
 	// Keep tells where the old content of a path is, which was replaced.
 	Keep func(path, at string)
 }

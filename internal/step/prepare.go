@@ -163,6 +163,14 @@ func (s System) Do(ctx context.Context, e Env) error {
 	return err
 }
 
+// progress makes uploads tell how far the step is, of which done bytes are sent.
+func (e Env) progress(ctx context.Context, done, total int64) context.Context {
+	if e.Progress == nil {
+		return ctx
+	}
+	return host.WithProgress(ctx, func(n int64) { e.Progress(done+n, total) })
+}
+
 // place returns where an artefact lies on the host, by its digest: brought by
 // quorate, or found there already (a bundle on the disk, a lab's shared folder).
 func place(ctx context.Context, e Env, files []artifact.File) (map[string]string, error) {
@@ -183,15 +191,20 @@ func place(ctx context.Context, e Env, files []artifact.File) (map[string]string
 		}
 	}
 	where := map[string]string{}
+	var done, total int64
+	for i, f := range files {
+		if _, there := at[args[i]]; !there {
+			total += f.Size
+		}
+	}
 	for i, f := range files {
 		p, there := at[args[i]]
 		if !there {
 			p = path.Join(own.Store, args[i])
-			sent, err := e.Host.Upload(ctx, f.Blob, p)
-			if err != nil {
+			if _, err := e.Host.Upload(e.progress(ctx, done, total), f.Blob, p); err != nil {
 				return nil, fmt.Errorf("send %s: %w", f.Name, err)
 			}
-			e.Say("%s: sent %s (%d MiB on the wire)", e.Host.Name(), f.Name, sent>>20)
+			done += f.Size
 		}
 		where[f.Name] = p
 	}

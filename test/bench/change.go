@@ -86,16 +86,23 @@ func (b *bench) changeOnce(ctx context.Context) error {
 
 // noticed adds what the cluster's users would have noticed of a change.
 func (b *bench) noticed(change, events string) error {
-	lines := strings.Split(strings.TrimSpace(events), "\n")
-	var last struct{ Report prober.Report }
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
-		return fmt.Errorf("read the probe's report: %w: %s", err, lines[len(lines)-1])
+	var last struct {
+		Kind   string
+		Report prober.Report
+	}
+	for line := range strings.Lines(events) {
+		if last.Kind == "probe" {
+			break // an error may follow
+		}
+		if err := json.Unmarshal([]byte(line), &last); err != nil {
+			return fmt.Errorf("read the probe's report: %w: %s", err, line)
+		}
 	}
 	for _, e := range last.Report.Errors {
 		b.say("%s: %s", change, e)
 	}
 	b.never("  … changes: failed requests", "", 0, float64(last.Report.Failures))
-	b.never("  … changes: longest gap", "s", 1, last.Report.LongestGap.Seconds())
+	b.never("  … changes: longest gap", "s", 1, last.Report.LongestGap.Duration().Seconds())
 	b.never("  … changes: acknowledged writes lost", "", 0, float64(len(last.Report.Lost)))
 	return nil
 }

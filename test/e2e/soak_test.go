@@ -117,7 +117,7 @@ func (s *soak) round(t *testing.T) {
 
 func (n *tally) add(r prober.Report, seen history.Result) {
 	n.requests, n.failed, n.writes = n.requests+r.Requests, n.failed+r.Failures, n.writes+r.Writes
-	n.lost, n.breaks, n.gap = n.lost+len(r.Lost), n.breaks+r.WatchBreaks, max(n.gap, r.LongestGap)
+	n.lost, n.breaks, n.gap = n.lost+len(r.Lost), n.breaks+r.WatchBreaks, max(n.gap, r.LongestGap.Duration())
 	n.verdicts[seen.Verdict]++
 }
 

@@ -263,7 +263,7 @@ func said(r *running) string {
 	var failures string
 	for _, ev := range r.seen {
 		if ev.Kind == engine.StepFail {
-			failures += fmt.Sprintf("%s failed after %.1f s: %s: %s\n", ev.At.Format(time.TimeOnly), ev.Took.Seconds(), ev.Step.Key(), ev.Err)
+			failures += fmt.Sprintf("%s failed after %.1f s: %s: %s\n", ev.At.Format(time.TimeOnly), ev.Took.Duration().Seconds(), ev.Step.Key(), ev.Err)
 		}
 	}
 	return failures + strings.Join(slices.DeleteFunc(strings.Split(strings.TrimSpace(r.err.String()), "\n"),

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"quorate.dev/quorate/internal/artifact"
+)
+
+// JSON documents of commands whose report is not a value of another package.
+// docs/json.md describes them all.
+type (
+	versionDoc struct {
+		Version  string `json:"version"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}
+	// fileDoc is a file that was written or checked.
+	fileDoc struct {
+		Path     string   `json:"path"`
+		Cluster  string   `json:"cluster"`
+		Hosts    int      `json:"hosts"`
+		Warnings []string `json:"warnings"`
+	}
+	kubeconfigDoc struct {
+		Path       string `json:"path,omitempty"`
+		KeptAt     string `json:"keptAt,omitempty"` // the file that was there before
+		Kubeconfig string `json:"kubeconfig,omitempty"`
+	}
+	forgottenDoc struct {
+		Host    string `json:"host"`
+		Address string `json:"address"`
+		Remains string `json:"remains"`
+	}
+	artifactDoc struct {
+		Component string `json:"component,omitempty"`
+		Version   string `json:"version,omitempty"`
+		Arch      string `json:"arch,omitempty"`
+		Source    string `json:"source,omitempty"`
+		Name      string `json:"name"`
+		Path      string `json:"path"`
+		Bytes     int64  `json:"sizeBytes"`
+		SHA256    string `json:"sha256"`
+		Present   bool   `json:"present"`
+	}
+	artifactsDoc struct {
+		Files []artifactDoc `json:"files"`
+	}
+	verificationDoc struct {
+		Checked int         `json:"checkedFiles"`
+		Damaged []damageDoc `json:"damaged"`
+	}
+	damageDoc struct {
+		Path string `json:"path"`
+		Why  string `json:"why"`
+	}
+	labHostDoc struct {
+		Lab      string `json:"lab"`
+		Host     string `json:"host"`
+		Address  string `json:"address"`
+		Role     string `json:"role"`
+		Running  bool   `json:"running"`
+		Cut      bool   `json:"cut"`
+		CutPorts []int  `json:"cutPorts"`
+	}
+	labsDoc struct {
+		Hosts  []labHostDoc `json:"hosts"`
+		Broken []string     `json:"broken"` // labs that only `lab clean` can deal with
+	}
+	cleanedDoc struct {
+		Removed []string `json:"removed"`
+	}
+	labDoc struct {
+		Name string `json:"name"`
+		File string `json:"file"`
+	}
+)
+
+func thisVersion() versionDoc {
+	return versionDoc{Version: Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+func artifactOf(f artifact.File) artifactDoc {
+	return artifactDoc{Name: f.Name, Path: f.Path, Bytes: f.Size, SHA256: f.SHA256, Present: true}
+}
+
+// reportsDone gives --output to a command that prints nothing: its document only
+// says that it has ended well.
+func reportsDone(cmd *cobra.Command) *cobra.Command {
+	f := new(form)
+	f.flags(cmd, "")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := run(cmd, args); err != nil || !f.json() {
+			return err
+		}
+		return emit(cmd, "done", struct{}{})
+	}
+	return cmd
+}
