@@ -60,7 +60,8 @@ func name(a plan.About) string { return fmt.Sprintf("%s: %s", a.Host, a.Title) }
 
 // watch makes the session's events visible until close.
 func (s *session) watch(cmd *cobra.Command, f form, doing string) *watcher {
-	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), verbose: isVerbose(cmd), cmd: cmd, doing: doing, run: s.engine.Run(),
+	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), verbose: isVerbose(cmd), cmd: cmd,
+		doing: doing, run: s.engine.Run(),
 		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()}, fd: -1, fails: map[string]engine.Event{},
 		quit: make(chan struct{})}
 	if f, ok := terminalOf(w.errOut); ok && !w.json && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
