@@ -152,6 +152,7 @@ func TestHungAndStarved(t *testing.T) {
 		w := Watch(p, l)
 		defer w.Close()
 		time.Sleep(3*time.Second + 60*time.Millisecond)
+		synctest.Wait()
 		askers["b"].become(false, true, 0)
 		cut := time.Now()
 		time.Sleep(3 * time.Second)
@@ -161,6 +162,7 @@ func TestHungAndStarved(t *testing.T) {
 		for _, takes := range []time.Duration{200, 500, 1000, 1500, 800, 100} {
 			askers["c"].become(false, false, takes*time.Millisecond)
 			time.Sleep(3 * time.Second)
+			synctest.Wait()
 		}
 		if at := l.resetAt("c"); !at.IsZero() {
 			t.Errorf("starved: its sessions were reset after %v", at.Sub(cut))
