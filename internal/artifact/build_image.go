@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// buildImage makes an image of programs already in the store. Layers are
-// written to dir.
-func buildImage(img image, programs []File, arch, dir string) (v1.Image, error) {
+// buildImage makes an image of programs already in the store, and of files of
+// this machine. Layers are written to dir.
+func buildImage(img image, programs []File, system []systemFile, arch, dir string) (v1.Image, error) {
 	var layers []mutate.Addendum
 	add := func(name, by string, write func(*tar.Writer) error) error {
 		l, err := newFileLayer(filepath.Join(dir, name), write)
@@ -28,6 +28,11 @@ func buildImage(img image, programs []File, arch, dir string) (v1.Image, error) 
 	}
 	if !img.bare {
 		if err := add("base", "quorate: base", writeBase); err != nil {
+			return nil, err
+		}
+	}
+	if len(system) > 0 {
+		if err := add("system", "quorate: programs of the distribution", func(w *tar.Writer) error { return writeSystem(w, system) }); err != nil {
 			return nil, err
 		}
 	}
@@ -108,12 +113,17 @@ func writeBase(w *tar.Writer) error {
 
 // copyIn writes a stored program into a tar.
 func copyIn(w *tar.Writer, name string, f File) error {
-	r, err := os.Open(f.Path)
+	return copyFrom(w, name, f.Path, f.Size)
+}
+
+// copyFrom writes a file of this machine into a tar, as a program.
+func copyFrom(w *tar.Writer, name, from string, size int64) error {
+	r, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: f.Size, ModTime: epoch}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: size, ModTime: epoch}); err != nil {
 		return err
 	}
 	_, err = io.Copy(w, r)

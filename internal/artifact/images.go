@@ -17,6 +17,9 @@ type image struct {
 	dir      string
 	user     string
 	bare     bool // without the base layer (passwd, /tmp)
+	// tools are programs of this machine that are copied with the libraries they
+	// are linked against, when the image is built here.
+	tools []tool
 }
 
 const officialRegistry = "registry.k8s.io"
@@ -36,8 +39,9 @@ var images = []image{
 	{name: "etcd", ref: func(v Versions) string { return officialRegistry + "/etcd:" + v.Etcd + "-0" },
 		programs: []string{"etcd", "etcdctl", "etcdutl"}, dir: "/usr/local/bin/"},
 	kubeImage("kube-apiserver"), kubeImage("kube-controller-manager"), kubeImage("kube-scheduler"),
-	// kube-proxy's image needs nft and iptables, which are no Go modules.
-	{name: "kube-proxy", ref: func(v Versions) string { return officialRegistry + "/kube-proxy:" + v.Kubernetes }},
+	// Built here it has no iptables and no ipset: with it kube-proxy runs in its mode nftables only.
+	{name: "kube-proxy", ref: func(v Versions) string { return officialRegistry + "/kube-proxy:" + v.Kubernetes },
+		programs: []string{"kube-proxy"}, dir: "/usr/local/bin/", tools: []tool{{"nft", "nftables"}}},
 }
 
 // kubeImage is an image of one of Kubernetes' own programs.
@@ -59,6 +63,11 @@ func SystemdImages(metricsServer bool) []string {
 // StaticPodImages lists what clusters need whose etcd and API servers are static
 // pods.
 func StaticPodImages() []string { return append(SystemdImages(false), "etcd", "kube-apiserver") }
+
+// KubeadmImages lists what clusters of the kubeadm flavour need.
+func KubeadmImages(metricsServer bool) []string {
+	return append(SystemdImages(metricsServer), "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+}
 
 // ImageRef is the full name of an image: registry.k8s.io/pause:3.10.2.
 func ImageRef(v Versions, name string) (string, error) {

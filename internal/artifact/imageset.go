@@ -34,7 +34,7 @@ func (m *Modules) Images(ctx context.Context, v Versions, arch, set string, name
 	if err != nil {
 		return File{}, err
 	}
-	parts := map[string][]File{}
+	parts, tools := map[string][]File{}, map[string][]systemFile{}
 	recipe := fmt.Appendf(nil, "%d\n", imageFormat)
 	next := files
 	for _, img := range imgs {
@@ -43,11 +43,17 @@ func (m *Modules) Images(ctx context.Context, v Versions, arch, set string, name
 		for _, f := range parts[img.name] {
 			recipe = fmt.Appendf(recipe, " %s:%s", f.Name, f.SHA256)
 		}
+		if tools[img.name], err = linked(ctx, img.tools, arch); err != nil {
+			return File{}, fmt.Errorf("image %s: %w", img.ref(v), err)
+		}
+		for _, f := range tools[img.name] {
+			recipe = fmt.Appendf(recipe, " %s:%s", f.at, f.sum)
+		}
 		recipe = append(recipe, '\n')
 	}
 	key := imageKey("modules", set, arch, v, recipe)
 	return m.store.imageSet(ctx, key, set, imgs, v, progress, func(img image, dir string) (v1.Image, error) {
-		return buildImage(img, parts[img.name], arch, dir)
+		return buildImage(img, parts[img.name], tools[img.name], arch, dir)
 	})
 }
 

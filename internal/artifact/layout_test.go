@@ -77,7 +77,7 @@ func TestLayoutIsDeterministicAndReadsBack(t *testing.T) {
 			{name: "one", programs: []string{"thing"}, dir: "/", user: "65535", bare: true},
 			{name: "two", programs: []string{"thing"}, dir: "/usr/local/bin/"},
 		} {
-			built, err := buildImage(img, []File{program}, "arm64", dir)
+			built, err := buildImage(img, []File{program}, nil, "arm64", dir)
 			if err != nil {
 				t.Fatal(err)
 			}

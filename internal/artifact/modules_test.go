@@ -75,9 +75,12 @@ func TestModulesRefuses(t *testing.T) {
 		!strings.Contains(err.Error(), "known are kube-apiserver,") {
 		t.Errorf("an unknown name: %v", err)
 	}
-	if _, err := m.Images(t.Context(), v, "amd64", "x", []string{"kube-proxy"}, nil); err == nil ||
-		!strings.Contains(err.Error(), "artifacts.source: upstream") {
-		t.Errorf("an image that cannot be built: %v", err)
+	if _, err := linked(t.Context(), []tool{{"nftt", "nftables"}}, runtime.GOARCH); err == nil ||
+		!strings.Contains(err.Error(), "apt-get install nftables") || !strings.Contains(err.Error(), "artifacts.source: upstream") {
+		t.Errorf("an image for which a program of the distribution is missing: %v", err)
+	}
+	if _, err := linked(t.Context(), []tool{{"nft", "nftables"}}, "s390x"); err == nil || !strings.Contains(err.Error(), "for s390x") {
+		t.Errorf("an image for another processor: %v", err)
 	}
 	t.Setenv("PATH", "")
 	if _, err := m.Fetch(t.Context(), v, "amd64", []string{"pause"}, nil); !errors.Is(err, errNoGo) {

@@ -35,7 +35,7 @@ func (u *Upstream) Images(ctx context.Context, v Versions, arch, set string, nam
 	key := imageKey("upstream", set, arch, v, recipe)
 	return u.store.imageSet(ctx, key, set, imgs, v, progress, func(img image, dir string) (v1.Image, error) {
 		if files := own[img.name]; files != nil {
-			return buildImage(img, files, arch, dir)
+			return buildImage(img, files, nil, arch, dir)
 		}
 		return u.pull(ctx, img.ref(v), arch)
 	})

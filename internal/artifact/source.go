@@ -65,6 +65,17 @@ func SystemdNames() []string {
 	}
 }
 
+// KubeadmNames lists the programs that hosts of the kubeadm flavour have: those
+// of the control plane and kube-proxy are in images there.
+func KubeadmNames() []string {
+	return []string{
+		"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl",
+		"containerd", "containerd-shim-runc-v2", "ctr", "runc",
+		"bridge", "loopback", "host-local", "portmap", "firewall", "ptp",
+		"crictl",
+	}
+}
+
 // byComponent groups names by the component they belong to, in the order the
 // components are first named.
 func byComponent(names []string) (order []string, groups map[string][]string, err error) {

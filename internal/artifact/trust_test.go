@@ -122,7 +122,7 @@ func TestImagesComeByDigest(t *testing.T) {
 		}
 		f := File{Name: "thing"}
 		f.Path, f.Size = path, int64(len(content))
-		img, err := buildImage(image{name: "pause", programs: []string{"thing"}, dir: "/", bare: true}, []File{f}, "amd64", t.TempDir())
+		img, err := buildImage(image{name: "pause", programs: []string{"thing"}, dir: "/", bare: true}, []File{f}, nil, "amd64", t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -259,7 +259,7 @@ func TestUpstreamImages(t *testing.T) {
 	s := newStore(t)
 	u := upstreamAt(t, s, m)
 	program, _ := makeThing(t, s, "program")
-	img, err := buildImage(image{name: "pause", programs: []string{"thing"}, dir: "/", bare: true}, []File{program}, "amd64", t.TempDir())
+	img, err := buildImage(image{name: "pause", programs: []string{"thing"}, dir: "/", bare: true}, []File{program}, nil, "amd64", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
