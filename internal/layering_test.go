@@ -31,7 +31,7 @@ var rank = map[string]int{
 	"internal/plan": 1, "internal/prober": 1, "internal/kubeconfig": 1, "internal/lab": 1,
 	"internal/workload": 3,
 	"internal/pki":      3, "internal/spec": 3, "internal/artifact": 3,
-	"internal/etcd": 4, "internal/kubeapi": 4,
+	"internal/etcd": 4, "internal/kubeapi": 4, "internal/kubeadm": 1,
 	"internal/component":               5,
 	"internal/component/componenttest": 6,
 	"internal/addon":                   6,

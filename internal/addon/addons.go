@@ -26,6 +26,10 @@ import (
 type Addon struct {
 	Name    string
 	Objects []runtime.Object
+	// Phases are those of kubeadm that make the objects, in its place.
+	Phases [][]string
+	// Of is what the phases make them of.
+	Of []byte
 }
 
 // Names of the addons.
@@ -35,33 +39,49 @@ const (
 	AddonCNI           = "cni"
 	AddonCoreDNS       = "coredns"
 	AddonMetricsServer = "metrics-server"
+	AddonKubeadm       = "kubeadm" // what kubeadm keeps in the cluster
+	AddonKubeProxy     = "kube-proxy"
 )
 
 // Addons are all objects that a cluster of this Context holds, in the order in
 // which they are applied. ca is the cluster's CA as PEM; only what is public
 // says it, and no digest depends on it.
 func Addons(ctx component.Context, ca []byte) ([]Addon, error) {
-	info, err := clusterInfo(ctx, ca)
+	base, dns, err := own(ctx, ca)
+	if ctx.Layout.Kubeadm {
+		base, dns, err = byKubeadm(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	dns, err := coreDNS(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := []Addon{{AddonRBAC, bindings()}, {AddonClusterInfo, info}}
+	out := base
 	if len(ctx.CNIManifest) > 0 {
 		cni, err := manifest(ctx.CNIManifest)
 		if err != nil {
 			return nil, fmt.Errorf("spec.network.cni %s: %w; correct the manifest", ctx.Spec.Network.CNI, err)
 		}
-		out = append(out, Addon{AddonCNI, cni})
+		out = append(out, Addon{Name: AddonCNI, Objects: cni})
 	}
-	out = append(out, Addon{AddonCoreDNS, dns})
+	out = append(out, dns)
 	if ctx.Spec.Addons.MetricsServer {
-		out = append(out, Addon{AddonMetricsServer, metricsServer(ctx)})
+		out = append(out, Addon{Name: AddonMetricsServer, Objects: metricsServer(ctx)})
 	}
 	return out, nil
+}
+
+// own are the addons that quorate makes itself: those that come first, and the
+// cluster DNS.
+func own(ctx component.Context, ca []byte) (base []Addon, dns Addon, err error) {
+	info, err := clusterInfo(ctx, ca)
+	if err != nil {
+		return nil, dns, err
+	}
+	objects, err := coreDNS(ctx)
+	if err != nil {
+		return nil, dns, err
+	}
+	return []Addon{{Name: AddonRBAC, Objects: bindings()}, {Name: AddonClusterInfo, Objects: info}}, Addon{Name: AddonCoreDNS,
+		Objects: objects}, nil
 }
 
 // Digests are what Client.AddonDigests answers once Addons are applied.
@@ -75,6 +95,9 @@ func Digests(ctx component.Context) (map[string]string, error) {
 		text, err := json.Marshal(a.Objects)
 		if err != nil {
 			return nil, fmt.Errorf("write addon %s: %w", a.Name, err)
+		}
+		if a.Phases != nil {
+			text = fmt.Appendf(nil, "%q\n%s", a.Phases, a.Of)
 		}
 		sum := sha256.Sum256(text)
 		out[a.Name] = hex.EncodeToString(sum[:])[:16]

@@ -41,6 +41,11 @@ func bindings() []runtime.Object {
 	}
 }
 
+// kubeadmAdmins is the binding that kubeadm makes for its admin.conf.
+func kubeadmAdmins() runtime.Object {
+	return bind(pki.KubeadmAdmins, "cluster-admin", group(pki.KubeadmAdmins))
+}
+
 func bind(name, role string, to rbacv1.Subject) runtime.Object {
 	return &rbacv1.ClusterRoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},

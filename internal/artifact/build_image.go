@@ -32,7 +32,8 @@ func buildImage(img image, programs []File, system []systemFile, arch, dir strin
 		}
 	}
 	if len(system) > 0 {
-		if err := add("system", "quorate: programs of the distribution", func(w *tar.Writer) error { return writeSystem(w, system) }); err != nil {
+		err := add("system", "quorate: programs of the distribution", func(w *tar.Writer) error { return writeSystem(w, system) })
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -69,6 +69,21 @@ func KubeadmImages(metricsServer bool) []string {
 	return append(SystemdImages(metricsServer), "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 }
 
+// Needed is what the clusters of a flavour need.
+type Needed struct {
+	Programs []string
+	Set      string // the name of their set of images
+	Images   []string
+}
+
+// Flavour is what clusters of spec.kubernetes.flavour need.
+func Flavour(name string, metricsServer bool) Needed {
+	if name == "kubeadm" {
+		return Needed{KubeadmNames(), name, KubeadmImages(metricsServer)}
+	}
+	return Needed{SystemdNames(), "systemd", SystemdImages(metricsServer)}
+}
+
 // ImageRef is the full name of an image: registry.k8s.io/pause:3.10.2.
 func ImageRef(v Versions, name string) (string, error) {
 	img, err := imageOf(name)

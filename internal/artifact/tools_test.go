@@ -34,7 +34,8 @@ func TestImageWithTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := buildImage(image{name: "kube-proxy", programs: []string{"ls"}, dir: "/usr/local/bin/"}, nil, files, runtime.GOARCH, t.TempDir())
+	of := image{name: "kube-proxy", programs: []string{"ls"}, dir: "/usr/local/bin/"}
+	img, err := buildImage(of, nil, files, runtime.GOARCH, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,16 +49,29 @@ func artifactsBuild() *cobra.Command {
 				return err
 			}
 			progress := artifactProgress(cmd.ErrOrStderr())
-			files, err := src.Fetch(cmd.Context(), v, arch, artifact.SystemdNames(), progress)
+			names := artifact.SystemdNames()
+			var sets []artifact.Needed
+			for _, flavour := range []string{"kubeadm", "systemd"} {
+				for _, metrics := range []bool{false, true} {
+					sets = append(sets, artifact.Flavour(flavour, metrics))
+				}
+				for _, n := range artifact.Flavour(flavour, false).Programs {
+					if !slices.Contains(names, n) {
+						names = append(names, n)
+					}
+				}
+			}
+			if test {
+				last := sets[len(sets)-1]
+				last.Images = append(last.Images, "quorate-test")
+				sets = append(sets, last)
+			}
+			files, err := src.Fetch(cmd.Context(), v, arch, names, progress)
 			if err != nil {
 				return err
 			}
-			sets := [][]string{artifact.SystemdImages(false), artifact.SystemdImages(true)}
-			if test {
-				sets = append(sets, append(artifact.SystemdImages(true), "quorate-test"))
-			}
-			for _, images := range sets {
-				set, err := src.Images(cmd.Context(), v, arch, "systemd", images, progress)
+			for _, n := range sets {
+				set, err := src.Images(cmd.Context(), v, arch, n.Set, n.Images, progress)
 				if err != nil {
 					return err
 				}

@@ -146,7 +146,8 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 	if err != nil {
 		return a, usageError{err}
 	}
-	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, artifact.SystemdNames(), progress); err != nil {
+	flavour := artifact.Flavour(file.Spec.Kubernetes.Flavour, file.Spec.Addons.MetricsServer)
+	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, flavour.Programs, progress); err != nil {
 		return a, err
 	}
 	if file.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
@@ -156,8 +157,7 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 		}
 		a.Programs = append(a.Programs, balancer)
 	}
-	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, "systemd", artifact.SystemdImages(file.Spec.Addons.MetricsServer),
-		progress); err != nil {
+	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, flavour.Set, flavour.Images, progress); err != nil {
 		return a, err
 	}
 	if cni := file.Spec.Network.CNI; cni != "bridge" && cni != "none" {

@@ -111,7 +111,7 @@ func balancerConfig(ctx Context) (config.File, error) {
 		door.Backends = append(door.Backends, config.Backend{Name: n.Name, Address: net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port)})
 	}
 	ways := []config.Way{door}
-	if ctx.Self.ControlPlane {
+	if ctx.Self.ControlPlane && ctx.EtcdBalanced() {
 		ways = append(ways, etcdWay(ctx))
 	}
 	f := config.File{Stamp: workload.StampMark, Admin: config.Admin{Listen: net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.HealthPort)},

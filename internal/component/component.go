@@ -36,6 +36,8 @@ type Context struct {
 	ImageAPIServer     string
 	ImageCoreDNS       string
 	ImageMetricsServer string
+	// These run in images in the kubeadm flavour only.
+	ImageControllerManager, ImageScheduler, ImageKubeProxy string
 
 	// EtcdCluster is etcd's cluster id in hexadecimal: the way to etcd leads to
 	// members of this cluster only.
@@ -81,6 +83,10 @@ func (c Context) bridged() bool { return c.Spec.Network.CNI == "bridge" }
 // Builtin says whether quorate-lb is the hosts' load balancer, and leads API
 // servers to etcd as well.
 func (c Context) Builtin() bool { return c.Spec.LoadBalancer.Kind == spec.BuiltinBalancer }
+
+// EtcdBalanced says that the hosts' load balancer leads API servers to etcd as
+// well. Those of kubeadm ask the member beside them.
+func (c Context) EtcdBalanced() bool { return c.Builtin() && !c.Layout.Kubeadm }
 
 // Issuer is the issuer of service-account tokens. It depends on the DNS domain
 // only: a change of the endpoint must never make tokens invalid.

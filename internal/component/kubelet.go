@@ -1,13 +1,17 @@
 package component
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubelet "k8s.io/kubelet/config/v1beta1"
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
@@ -18,11 +22,7 @@ import (
 // the cluster's CA, and read again when it changes (ReloadKubeletServerCertificateFile).
 func Kubelet(ctx Context) (workload.Service, error) {
 	at := ctx.Layout
-	base, err := kubeletConfiguration(ctx)
-	if err != nil {
-		return workload.Service{}, err
-	}
-	config, err := renderWith(base, "spec.kubeletConfiguration", ctx.Spec.KubeletConfiguration)
+	config, err := kubeletDocument(ctx)
 	if err != nil {
 		return workload.Service{}, err
 	}
@@ -30,12 +30,23 @@ func Kubelet(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
+	files := []workload.File{conf, {File: host.File{Path: at.Kubelet.Config, Content: config}}}
 	flags := map[string]string{
 		"config":               at.Kubelet.Config,
 		"bootstrap-kubeconfig": at.Kubelet.Bootstrap,
 		"kubeconfig":           at.Kubelet.Kubeconfig,
-		"hostname-override":    ctx.Self.Name,
-		"node-ip":              ctx.Self.Address,
+	}
+	exec := ""
+	if at.Kubeadm {
+		var own []workload.File
+		if own, err = kubeadmKubeletFiles(ctx); err != nil {
+			return workload.Service{}, err
+		}
+		files = append(files, own...)
+		exec = workload.CommandLine(at.Program("kubelet"), flags, nil) + " \\\n  $" + kubeadmFlags
+	} else {
+		flags["hostname-override"], flags["node-ip"] = ctx.Self.Name, ctx.Self.Address
+		exec = workload.CommandLine(at.Program("kubelet"), flags, ctx.extra("kubelet"))
 	}
 	after := []string{at.Service(model.Containerd)}
 	if ctx.bridged() {
@@ -47,6 +58,11 @@ func Kubelet(ctx Context) (workload.Service, error) {
 		"MemoryAccounting=yes",
 		workload.StateDirectory(at.Kubelet.Root),
 	}
+	if at.Kubeadm {
+		// The stamp is in the file of flags: where kubeadm writes that anew by hand,
+		// the kubelet runs with other flags than ours, and tells no stamp of ours.
+		lines = append(lines, "Environment="+workload.StampEnv+"=unknown", "EnvironmentFile=-"+at.Kubelet.Flags)
+	}
 	if ctx.Pods[model.Etcd] != workload.NoPod { // it starts etcd
 		lines = append(lines, "ExecStartPre=+-/bin/sh -c '"+etcd.RaiseFence(at.Own.Fence)+"'")
 	}
@@ -55,10 +71,55 @@ func Kubelet(ctx Context) (workload.Service, error) {
 		Description: "Kubernetes kubelet",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
 		After:       after,
-		Exec:        workload.CommandLine(at.Program("kubelet"), flags, ctx.extra("kubelet")),
+		Exec:        exec,
 		Service:     append(lines, pings...),
-	}, []string{pki.KubeletServer}, conf,
-		workload.File{File: host.File{Path: at.Kubelet.Config, Content: config}}), nil
+	}, []string{pki.KubeletServer}, files...), nil
+}
+
+// kubeletDocument is a kubelet's configuration. In the kubeadm flavour nothing
+// in it is of one host but what the host's nature demands: the rest of that is
+// in its flags, so that kubeadm can give the same to all.
+func kubeletDocument(ctx Context) ([]byte, error) {
+	base, err := kubeletConfiguration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return renderWith(base, "spec.kubeletConfiguration", ctx.Spec.KubeletConfiguration)
+}
+
+// kubeadmFlags is the variable in which kubeadm gives a kubelet its flags.
+const kubeadmFlags = "KUBELET_KUBEADM_ARGS"
+
+// kubeadmKubeletFiles are the two files that kubeadm writes for a kubelet beside
+// its configuration: the flags of the host, and what of the configuration is the
+// host's own.
+func kubeadmKubeletFiles(ctx Context) ([]workload.File, error) {
+	at, serving := ctx.Layout.Kubelet, ctx.Layout.PKI.Leaf(pki.KubeletServer)
+	flags := []string{"--hostname-override=" + ctx.Self.Name, "--node-ip=" + ctx.Self.Address}
+	if ctx.tainted() {
+		flags = append(flags, "--register-with-taints="+controlPlaneTaint.ToString())
+	}
+	flags = append(flags, "--tls-cert-file="+serving.Cert, "--tls-private-key-file="+serving.Key)
+	extra := ctx.extra("kubelet")
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if strings.ContainsAny(extra[name], " \t\"'\\$") {
+			return nil, fmt.Errorf("spec.components.kubelet.extraArgs.%s: %q has a blank, a quote, a backslash or a dollar, which "+
+				"kubeadm's file of flags cannot carry; set it in spec.kubeletConfiguration instead", name, extra[name])
+		}
+		flags = append(flags, "--"+name+"="+extra[name])
+	}
+	instance, err := Render(kubelet.KubeletConfiguration{
+		TypeMeta:                 metav1.TypeMeta{APIVersion: kubelet.SchemeGroupVersion.String(), Kind: "KubeletConfiguration"},
+		ContainerRuntimeEndpoint: "unix://" + ctx.Layout.Containerd.Socket,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []workload.File{
+		{File: host.File{Path: at.Flags, Content: []byte(kubeadmFlags + "=\"" + strings.Join(flags, " ") + "\"\n" +
+			workload.StampEnv + "=" + workload.StampMark + "\n")}},
+		{File: host.File{Path: at.Instance, Content: instance}},
+	}, nil
 }
 
 func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
@@ -75,8 +136,6 @@ func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
 		},
 		Authorization:            kubelet.KubeletAuthorization{Mode: kubelet.KubeletAuthorizationModeWebhook},
 		RotateCertificates:       true,
-		TLSCertFile:              ctx.Layout.PKI.Leaf(pki.KubeletServer).Cert,
-		TLSPrivateKeyFile:        ctx.Layout.PKI.Leaf(pki.KubeletServer).Key,
 		TLSMinVersion:            "VersionTLS12",
 		ClusterDNS:               []string{dns},
 		ClusterDomain:            ctx.Spec.Network.DNSDomain,
@@ -88,17 +147,21 @@ func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
 		SerializeImagePulls:      new(false),
 		MaxParallelImagePulls:    new(int32(3)),
 	}
+	if !ctx.Layout.Kubeadm { // else in its flags
+		serving := ctx.Layout.PKI.Leaf(pki.KubeletServer)
+		c.TLSCertFile, c.TLSPrivateKeyFile = serving.Cert, serving.Key
+	}
 	if ctx.CgroupV1 {
 		c.FailCgroupV1 = new(false)
 	}
-	if ctx.hasPods() {
+	if ctx.hasPods() || ctx.Layout.Kubeadm {
 		c.StaticPodPath = ctx.Layout.Kubelet.Manifests
 	}
 	if ctx.ResolvConf != "" {
 		c.ResolverConfig = new(ctx.ResolvConf)
 	}
-	if ctx.Self.ControlPlane && !ctx.Self.Worker {
-		c.RegisterWithTaints = []corev1.Taint{{Key: kubeapi.ControlPlaneLabel, Effect: corev1.TaintEffectNoSchedule}}
+	if ctx.tainted() && !ctx.Layout.Kubeadm {
+		c.RegisterWithTaints = []corev1.Taint{controlPlaneTaint}
 	}
 	return c, nil
 }

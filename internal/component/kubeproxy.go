@@ -19,14 +19,7 @@ func KubeProxy(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
-	config, err := renderWith(proxy.KubeProxyConfiguration{
-		TypeMeta:         metav1.TypeMeta{APIVersion: proxy.SchemeGroupVersion.String(), Kind: "KubeProxyConfiguration"},
-		ClientConnection: component.ClientConnectionConfiguration{Kubeconfig: at.Kubeconfig},
-		HostnameOverride: ctx.Self.Name,
-		Mode:             proxy.ProxyMode(ctx.Spec.Network.ProxyMode),
-		DetectLocalMode:  "ClusterCIDR",
-		ClusterCIDR:      ctx.Spec.Network.PodCIDR,
-	}, "spec.kubeProxyConfiguration", ctx.Spec.KubeProxyConfiguration)
+	config, err := renderWith(proxyConfiguration(ctx, at.Kubeconfig), "spec.kubeProxyConfiguration", ctx.Spec.KubeProxyConfiguration)
 	if err != nil {
 		return workload.Service{}, err
 	}
@@ -45,4 +38,22 @@ func KubeProxy(ctx Context) (workload.Service, error) {
 		}, pings...),
 	}, []string{pki.KubeProxyClient}, conf,
 		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
+}
+
+func proxyConfiguration(ctx Context, kubeconfig string) proxy.KubeProxyConfiguration {
+	return proxy.KubeProxyConfiguration{
+		TypeMeta:         metav1.TypeMeta{APIVersion: proxy.SchemeGroupVersion.String(), Kind: "KubeProxyConfiguration"},
+		ClientConnection: component.ClientConnectionConfiguration{Kubeconfig: kubeconfig},
+		HostnameOverride: ctx.Self.Name,
+		Mode:             proxy.ProxyMode(ctx.Spec.Network.ProxyMode),
+		DetectLocalMode:  "ClusterCIDR",
+		ClusterCIDR:      ctx.Spec.Network.PodCIDR,
+	}
+}
+
+// proxyDocument is the configuration of the kube-proxies that kubeadm runs. Which
+// host each is on, and its kubeconfig, kubeadm says.
+func proxyDocument(ctx Context) ([]byte, error) {
+	ctx.Self.Name = ""
+	return renderWith(proxyConfiguration(ctx, ""), "spec.kubeProxyConfiguration", ctx.Spec.KubeProxyConfiguration)
 }

@@ -93,6 +93,8 @@ func RendererOf(v model.Component, ctx Context) (Renderer, error) {
 	switch {
 	case ctx.Pods[v] == workload.NoPod:
 		return t.Render, nil
+	case ctx.Pods[v] == workload.MadePod:
+		return t.Made, nil
 	case t.Pod == nil:
 		return nil, fmt.Errorf("%s cannot run as a static pod", v)
 	case !isNode(ctx.Self):

@@ -15,6 +15,7 @@ type Traits struct {
 	On     func(Context) bool
 	Render Renderer
 	Pod    Renderer // as a static pod; nil: it cannot be one
+	Made   Renderer // as a static pod that kubeadm writes; nil: it writes none
 	Watch  workload.Watch
 	// Stamp is a command that prints what it has read, for what has no process
 	// that tells.
@@ -24,15 +25,15 @@ type Traits struct {
 // Table has an entry for each component.
 var Table = [model.NumComponents]Traits{
 	model.Containerd:        {On: onNodes, Render: Containerd},
-	model.Etcd:              {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Watch: workload.Watch{ServesStarting: true}},
-	model.APIServer:         {On: onControlPlanes, Render: APIServer, Pod: apiServerPod},
-	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Watch: workload.Watch{Silent: true}},
-	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Watch: workload.Watch{Silent: true}},
+	model.Etcd:              {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Made: etcdMade, Watch: workload.Watch{ServesStarting: true}},
+	model.APIServer:         {On: onControlPlanes, Render: APIServer, Pod: apiServerPod, Made: apiServerMade},
+	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Made: controllerManagerMade, Watch: workload.Watch{Silent: true}},
+	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Made: schedulerMade, Watch: workload.Watch{Silent: true}},
 	model.FrontDoor:         {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Watch: workload.Watch{Drains: true}},
 	model.Balancer:          {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Watch: workload.Watch{Drains: true}},
 	model.PodNetwork:        {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
 	model.Kubelet:           {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
-	model.KubeProxy:         {On: onNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
+	model.KubeProxy:         {On: proxyNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
 }
 
 func frontDoorStamp(at layout.Layout) string {
@@ -76,5 +77,6 @@ func onNodes(c Context) bool         { return isNode(c.Self) }
 func nginxNodes(c Context) bool      { return isNode(c.Self) && !c.Builtin() }
 func builtinNodes(c Context) bool    { return isNode(c.Self) && c.Builtin() }
 func bridgedNodes(c Context) bool    { return isNode(c.Self) && c.bridged() }
+func proxyNodes(c Context) bool      { return isNode(c.Self) && !c.Layout.Kubeadm } // else a DaemonSet
 func onControlPlanes(c Context) bool { return c.Self.ControlPlane }
 func onMembers(c Context) bool       { return c.Self.Etcd }

@@ -122,7 +122,12 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 }
 
 // LayoutOf is where everything lies on the hosts of a cluster.
-func LayoutOf(*spec.Cluster) layout.Layout { return layout.Systemd() }
+func LayoutOf(file *spec.Cluster) layout.Layout {
+	if file.Spec.Kubernetes.Flavour == spec.FlavourKubeadm {
+		return layout.Kubeadm()
+	}
+	return layout.Systemd()
+}
 
 // ClusterAddon is the applied file, kept in the cluster so that any machine
 // can go on from it.
@@ -165,7 +170,8 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 		}
 	}
 	for name, to := range map[string]*string{"pause": &ctx.ImagePause, "coredns": &ctx.ImageCoreDNS, "metrics-server": &ctx.ImageMetricsServer,
-		"etcd": &ctx.ImageEtcd, "kube-apiserver": &ctx.ImageAPIServer} {
+		"etcd": &ctx.ImageEtcd, "kube-apiserver": &ctx.ImageAPIServer, "kube-controller-manager": &ctx.ImageControllerManager,
+		"kube-scheduler": &ctx.ImageScheduler, "kube-proxy": &ctx.ImageKubeProxy} {
 		ref, err := artifact.ImageRef(v, name)
 		if err != nil {
 			return ctx, err
@@ -178,7 +184,7 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*Host, error) {
 	ctx := base
 	ctx.Self, ctx.CgroupV1, ctx.ResolvConf, ctx.StreamModule = n, seen.CgroupV1, seen.ResolvConf, seen.StreamModule
-	for v, style := range g.Artifacts.StaticPods {
+	for v, style := range g.pods() {
 		if component.Table[v].On(ctx) {
 			ctx.Pods[v] = style
 		}
@@ -188,7 +194,11 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 	if h.System, err = system(ctx); err != nil {
 		return nil, err
 	}
-	h.Certs, err = pki.Leaves(n, pki.Context{Layout: g.Layout.PKI, ControlPlanes: g.masters, Endpoint: g.File.Spec.ControlPlaneEndpoint,
+	local := ""
+	if g.Layout.Kubeadm {
+		local = g.Layout.APIServer.URL(n.Address)
+	}
+	h.Certs, err = pki.Leaves(n, pki.Context{LocalServer: local, Layout: g.Layout.PKI, ControlPlanes: g.masters, Endpoint: g.File.Spec.ControlPlaneEndpoint,
 		CertSANs: g.File.Spec.CertSANs, ServiceCIDR: g.File.Spec.Network.ServiceCIDR, DNSDomain: g.File.Spec.Network.DNSDomain,
 		Algorithm: g.File.Spec.PKI.KeyAlgorithm, Days: g.File.Spec.PKI.CertificateDays})
 	if err != nil {
@@ -212,6 +222,18 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 	return h, nil
 }
 
+// pods are the components that the kubelet runs, as static pods.
+func (g *Goal) pods() map[model.Component]workload.PodStyle {
+	if !g.Layout.Kubeadm {
+		return g.Artifacts.StaticPods
+	}
+	out := map[model.Component]workload.PodStyle{}
+	for _, v := range component.MadeByKubeadm {
+		out[v] = workload.MadePod
+	}
+	return out
+}
+
 // Bridged says whether quorate itself makes the pod network.
 func (g *Goal) Bridged() bool { return g.File.Spec.Network.CNI == "bridge" }
 
@@ -224,10 +246,14 @@ func (g *Goal) ImageNames(ctx component.Context) []string {
 	if g.File.Spec.Addons.MetricsServer {
 		out = append(out, ctx.ImageMetricsServer)
 	}
-	for v, image := range map[model.Component]string{model.Etcd: ctx.ImageEtcd, model.APIServer: ctx.ImageAPIServer} {
+	for v, image := range map[model.Component]string{model.Etcd: ctx.ImageEtcd, model.APIServer: ctx.ImageAPIServer,
+		model.ControllerManager: ctx.ImageControllerManager, model.Scheduler: ctx.ImageScheduler} {
 		if ctx.Pods[v] != workload.NoPod {
 			out = append(out, image)
 		}
+	}
+	if g.Layout.Kubeadm {
+		out = append(out, ctx.ImageKubeProxy)
 	}
 	slices.Sort(out)
 	return out

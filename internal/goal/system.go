@@ -78,12 +78,18 @@ var cniPlugins = []string{"bridge", "loopback", "host-local", "portmap", "firewa
 
 var everywhere = []string{"kubectl", "crictl", "kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"}
 
+// byHand are the programs that people of a kubeadm cluster call by name, and that
+// kubeadm itself looks for.
+var byHand = []string{"kubeadm", "kubelet", "kubectl", "crictl"}
+
 // programs are the links that a host must have, by path.
 func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
-	n, names := ctx.Self, map[string]string{}
+	n, names := ctx.Self, map[string][]string{}
 	put := func(dir string, programs ...string) {
 		for _, p := range programs {
-			names[p] = path.Join(dir, p)
+			if at := path.Join(dir, p); !slices.Contains(names[p], at) {
+				names[p] = append(names[p], at)
+			}
 		}
 	}
 	if n.ControlPlane || n.Worker {
@@ -99,12 +105,16 @@ func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
 	if n.ControlPlane {
 		put(g.Layout.Bin, "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcdctl", "etcdutl")
 	}
-	if ctx.Pods[model.Etcd] != workload.NoPod {
+	if p := ctx.Pods[model.Etcd]; p == workload.StampedPod || p == workload.PlainPod {
 		put(g.Layout.Bin, "etcd-gate")
+	}
+	if g.Layout.Kubeadm {
+		put(g.Layout.Bin, "kubeadm")
+		put(g.Layout.Commands, byHand...)
 	}
 	out := map[string]artifact.File{}
 	for _, f := range g.Artifacts.Programs {
-		if at, ok := names[f.Name]; ok {
+		for _, at := range names[f.Name] {
 			out[at] = f
 		}
 	}

@@ -26,6 +26,9 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 		m.Roles |= model.ControlPlane
 		m.Keys = model.Is(model.SharedKeys)
 		m.EtcdVia, m.Ready = model.Is(model.Way{Kind: model.EachDirectly, Backends: set(ctx.EtcdMembers)}), model.Is(true)
+		if g.Layout.Kubeadm { // an API server of kubeadm's asks the member beside it
+			m.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: set([]topology.Node{h.Node})})
+		}
 	}
 	if h.Node.Etcd {
 		m.Roles |= model.EtcdHost
@@ -34,7 +37,7 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	if m.Roles.Node() {
 		m.Backends, m.EtcdBackends = model.Is(set(ctx.APIServers)), model.Is(model.HostSet{})
 		m.Via = model.Is(model.Way{Kind: model.LocalBalancer})
-		if ctx.Builtin() && h.Node.ControlPlane {
+		if ctx.EtcdBalanced() && h.Node.ControlPlane {
 			m.EtcdVia, m.EtcdBackends = model.Is(model.Way{Kind: model.LocalBalancer}), model.Is(set(ctx.EtcdMembers))
 		}
 		if h.Node.ControlPlane {

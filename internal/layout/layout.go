@@ -18,11 +18,16 @@ import (
 // host. All paths are absolute and hold no blank, quote or other character that
 // a shell or systemd reads in its own way; see Validate.
 type Layout struct {
-	Own  Own
-	Bin  string // the folder of the programs of components
-	CNI  CNI
-	PKI  PKI
-	Etcd Etcd
+	Own Own
+	Bin string // the folder of the programs of components
+	// Commands is a folder on everybody's path, with links to programs that people
+	// call by hand.
+	Commands string
+	// Kubeadm says that the control plane is laid out and written by kubeadm.
+	Kubeadm bool
+	CNI     CNI
+	PKI     PKI
+	Etcd    Etcd
 
 	Kubernetes string // the folder of configuration that holds the keys, too
 
@@ -78,6 +83,7 @@ type PKI struct {
 	CA, EtcdCA, FrontProxyCA Pair
 	SAKey, SAPub             string // the service-account key, and its public half
 	Encryption               string // the API server's encryption configuration
+	Conf                     string // the folder of kubeconfigs that hold their certificate
 }
 
 // EtcdDir is the folder of etcd's part of the keys.
@@ -92,6 +98,9 @@ func (p PKI) Leaf(name string) Pair {
 	}
 	return Pair{Cert: base + ".crt", Key: base + ".key"}
 }
+
+// ConfFile is where the kubeconfig of a name lies that holds its certificate.
+func (p PKI) ConfFile(name string) string { return path.Join(p.Conf, name+".conf") }
 
 // CNI is where the runtime finds network plugins.
 type CNI struct {
@@ -172,6 +181,8 @@ type Containerd struct {
 type Kubelet struct {
 	Root       string
 	Config     string
+	Flags      string // environment with the flags that are the host's own, as kubeadm writes it
+	Instance   string // what of the configuration is the host's own, for kubeadm
 	Kubeconfig string
 	Bootstrap  string // the kubeconfig by which it asks for its first certificate
 	ClientPEM  string // the link it keeps on its newest client certificate

@@ -10,9 +10,11 @@ import (
 	"quorate.dev/quorate/internal/model"
 )
 
-func TestSystemdIsValid(t *testing.T) {
-	if err := layout.Systemd().Validate(); err != nil {
-		t.Fatal(err)
+func TestLayoutsAreValid(t *testing.T) {
+	for _, l := range []layout.Layout{layout.Systemd(), layout.Kubeadm()} {
+		if err := l.Validate(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -37,6 +39,7 @@ func TestValidateChecksEveryField(t *testing.T) {
 				check(at)
 			}
 			v.SetString(good)
+		case reflect.Bool: // no text of a script
 		default:
 			t.Fatalf("%s is a %s, which no script can take", at, v.Kind())
 		}

@@ -22,7 +22,7 @@ func Systemd() Layout {
 	own := Quorate()
 	return Layout{
 		Own: own,
-		Bin: own.Programs + "/bin",
+		Bin: own.Programs + "/bin", Commands: "/usr/local/bin",
 		CNI: CNI{Bin: own.Programs + "/cni", Conf: cniConf, State: "/var/lib/cni"},
 		PKI: PKI{
 			Dir:          pki,
@@ -32,6 +32,7 @@ func Systemd() Layout {
 			SAKey:        pki + "/sa.key",
 			SAPub:        pki + "/sa.pub",
 			Encryption:   pki + "/encryption.yaml",
+			Conf:         kubernetes,
 		},
 		Etcd: Etcd{Data: "/var/lib/etcd", Initial: kubernetes + "/etcd-initial.env", Bootstrap: own.Run + "/etcd-bootstrap.env",
 			ClientPort: "2379", PeerPort: "2380", MetricsPort: "2381"},
@@ -52,6 +53,7 @@ func Systemd() Layout {
 			Socket: runtime + "/containerd.sock", Root: "/var/lib/containerd", State: runtime,
 			Opt: "/opt/containerd"},
 		Kubelet: Kubelet{Root: kubelet, Config: kubelet + "/config.yaml", Kubeconfig: kubernetes + "/kubelet.conf",
+			Flags: kubelet + "/kubeadm-flags.env", Instance: kubelet + "/instance-config.yaml",
 			Bootstrap: kubernetes + "/bootstrap-kubelet.conf", ClientPEM: kubelet + "/pki/kubelet-client-current.pem",
 			Manifests: kubernetes + "/manifests", PodLogs: "/var/log/pods", Logs: "/var/log/containers",
 			Plugins: "/usr/libexec/kubernetes/kubelet-plugins/volume/exec", Port: "10250", HealthPort: "10248"},

@@ -88,6 +88,9 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Bootstrapped = model.Is(f.Data), model.Is(f.Bootstrapped) // data alone: it may be a bootstrap that was cut short
+	if etcd := want.Services[model.Etcd]; etcd != nil && etcd.Made != nil && (f.EtcdHealth || f.Services[model.APIServer].Manifest != "") {
+		h.Etcd.Bootstrapped = model.Is(true) // an API server is installed only once etcd has quorum
+	}
 	h.Etcd.DataLost = f.EtcdDataLost && f.Data
 	h.Etcd.Fenced, h.Etcd.Superseded = o.Named(g, f.Fence), model.SetOf(f.SupersededIDs...)
 	h.Etcd.Recovery = o.recoveryState(id, f)
@@ -109,7 +112,9 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Services[v]
 	out := model.ComponentState{Disk: model.Is(""), Running: model.Is(""), Version: u.Version}
-	if want != nil {
+	if want != nil && want.Made != nil {
+		out.Disk = model.Is(want.FoundDisk(u, f.Sums))
+	} else if want != nil {
 		sums, any := map[string]string{}, false
 		for _, file := range want.Rendered() {
 			sums[file.Path] = f.Sums[file.Path]
@@ -130,13 +135,13 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 	}
 	out.Pod = u.Pod && u.Installed
 	switch {
-	case u.Up && want != nil && want.Argv != nil:
-		has := want.HasRead(u, f.Sums)
-		out.Running = model.Is(want.Stamp()) // also where it cannot be told: no reason to restart
-		if has.Is(false) {
-			out.Running = model.Is("older")
+	case u.Up && want != nil && (want.Argv != nil || want.Made != nil):
+		// Where it cannot be told that is no reason to restart; nor is the reason
+		// part of the value, or the step that started it would never be done.
+		out.Running = model.Is(want.Stamp())
+		if has := want.HasRead(u, f.Sums); has.Is(false) {
+			out.Running = model.Is("older").Because(has.Why())
 		}
-		out.Running = out.Running.Because(has.Why())
 	case u.Up:
 		out.Running = model.Is(cmp.Or(u.Read, "not ours"))
 	case u.CrashLooping:

@@ -13,13 +13,14 @@ frame "swap"; sed 1d /proc/swaps
 frame "cgroup"; [ -f /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1
 frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && grep -q '127\.0\.0\.53' /etc/resolv.conf 2>/dev/null && echo /run/systemd/resolve/resolv.conf
 frame "marker"; cat $AT_MARKER 2>/dev/null
-frame "named"; sed -n 's/^ *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' $AT_UNITS/$UNIT_KUBELET.service $AT_UNITS/$UNIT_ETCD.service 2>/dev/null
+frame "named"; sed -n 's/^.* *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' $AT_UNITS/$UNIT_KUBELET.service $AT_UNITS/$UNIT_ETCD.service $AT_KUBELET_FLAGS 2>/dev/null
 frame "kubelet"; sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' $AT_KUBELET_CLIENT 2>/dev/null
 frame "foreign"
 for f in $AT_FOREIGN; do [ -e "$f" ] && echo "$f"; done
 for f in $AT_MANIFESTS/*.yaml; do
 	n=${f##*/} n=${n%.yaml}
 	[ -e "$f" ] || continue
+	case " $MADE " in *" $n "*) [ ! -e $AT_MARKER ] || continue ;; esac # kubeadm writes no mark of ours
 	case " $PODS " in *" $n "*) ! grep -q '^    quorate.dev/cluster: ' "$f" || continue ;; esac
 	echo "$f"
 done
@@ -36,6 +37,7 @@ frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/
 frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null | sha256sum | cut -d' ' -f1
 frame "links"; for f in $AT_BIN/* $AT_CNI_BIN/*; do [ -s "$f" ] && echo "$f $(readlink "$f")"; done
+for f in $AT_COMMANDS/*; do l=$(readlink "$f"); case $l in $AT_VERSIONS/*) [ ! -s "$f" ] || echo "$f $l" ;; esac; done
 # @SERVICES@
 frame "etcd"
 # An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.
@@ -91,8 +93,15 @@ frame "ports"; printf '%s\n' "$P"
 frame "owners"; grep -sHE '^(0::|[0-9]+:name=systemd:)' /proc/1/cgroup $(printf '%s\n' "$P" | sed -n 's|.*pid=\([0-9]*\),.*|/proc/\1/cgroup|p' | sort -u)
 frame "conflist"; cat $AT_CONFLIST 2>/dev/null
 frame "routes"; cat $AT_ROUTES 2>/dev/null
-# A certificate without its key is none.
-for f in $PEMS; do [ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && { frame "file ${f%%:*}"; cat "${f%%:*}"; }; done
+# A certificate without its key is none. Of a kubeconfig that holds both, the certificate and the server are printed.
+for f in $PEMS; do
+	case $f in *.conf:*)
+		f=${f%%:*}
+		[ -s "$f" ] && { frame "file $f"; sed -n 's/^ *client-certificate-data: *//p' "$f" | base64 -d; sed -n 's/^ *server: */# server /p' "$f"; }
+		continue ;;
+	esac
+	[ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && { frame "file ${f%%:*}"; cat "${f%%:*}"; }
+done
 for f in $KEYS; do [ -f "$f" ] && { frame "file $f"; cat "$f"; }; done
 frame "now"; date +%s.%N
 frame_end

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kubeconfig"
 )
 
 // Cert is what a leaf certificate must be. It is a value: comparing it with
@@ -27,16 +28,31 @@ type Cert struct {
 	Server        bool   // may be shown by a server
 	Algorithm     string // default ECDSA-P256
 	Days          int    // validity; default 365; no part of Spec
+	// Conf is the server to which the kubeconfig leads that holds certificate and
+	// key; "": they are files of their own.
+	Conf string
 }
 
 // Spec is one canonical line of all that the certificate must say: subject,
 // names sorted, usages, key algorithm. Inspect gives the same line of a
 // certificate that exists.
-func (c Cert) Spec() string { return c.profile().String() }
+func (c Cert) Spec() string {
+	if c.Conf != "" {
+		return c.profile().String() + " server=" + c.Conf
+	}
+	return c.profile().String()
+}
 
-// Files are an issued certificate and its key as the files of a host.
-func (c Cert) Files(certPEM, keyPEM []byte) []host.File {
-	return []host.File{secret(c.KeyPath, keyPEM), public(c.Path, certPEM)}
+// Files are an issued certificate and its key as the files of a host of a cluster.
+func (c Cert) Files(cluster string, s Shared, certPEM, keyPEM []byte) ([]host.File, error) {
+	if c.Conf == "" {
+		return []host.File{secret(c.KeyPath, keyPEM), public(c.Path, certPEM)}, nil
+	}
+	text, err := kubeconfig.Kubeconfig(cluster, c.CommonName, c.Conf, s.CA.Cert, certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", c.Path, err)
+	}
+	return []host.File{secret(c.Path, text)}, nil
 }
 
 // Issue makes a certificate and its key, both PEM. It never outlives its CA.

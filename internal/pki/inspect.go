@@ -22,6 +22,9 @@ type Found struct {
 	KeyChecked, KeyMatches bool
 	// Fingerprint is the SHA-256 of the certificate, in hex.
 	Fingerprint string
+	// Conf is the server that its kubeconfig names: a line "# server URL" beside
+	// the certificate says so.
+	Conf string
 
 	profile profile
 }
@@ -45,6 +48,9 @@ func Inspect(certPEM, keyPEM, caPEM []byte) (Found, error) {
 		profile:     profileOf(cert),
 	}
 	f.Spec = f.profile.String()
+	if _, after, is := strings.Cut(string(certPEM), "# server "); is {
+		f.Conf, _, _ = strings.Cut(after, "\n")
+	}
 	for _, ca := range cas {
 		if cert.CheckSignatureFrom(ca) == nil {
 			f.IssuedByUs = true
@@ -146,6 +152,9 @@ func Problems(have Found, want Cert, now time.Time) []string {
 		if len(out) == before { // the same words in other places
 			say("is %s, not %s", have.Spec, w)
 		}
+	}
+	if have.Conf != want.Conf {
+		say("leads to %s, not to %s", have.Conf, want.Conf)
 	}
 	switch {
 	case now.After(have.NotAfter):

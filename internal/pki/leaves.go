@@ -27,6 +27,16 @@ const (
 	EtcdHealthcheckClient   = "etcd-healthcheck-client"
 )
 
+// Names of kubeconfigs that hold their certificate, as kubeadm writes them.
+const (
+	AdminConf             = "admin"
+	ControllerManagerConf = "controller-manager"
+	SchedulerConf         = "scheduler"
+)
+
+// KubeadmAdmins is the group of kubeadm's admin.conf.
+const KubeadmAdmins = "kubeadm:cluster-admins"
+
 // Users that RBAC rules must name.
 const (
 	// KubeletClientUser is the API server towards the kubelets. It has no
@@ -47,6 +57,10 @@ type Context struct {
 	DNSDomain     string          // default cluster.local
 	Algorithm     string          // default ECDSA-P256
 	Days          int             // default 365
+	// LocalServer is the API server of the node itself, as a URL. When it is set,
+	// the cluster has the certificates that kubeadm knows, and those in kubeconfigs
+	// where kubeadm has them.
+	LocalServer string
 }
 
 // Leaves are the certificates a node must have, by its roles: a control plane,
@@ -56,6 +70,10 @@ func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 	add := func(c Cert) {
 		at := cl.Layout.Leaf(c.Name)
 		c.Path, c.KeyPath = at.Cert, at.Key
+		if c.Conf != "" {
+			c.Path = cl.Layout.ConfFile(c.Name)
+			c.KeyPath = c.Path
+		}
 		c.Algorithm, c.Days = cl.Algorithm, cl.Days
 		if c.Algorithm == "" {
 			c.Algorithm = DefaultAlgorithm
@@ -64,6 +82,9 @@ func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 	}
 	client := func(name string, ca CA, user string, groups ...string) {
 		add(Cert{Name: name, Issuer: ca, CommonName: user, Organizations: groups, Client: true})
+	}
+	conf := func(name, server, user string, groups ...string) {
+		add(Cert{Name: name, Issuer: KubernetesCA, CommonName: user, Organizations: groups, Client: true, Conf: server})
 	}
 	// A server at an address of the node, and on loopback.
 	server := func(name string, ca CA, cn string, alsoClient bool) {
@@ -80,17 +101,25 @@ func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 		client(APIServerEtcdClient, EtcdCA, "kube-apiserver-etcd-client")
 		client(APIServerKubeletClient, KubernetesCA, KubeletClientUser)
 		client(FrontProxyClient, FrontProxyCA, FrontProxyUser)
-		client(ControllerManagerClient, KubernetesCA, "system:kube-controller-manager")
-		client(SchedulerClient, KubernetesCA, "system:kube-scheduler")
-		server(ControllerManagerServer, KubernetesCA, "kube-controller-manager", false)
-		server(SchedulerServer, KubernetesCA, "kube-scheduler", false)
+		if cl.LocalServer != "" {
+			conf(AdminConf, "https://"+cl.Endpoint, "kubernetes-admin", KubeadmAdmins)
+			conf(ControllerManagerConf, cl.LocalServer, "system:kube-controller-manager")
+			conf(SchedulerConf, cl.LocalServer, "system:kube-scheduler")
+		} else {
+			client(ControllerManagerClient, KubernetesCA, "system:kube-controller-manager")
+			client(SchedulerClient, KubernetesCA, "system:kube-scheduler")
+			server(ControllerManagerServer, KubernetesCA, "kube-controller-manager", false)
+			server(SchedulerServer, KubernetesCA, "kube-scheduler", false)
+		}
 	}
 	if n.ControlPlane || n.Worker {
 		// Serving only: the same subject on a client certificate would be the
 		// node itself, and that one comes from TLS bootstrap.
 		add(Cert{Name: KubeletServer, Issuer: KubernetesCA, CommonName: "system:node:" + n.Name,
 			Organizations: []string{"system:nodes"}, Server: true, DNS: []string{n.Name}, IPs: []string{n.Address}})
-		client(KubeProxyClient, KubernetesCA, "system:kube-proxy")
+		if cl.LocalServer == "" { // else its pods use their service account
+			client(KubeProxyClient, KubernetesCA, "system:kube-proxy")
+		}
 	}
 	if n.Etcd {
 		// A client too: etcd's own gRPC gateway dials the server with the

@@ -51,7 +51,7 @@ type Spec struct {
 type Kubernetes struct {
 	Version string `json:"version"` // such as v1.36.3
 	// systemd: unit files; kubeadm: static pods.
-	Flavour string `json:"flavour,omitempty" enum:"systemd,kubeadm" built:"systemd" default:"systemd"`
+	Flavour string `json:"flavour,omitempty" enum:"systemd,kubeadm" default:"systemd"`
 }
 
 // LoadBalancer is what stands in front of the API servers.
@@ -60,6 +60,9 @@ type LoadBalancer struct {
 	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin" default:"nginx"`
 }
+
+// FlavourKubeadm is the flavour whose control plane kubeadm writes.
+const FlavourKubeadm = "kubeadm"
 
 // BuiltinBalancer is the kind of load balancer that quorate brings itself.
 const BuiltinBalancer = "builtin"

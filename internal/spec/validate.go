@@ -41,6 +41,7 @@ func judge(r *report, c *Cluster) {
 	judgeArtifacts(r, c.Spec.Artifacts)
 	judgeFlags(r, c.Spec.Components)
 	judgeConfigurations(r, c)
+	judgeKubeadm(r, c)
 }
 
 // closedSets checks every string whose field has an enum tag.

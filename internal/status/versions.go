@@ -37,6 +37,9 @@ func (s *Status) versions(ob *observe.Observation) {
 		}
 		at := map[string][]model.HostID{}
 		for _, id := range ob.IDs() {
+			if h, wanted := ob.Goal.Hosts[id]; wanted && h.Services[v] == nil {
+				continue // a pod of the cluster's own, as kube-proxy may be
+			}
 			if f := ob.Facts[id]; f.Err == nil && f.Up(v) {
 				is := f.Services[v].Version
 				if is == "" {

@@ -34,6 +34,9 @@ func (s Addon) Need(c model.Cluster) error {
 	if err := s.through(c); err != nil {
 		return err
 	}
+	if err := s.kubeadmReady(c); err != nil {
+		return err
+	}
 	if !slices.Contains(workloads, s.Name) {
 		return nil
 	}
@@ -73,7 +76,20 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 		return err
 	}
 	if s.Name != goal.ClusterAddon {
-		return addon.Apply(ctx, c, e.Goal.Base, s.Name)
+		phases, err := addon.Phases(e.Goal.Base, s.Name)
+		if err != nil {
+			return err
+		}
+		if phases == nil {
+			return addon.Apply(ctx, c, e.Goal.Base, s.Name)
+		}
+		if err := s.phases(ctx, e, phases...); err != nil {
+			return err
+		}
+		if err := s.restartProxies(ctx, e); err != nil {
+			return err
+		}
+		return addon.Note(ctx, c, e.Goal.Base, s.Name)
 	}
 	// Who left is noted before the file that still named them is replaced.
 	if err := c.PutDeparted(ctx, e.Departed); err != nil {

@@ -192,6 +192,7 @@ if [ -e /var/lib/docker ]; then echo "left $AT_CONTAINERD_ROOT: Docker may use i
 	empty $AT_CONTAINERD_ROOT
 	empty $AT_CONTAINERD_STATE
 fi
+for f in $AT_COMMANDS/*; do case $(readlink "$f") in $AT_VERSIONS/*) rm -f "$f" ;; esac; done
 rm -rf $AT_PROGRAMS $AT_FRONT_DOOR_STATE $AT_KUBE_PROXY $AT_STORE $AT_API_SERVER_LOGS $AT_POD_LOGS $AT_CONTAINER_LOGS \
 	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_FRONT_DOOR_RUN $AT_API_SERVER_RUN \
 	$AT_CNI_STATE/networks/quorate $AT_CNI_STATE/results/quorate-* $AT_CONFLIST

@@ -88,23 +88,35 @@ func (s Run) bootstrapReady(c model.Cluster) error {
 	return nil
 }
 
-// bootstrapFile tells a member without data how to come to life: with the others
-// of a new cluster, or into the living one as its list has it now. It lies
-// where a reboot takes it away.
+// bootstrapFile tells a member without data how to come to life. It lies where a
+// reboot takes it away. In a manifest that kubeadm writes that stands itself.
 func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
-	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
+	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) || h.Services[model.Etcd].Made != nil {
 		return nil, nil
 	}
+	state, members, err := s.beginsWith(ctx, e, h)
+	if err != nil {
+		return nil, err
+	}
+	return []host.File{etcd.BootstrapFile(e.Goal.Layout.Etcd, state, members)}, nil
+}
+
+// beginsWith is how a member without data comes to life: with the others of a
+// new cluster, or into the living one as its list has it now.
+func (s Run) beginsWith(ctx context.Context, e Env, h *goal.Host) (etcd.State, []topology.Node, error) {
 	if !e.Have.Bootstrapped() {
-		return []host.File{etcd.BootstrapFile(e.Goal.Layout.Etcd, etcd.New, e.Goal.Base.EtcdMembers)}, nil
+		return etcd.New, e.Goal.Base.EtcdMembers, nil
+	}
+	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
+		return etcd.Existing, e.Goal.Base.EtcdMembers, nil // it goes on from its data
 	}
 	c, err := e.Etcd(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	list, err := c.Members(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	var members []topology.Node
 	for _, m := range list {
@@ -116,5 +128,5 @@ func (s Run) bootstrapFile(ctx context.Context, e Env, h *goal.Host) ([]host.Fil
 			members = append(members, topology.Node{Name: name, Address: etcd.HostOf(u)})
 		}
 	}
-	return []host.File{etcd.BootstrapFile(e.Goal.Layout.Etcd, etcd.Existing, members)}, nil
+	return etcd.Existing, members, nil
 }

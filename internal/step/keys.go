@@ -200,7 +200,11 @@ func (s Certs) Do(ctx context.Context, e Env) error {
 		if err != nil {
 			return fmt.Errorf("issue %s: %w", c.Name, err)
 		}
-		files = append(files, c.Files(cert, key)...)
+		both, err := c.Files(e.Goal.Want.Name, *e.Shared, cert, key)
+		if err != nil {
+			return err
+		}
+		files = append(files, both...)
 	}
 	return write(ctx, e, files)
 }

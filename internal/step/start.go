@@ -48,6 +48,9 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}
+	if err := s.make(ctx, e, h, services); err != nil {
+		return err
+	}
 	if err := s.setOverridesAside(ctx, e, services); err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ type State struct {
 	Argv      []string
 	Started   time.Time
 	FileTimes map[string]time.Time
+	Manifest  string // its definition, where another program writes that
 
 	As, Logs string // what it is called there, and the command that shows its log
 }
@@ -92,14 +93,18 @@ func ProbeScript(watched []Watch) string {
 // host: which services run as static pods, and the files that those read once
 // that do not tell by a stamp what they have read.
 func ProbeVars(wanted []*Service) map[string][]string {
-	vars := map[string][]string{"PODS": nil, "ONCE": nil}
+	vars := map[string][]string{"PODS": nil, "ONCE": nil, "MADE": nil}
 	for _, s := range wanted {
 		if s == nil || !s.isPod() {
 			continue
 		}
 		vars["PODS"] = append(vars["PODS"], s.Name)
+		if s.Made != nil {
+			vars["MADE"] = append(vars["MADE"], s.Name)
+			vars["ONCE"] = append(vars["ONCE"], s.Made.Reads...)
+		}
 		for _, f := range s.Files {
-			if s.Argv != nil && !f.Cold {
+			if !s.stamped() && !f.Cold {
 				vars["ONCE"] = append(vars["ONCE"], f.Path)
 			}
 		}
@@ -115,7 +120,10 @@ func Read(frames map[string]string, watched []Watch) map[string]State {
 		s := units[w.Name].state(w)
 		if p, there := pods[w.Name]; there && !s.Up {
 			s = p
-			s.FileTimes = times
+			s.FileTimes, s.Manifest = times, frames["manifest "+w.Name]
+			if s.Manifest != "" {
+				s.Version = versionOf(s.Manifest)
+			}
 		}
 		if w.Stamp != "" {
 			s.Read, _, _ = strings.Cut(strings.TrimSpace(frames["stamp "+w.Name]), "\n")

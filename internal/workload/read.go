@@ -2,7 +2,6 @@ package workload
 
 import (
 	"slices"
-	"time"
 
 	"quorate.dev/quorate/internal/model"
 )
@@ -17,33 +16,23 @@ func (s Service) HasRead(at State, sums map[string]string) model.Known[bool] {
 	if len(at.Argv) == 0 || at.Started.IsZero() {
 		return model.Unknown[bool]("the command line of its process cannot be read")
 	}
+	if s.Made != nil {
+		return s.hasReadMade(at, sums)
+	}
 	if !slices.Equal(at.Argv, s.Argv) {
 		return model.Is(false).Because("its process has another command line")
 	}
-	var unseen string
+	var paths []string
 	for _, f := range s.Rendered() {
 		definition := f.Path == s.Path()
 		if sums[f.Path] != sum(f.Content) && (definition || !s.cold(f.Path)) {
 			return model.Is(false).Because(f.Path + " is another than wanted")
 		}
-		if definition || s.cold(f.Path) {
-			continue // what of the definition matters is the command line
-		}
-		changed, seen := at.FileTimes[f.Path]
-		switch {
-		case !seen:
-			unseen = f.Path
-		// The clocks are read one after the other, and ctime has no fractions here.
-		case changed.After(at.Started.Add(time.Second)):
-			return model.Is(false).Because(f.Path + " has changed since its process began")
-		case !changed.Before(at.Started.Add(-2 * time.Second)):
-			unseen = f.Path
+		if !definition && !s.cold(f.Path) { // what of the definition matters is the command line
+			paths = append(paths, f.Path)
 		}
 	}
-	if unseen != "" {
-		return model.Unknown[bool]("it cannot be told whether its process has read " + unseen)
-	}
-	return model.Is(true)
+	return at.readBefore(paths)
 }
 
 func (s Service) cold(path string) bool {

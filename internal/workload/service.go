@@ -49,12 +49,17 @@ type Service struct {
 	// Argv is the command line of the running process, for a service whose
 	// process does not tell by a stamp what it has read.
 	Argv []string
+	// Made is set when another program writes the definition.
+	Made *Made
 	// Certs are the names (package pki) of the certificates it reads.
 	Certs []string
 }
 
 // Path is where the definition lies.
 func (s Service) Path() string { return s.kind().Path(s.Name) }
+
+// stamped says that its process tells by a stamp what it has read.
+func (s Service) stamped() bool { return s.Argv == nil && s.Made == nil }
 
 func (s Service) kind() Kind {
 	if s.Kind == nil {
@@ -67,6 +72,9 @@ func (s Service) kind() Kind {
 // the unit, every file that is not cold, and its program by version: another
 // build of the same version is the same program.
 func (s Service) Stamp() string {
+	if s.Made != nil {
+		return s.Made.stamp()
+	}
 	lines := []string{"unit " + sum([]byte(s.Unit))}
 	if s.Version != "" {
 		lines = append(lines, "version "+s.Version)
@@ -79,13 +87,17 @@ func (s Service) Stamp() string {
 	return digest(lines)[:16]
 }
 
-// Rendered are the files as they must lie on the disk, the stamped definition last.
+// Rendered are the files as they must lie on the disk, the stamped definition
+// last, unless another program writes that.
 func (s Service) Rendered() []host.File {
 	stamp := s.Stamp()
 	var out []host.File
 	for _, f := range s.Files {
 		f.Content = []byte(strings.ReplaceAll(string(f.Content), StampMark, stamp))
 		out = append(out, f.File)
+	}
+	if s.Made != nil {
+		return out
 	}
 	return append(out, host.File{Path: s.Path(), Content: []byte(s.kind().Stamped(s, stamp)), Mode: 0o644})
 }
@@ -95,6 +107,9 @@ func (s Service) Disk() string {
 	sums := map[string]string{}
 	for _, f := range s.Rendered() {
 		sums[f.Path] = sum(f.Content)
+	}
+	if s.Made != nil {
+		return s.Made.disk(s.Made.Image, s.Made.Flags) + "-" + DiskDigest(sums)
 	}
 	return DiskDigest(sums)
 }

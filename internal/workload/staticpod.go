@@ -49,6 +49,7 @@ const (
 	NoPod      PodStyle = iota
 	StampedPod          // by a stamp in its environment, as our own do
 	PlainPod            // by its command line and its files' times, as those that others made must
+	MadePod             // like PlainPod, and another program writes its manifest
 )
 
 // Pod is what differs between the static pods of components.

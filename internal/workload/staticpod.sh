@@ -1,7 +1,9 @@
-# Which of $SERVICES the kubelet runs as static pods. Only where there is a manifest, or one is wanted ($PODS).
+# Which of $SERVICES the kubelet runs as static pods. Only where there is a manifest, or one is wanted ($PODS). The
+# manifests of $MADE are written by another program: what is in them is looked at.
 pods= ask=
 for n in $SERVICES; do [ -e "$AT_MANIFESTS/$n.yaml" ] && pods="$pods $n"; done
 frame "manifests"; for n in $pods; do echo "$n"; done
+for n in $MADE; do [ -f "$AT_MANIFESTS/$n.yaml" ] && { frame "manifest $n"; cat "$AT_MANIFESTS/$n.yaml"; }; done
 frame "podversions"; for n in $pods; do echo "$n $(grep -A1 'name: QUORATE_VERSION' "$AT_MANIFESTS/$n.yaml" | sed -n 's/^ *value: *//p')"; done
 frame "pods"
 if [ -n "$pods$PODS" ]; then

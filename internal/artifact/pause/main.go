@@ -9,6 +9,11 @@ import (
 )
 
 func main() {
+	// As the project's own, which `kubeadm upgrade` runs to see whether pods end.
+	if len(os.Args) > 1 && os.Args[1] == "-v" {
+		os.Stdout.WriteString("pause, built by quorate\n")
+		return
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
 	for s := range signals {

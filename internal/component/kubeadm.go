@@ -1,0 +1,154 @@
+package component
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/kubeadm"
+	"quorate.dev/quorate/internal/kubeapi"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/topology"
+)
+
+// MadeByKubeadm are the components whose manifest kubeadm writes.
+var MadeByKubeadm = []model.Component{model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler}
+
+// The flags that quorate adds to kubeadm's own, of every control plane alike.
+// They are in kubeadm's configuration, so that a join by hand has them too.
+func (c Context) kubeadmExtra(v model.Component) map[string]string {
+	at := c.Layout
+	switch v {
+	case model.Etcd:
+		return map[string]string{"initial-cluster-token": c.Cluster}
+	case model.APIServer:
+		return map[string]string{
+			"audit-log-maxage": "15", "audit-log-maxbackup": "5", "audit-log-maxsize": "100", "audit-log-mode": "batch",
+			"audit-log-path": at.APIServer.AuditLog, "audit-log-truncate-enabled": "true", "audit-policy-file": at.APIServer.AuditPolicy,
+			"encryption-provider-config":                  at.PKI.Encryption,
+			"encryption-provider-config-automatic-reload": "true",
+			// See apiServerFlags.
+			"goaway-chance": "0.001", "shutdown-delay-duration": "3s",
+			"service-node-port-range": c.Spec.Network.NodePortRange,
+		}
+	case model.ControllerManager:
+		flags := map[string]string{"cluster-signing-duration": signingDuration(c)}
+		if c.bridged() { // quorate gives the nodes their networks
+			flags["allocate-node-cidrs"] = "false"
+		} else {
+			flags["node-cidr-mask-size"] = strconv.Itoa(c.Spec.Network.NodeCIDRMaskSize)
+		}
+		return flags
+	}
+	return nil
+}
+
+// kubeadmCluster is kubeadm's ClusterConfiguration.
+func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
+	at, spec := ctx.Layout, ctx.Spec
+	args := func(v model.Component) []kubeadm.Arg { return kubeadm.Args(ctx.kubeadmExtra(v), ctx.extra(v.String())) }
+	logs := path.Dir(at.APIServer.AuditLog)
+	sans := []string{"localhost", "127.0.0.1", hostPart(spec.ControlPlaneEndpoint)}
+	for _, n := range topology.ByName(ctx.APIServers) {
+		sans = append(sans, n.Name, n.Address)
+	}
+	return kubeadm.Cluster(kubeadm.ClusterConfiguration{
+		ClusterName:                 ctx.Cluster,
+		KubernetesVersion:           spec.Kubernetes.Version,
+		ControlPlaneEndpoint:        spec.ControlPlaneEndpoint,
+		CertificatesDir:             at.PKI.Dir,
+		EncryptionAlgorithm:         spec.PKI.KeyAlgorithm,
+		CertificateValidityPeriod:   hours(spec.PKI.CertificateDays),
+		CACertificateValidityPeriod: hours(spec.PKI.CADays),
+		Networking:                  kubeadm.Networking{PodSubnet: spec.Network.PodCIDR, ServiceSubnet: spec.Network.ServiceCIDR, DNSDomain: spec.Network.DNSDomain},
+		Etcd: kubeadm.Etcd{Local: kubeadm.LocalEtcd{ImageMeta: kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageEtcd)}, DataDir: at.Etcd.Data,
+			ExtraArgs: args(model.Etcd)}},
+		APIServer: kubeadm.APIServer{CertSANs: append(sans, spec.CertSANs...), Component: kubeadm.Component{ExtraArgs: args(model.APIServer),
+			ExtraVolumes: []kubeadm.HostPathMount{
+				{Name: "audit-policy", HostPath: at.APIServer.AuditPolicy, MountPath: at.APIServer.AuditPolicy, ReadOnly: true,
+					PathType: corev1.HostPathFile},
+				{Name: "audit-log", HostPath: logs, MountPath: logs, PathType: corev1.HostPathDirectoryOrCreate},
+			}}},
+		ControllerManager: kubeadm.Component{ExtraArgs: args(model.ControllerManager)},
+		Scheduler:         kubeadm.Component{ExtraArgs: args(model.Scheduler)},
+		DNS:               kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageCoreDNS)},
+	})
+}
+
+func hours(days int) string { return fmt.Sprintf("%dh0m0s", days*24) }
+
+func hostPart(endpoint string) string { return endpoint[:strings.LastIndex(endpoint, ":")] }
+
+func tagOf(image string) string {
+	_, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+	return tag
+}
+
+// KubeadmShared is what kubeadm keeps in the cluster: its configuration, and
+// those of kubelets and kube-proxies, as far as they are of no host.
+func KubeadmShared(ctx Context) ([]byte, error) {
+	ctx.Self, ctx.CgroupV1, ctx.ResolvConf = topology.Node{}, false, ""
+	kubelet, err := kubeletDocument(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := proxyDocument(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kubeadm.Write(kubeadmCluster(ctx), kubelet, proxy)
+}
+
+// KubeadmProxy is all that kubeadm's kube-proxy is made of.
+func KubeadmProxy(ctx Context) ([]byte, error) {
+	ctx.Self = topology.Node{}
+	text, err := proxyDocument(ctx)
+	return fmt.Appendf(text, "# %s through %s\n", ctx.ImageKubeProxy, ctx.Spec.ControlPlaneEndpoint), err
+}
+
+// KubeadmConfig is the file for a phase of kubeadm's on the host ctx.Self.
+// members are those with which an etcd without data begins, in this state.
+func KubeadmConfig(ctx Context, state etcd.State, members []topology.Node) ([]byte, error) {
+	cluster := kubeadmCluster(ctx)
+	if len(members) > 0 {
+		var urls []string
+		for _, m := range members {
+			urls = append(urls, m.Name+"="+ctx.Layout.Etcd.PeerURL(m.Address))
+		}
+		slices.Sort(urls)
+		cluster.Etcd.Local.ExtraArgs = kubeadm.Args(ctx.kubeadmExtra(model.Etcd), ctx.extra(model.Etcd.String()),
+			map[string]string{"initial-cluster": strings.Join(urls, ","), "initial-cluster-state": string(state)})
+	}
+	port, err := strconv.ParseInt(ctx.Layout.APIServer.Port, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("port of the API server: %w", err)
+	}
+	taints := []corev1.Taint{}
+	if ctx.tainted() {
+		taints = append(taints, controlPlaneTaint)
+	}
+	kubelet, err := kubeletDocument(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := proxyDocument(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kubeadm.Write(kubeadm.Init(kubeadm.InitConfiguration{
+		// What the phase makes needs a token; nobody is told this one.
+		BootstrapTokens:  []kubeadm.BootstrapToken{{TTL: "1m0s", Description: "made by kubeadm for quorate, used by nobody"}},
+		LocalAPIEndpoint: kubeadm.APIEndpoint{AdvertiseAddress: ctx.Self.Address, BindPort: int32(port)},
+		NodeRegistration: kubeadm.NodeRegistration{Name: ctx.Self.Name, CRISocket: "unix://" + ctx.Layout.Containerd.Socket, Taints: taints},
+	}), cluster, kubelet, proxy)
+}
+
+var controlPlaneTaint = corev1.Taint{Key: kubeapi.ControlPlaneLabel, Effect: corev1.TaintEffectNoSchedule}
+
+// tainted says that only what tolerates it runs on the host.
+func (c Context) tainted() bool { return c.Self.ControlPlane && !c.Self.Worker }

@@ -1,0 +1,103 @@
+package component_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/component/componenttest"
+	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// kubeadmProd is the cluster of componenttest in the kubeadm flavour.
+func kubeadmProd(self string) component.Context {
+	c := componenttest.Prod(self)
+	c.Layout = layout.Kubeadm()
+	c.Spec.Kubernetes.Flavour = spec.FlavourKubeadm
+	c.Spec.PKI.KeyAlgorithm = "ECDSA-P256"
+	c.ImageEtcd, c.ImageAPIServer = "registry.k8s.io/etcd:3.6.8-0", "registry.k8s.io/kube-apiserver:v1.36.3"
+	c.ImageControllerManager, c.ImageScheduler = "registry.k8s.io/kube-controller-manager:v1.36.3", "registry.k8s.io/kube-scheduler:v1.36.3"
+	if c.Self.ControlPlane {
+		for _, v := range component.MadeByKubeadm {
+			c.Pods[v] = workload.MadePod
+		}
+	}
+	return c
+}
+
+func TestKubeadmConfig(t *testing.T) {
+	c := kubeadmProd("cp2")
+	c.CgroupV1 = true
+	c.Spec.Components = map[string]spec.Component{"etcd": {ExtraArgs: map[string]string{"heartbeat-interval": "200"}},
+		"kube-apiserver": {ExtraArgs: map[string]string{"v": "2", "goaway-chance": "0.002"}}}
+	text, err := component.KubeadmConfig(c, etcd.New, c.EtcdMembers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	componenttest.Golden(t, "kubeadm.cp2.yaml", string(text))
+	shared, err := component.KubeadmShared(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	componenttest.Golden(t, "kubeadm.shared.yaml", string(shared))
+	other, err := component.KubeadmShared(kubeadmProdWith("w1", c.Spec.Components))
+	if err != nil || string(other) != string(shared) {
+		t.Errorf("what all hosts share depends on the host (%v):\n%s", err, other)
+	}
+	for _, own := range []string{"cp2=https", "failCgroupV1", "initial-cluster\n", "taints", "tlsCertFile"} {
+		if strings.Contains(string(shared), own) {
+			t.Errorf("what all hosts share says %q", own)
+		}
+	}
+}
+
+func kubeadmProdWith(self string, of map[string]spec.Component) component.Context {
+	c := kubeadmProd(self)
+	c.Spec.Components = of
+	return c
+}
+
+// The services of the flavour: the kubelet's files, and what of kubeadm's
+// manifests is compared.
+func TestKubeadmServices(t *testing.T) {
+	for _, self := range []string{"cp1", "w1"} {
+		c := kubeadmProd(self)
+		kubelet, err := component.Kubelet(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := dump(kubelet)
+		for _, v := range component.MadeByKubeadm {
+			if !component.Table[v].On(c) {
+				continue
+			}
+			render, err := component.RendererOf(v, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := render(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out += fmt.Sprintf("==> %s by kubeadm init phase %s\nimage %s\nreads %s\n%s\n", s.Path(), strings.Join(s.Made.Phase, " "),
+				s.Made.Image, strings.Join(s.Made.Reads, " "), strings.Join(workload.Words("flags", s.Made.Flags, nil)[1:], "\n")) + dump(s)
+		}
+		componenttest.Golden(t, "kubeadm."+self+".txt", out)
+		if component.Table[model.KubeProxy].On(c) {
+			t.Errorf("%s runs a kube-proxy of its own, beside kubeadm's", self)
+		}
+	}
+}
+
+// What kubeadm's file of flags cannot carry is refused.
+func TestKubeadmKubeletFlags(t *testing.T) {
+	c := kubeadmProdWith("w1", map[string]spec.Component{"kubelet": {ExtraArgs: map[string]string{"node-labels": `a="b"`}}})
+	if _, err := component.Kubelet(c); err == nil || !strings.Contains(err.Error(), "spec.components.kubelet.extraArgs.node-labels") {
+		t.Errorf("a quote in a flag: %v", err)
+	}
+}

@@ -1,0 +1,18 @@
+package spec
+
+// judgeKubeadm checks what a cluster of the kubeadm flavour cannot have.
+func judgeKubeadm(r *report, c *Cluster) {
+	if c.Spec.Kubernetes.Flavour != FlavourKubeadm {
+		return
+	}
+	if mode := c.Spec.Network.ProxyMode; mode != "nftables" && c.Spec.Artifacts.Source == "modules" {
+		r.bad("spec.network.proxyMode", "nftables, or artifacts.source: upstream", "the image of kube-proxy that is built from modules has no "+
+			"programs for %s", shown(mode))
+	}
+	if c.Spec.Etcd.Topology != TopologyStacked {
+		r.bad("spec.etcd.topology", TopologyStacked, "%s is not built yet with flavour %s", shown(c.Spec.Etcd.Topology), FlavourKubeadm)
+	}
+	if len(c.Spec.Components["kube-proxy"].ExtraArgs) > 0 {
+		r.bad("spec.components.kube-proxy", "fields of spec.kubeProxyConfiguration", "kubeadm gives kube-proxy no flags")
+	}
+}
