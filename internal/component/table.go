@@ -24,16 +24,17 @@ type Traits struct {
 
 // Table has an entry for each component.
 var Table = [model.NumComponents]Traits{
-	model.Containerd:        {On: onNodes, Render: Containerd},
-	model.Etcd:              {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Made: etcdMade, Watch: workload.Watch{ServesStarting: true}},
-	model.APIServer:         {On: onControlPlanes, Render: APIServer, Pod: apiServerPod, Made: apiServerMade},
-	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Made: controllerManagerMade, Watch: workload.Watch{Silent: true}},
-	model.Scheduler:         {On: onControlPlanes, Render: Scheduler, Made: schedulerMade, Watch: workload.Watch{Silent: true}},
-	model.FrontDoor:         {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Watch: workload.Watch{Drains: true}},
-	model.Balancer:          {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Watch: workload.Watch{Drains: true}},
-	model.PodNetwork:        {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
-	model.Kubelet:           {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
-	model.KubeProxy:         {On: proxyNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
+	model.Containerd: {On: onNodes, Render: Containerd},
+	model.Etcd:       {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Made: etcdMade, Watch: workload.Watch{ServesStarting: true}},
+	model.APIServer:  {On: onControlPlanes, Render: APIServer, Pod: apiServerPod, Made: apiServerMade},
+	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Made: controllerManagerMade,
+		Watch: workload.Watch{Silent: true}},
+	model.Scheduler:  {On: onControlPlanes, Render: Scheduler, Made: schedulerMade, Watch: workload.Watch{Silent: true}},
+	model.FrontDoor:  {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Watch: workload.Watch{Drains: true}},
+	model.Balancer:   {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Watch: workload.Watch{Drains: true}},
+	model.PodNetwork: {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
+	model.Kubelet:    {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
+	model.KubeProxy:  {On: proxyNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
 }
 
 func frontDoorStamp(at layout.Layout) string {

@@ -17,10 +17,15 @@ func runsControlPlane(h *model.Host) bool {
 	return slices.ContainsFunc(controlPlane, func(v model.Component) bool { return !h.Components[v].Running.Is("") })
 }
 
-// stopped keeps the reason that is told of what does not run already.
+// stopped keeps the reason that is told of what does not run already. The
+// manifest of a static pod goes with it.
 func stopped(h *model.Host, v model.Component) {
-	if u := &h.Components[v]; !u.Running.Is("") {
+	u := &h.Components[v]
+	if !u.Running.Is("") {
 		u.Running = model.Is("")
+	}
+	if u.Pod {
+		u.Disk, u.Version, u.Pod = model.Is(""), "", false
 	}
 }
 
@@ -66,7 +71,7 @@ func (s StopControlPlane) Do(ctx context.Context, e Env) error {
 func stopUnits(ctx context.Context, e Env, services []model.Component) error {
 	var names []string
 	for _, v := range services {
-		if h := e.Have.Hosts[model.HostID(e.Host.Name())]; !h.Components[v].Running.Is("") {
+		if u := e.Have.Hosts[model.HostID(e.Host.Name())].Components[v]; !u.Running.Is("") || u.Pod {
 			names = append(names, e.Goal.Layout.Unit(v))
 		}
 	}

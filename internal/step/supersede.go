@@ -109,10 +109,12 @@ func (s StartSurvivor) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s StartSurvivor) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		if u := &h.Components[model.Etcd]; !u.Running.Not("") {
+		if w := s.Want.Components[model.Etcd]; w.Pod {
+			h.Components[model.Etcd] = w // its manifest went when it was stopped
+		} else if u := &h.Components[model.Etcd]; !u.Running.Not("") {
 			u.Running = model.Is("as it is on the disk")
-			if w := s.Want.Components[model.Etcd]; model.Same(u.Disk, w.Disk) {
-				u.Running = w.Running
+			if model.Same(u.Disk, s.Want.Components[model.Etcd].Disk) {
+				u.Running = s.Want.Components[model.Etcd].Running
 			}
 		}
 		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy, h.Etcd.Member = model.Is(true), model.Is(true), model.Is(true), model.Is(model.Voter)
@@ -128,6 +130,9 @@ func (s StartSurvivor) Interim(c *model.Cluster) {
 
 // Do implements Action.
 func (s StartSurvivor) Do(ctx context.Context, e Env) error {
+	if s.Want.Components[model.Etcd].Pod {
+		return Run{on: s.on, Set: []model.Component{model.Etcd}}.Do(ctx, e)
+	}
 	_, err := sh(ctx, e, "", `systemctl unmask -q "$1"; systemctl reset-failed -q "$1" 2>/dev/null || true
 systemctl enable -q "$1"; systemctl start --no-block "$1"`, e.Goal.Layout.Service(model.Etcd))
 	return err

@@ -151,7 +151,11 @@ func floorCommands(dir string) (out []command, err error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, f := range leaf.Files(cert, key) {
+			files, err := leaf.Files("floor", shared, cert, key)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range files {
 				if err := put(f.Path, f.Content); err != nil {
 					return nil, err
 				}

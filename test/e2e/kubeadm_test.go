@@ -1,0 +1,74 @@
+//go:build lab
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/spec"
+)
+
+// TestKubeadm makes a cluster that is kubeadm's: kubeadm goes on with it by
+// hand, and quorate with what was done by hand; then it shrinks, and is taken away.
+func TestKubeadm(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "kubeadm", 3, 1)
+	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm })
+	only := c.chooser(t)
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.apply(t).want(t, 0).says(t, "nothing to do")
+	c.oneEtcd(t, c.controlPlanes()...)
+	for _, h := range c.controlPlanes() {
+		const want = "etcd.yaml\nkube-apiserver.yaml\nkube-controller-manager.yaml\nkube-scheduler.yaml"
+		if got := c.on(t, h, `ls /etc/kubernetes/manifests`); got != want {
+			t.Errorf("%s: the manifests are\n%s", h, got)
+		}
+	}
+	if t.Run("by hand", func(t *testing.T) { byHand(t, c) }); t.Failed() {
+		return
+	}
+
+	t.Log("manifest, certificate and kubeconfig are gone")
+	c.on(t, "cp2", `rm /etc/kubernetes/manifests/kube-scheduler.yaml /etc/kubernetes/pki/apiserver.crt /etc/kubernetes/admin.conf`)
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+
+	t.Log("three become one")
+	only("cp1", "w1")
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "cp1")
+	for _, h := range []string{"cp2", "cp3"} {
+		if left := c.on(t, h, leftovers); left != "" {
+			t.Errorf("%s still has %s", h, left)
+		}
+	}
+	run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0)
+	for _, h := range []string{"cp1", "w1"} {
+		if left := c.on(t, h, leftovers+"; ls /usr/local/bin"); left != "" {
+			t.Errorf("%s still has %s", h, left)
+		}
+	}
+}
+
+// byHand: kubeadm's own commands work, and quorate goes on from what they did.
+func byHand(t *testing.T, c *cluster) {
+	if out := c.on(t, "cp1", `kubeadm certs check-expiration`); !strings.Contains(out, "apiserver-kubelet-client ") ||
+		!strings.Contains(out, "scheduler.conf ") {
+		t.Errorf("kubeadm does not know the certificates:\n%s", out)
+	}
+	c.on(t, "cp2", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm upgrade plan v1.36.3 2>&1`)
+
+	c.on(t, "w1", `kubeadm reset -f 2>&1`)
+	c.on(t, "cp1", `kubectl --kubeconfig /etc/kubernetes/admin.conf delete node w1`)
+	c.plan(t).want(t, 2).says(t, "w1")
+	join := c.on(t, "cp3", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm token create --print-join-command`)
+	// What a container cannot have: control groups of version 2.
+	c.on(t, "w1", join+` --ignore-preflight-errors=SystemVerification 2>&1`)
+	c.plan(t).want(t, 2).says(t, "restart kubelet", "issue certificates") // its flags are not ours, and it has no serving certificate
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.nodesReady(t, "cp1", c.of("")...)
+}
