@@ -91,8 +91,8 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	defer s.close()
 	if s.file.Spec.Kubernetes.Flavour == spec.FlavourKubeadm {
-		return fmt.Errorf("%w: recovering etcd is not built yet with flavour %s; by hand: etcdutl snapshot restore on one control plane, with its "+
-			"manifests moved away meanwhile", errRefused, spec.FlavourKubeadm)
+		return fmt.Errorf("%w: recovering etcd is not built yet with flavour %s; by hand: etcdutl snapshot restore on one control plane, "+
+			"with its manifests moved away meanwhile", errRefused, spec.FlavourKubeadm)
 	}
 	ob, err := s.engine.Look(ctx)
 	if err != nil {

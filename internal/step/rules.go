@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -138,6 +139,9 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 
 func addons(have, want model.Cluster) (out []plan.Step) {
 	through := have.Serving()
+	if _, is := want.Addons[addon.AddonKubeadm]; is { // of a host that leaves there is no configuration for kubeadm
+		through = slices.DeleteFunc(slices.Clone(through), func(id model.HostID) bool { return want.Hosts[id].Roles == 0 })
+	}
 	if len(through) == 0 {
 		through = want.Critical()
 	}
