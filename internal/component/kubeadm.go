@@ -33,7 +33,7 @@ func (c Context) kubeadmExtra(v model.Component) map[string]string {
 			"encryption-provider-config":                  at.PKI.Encryption,
 			"encryption-provider-config-automatic-reload": "true",
 			// See apiServerFlags.
-			"goaway-chance": "0.001", "shutdown-delay-duration": "3s",
+			"goaway-chance": "0.001", "shutdown-delay-duration": "3s", "shutdown-watch-termination-grace-period": "5s",
 			"service-node-port-range": c.Spec.Network.NodePortRange,
 		}
 	case model.ControllerManager:
