@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"strings"
+
+	"quorate.dev/quorate/internal/pki"
 )
 
 // Recovery is what a survivor records, from before the first change until all
@@ -19,6 +21,31 @@ type Recovery struct {
 	Bump       int64    `json:"bump"`               // by how much revisions go up
 	Supersedes []string `json:"supersedes"`         // ids of the clusters that end
 	Outside    []string `json:"outside"`            // addresses from which the new etcd is fenced
+	Host       string   `json:"host"`               // the survivor
+	Signature  []byte   `json:"signature"`          // of the rest, by etcd's CA
+}
+
+// signed is what the signature is of.
+func (r Recovery) signed() []byte {
+	r.Signature = nil
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic("a recovery cannot be written: " + err.Error())
+	}
+	return append([]byte("quorate: recovery of etcd "), text...)
+}
+
+// Sign makes it the record of a host.
+func (r Recovery) Sign(ca pki.Authority, host string) (Recovery, error) {
+	r.Host = host
+	var err error
+	r.Signature, err = ca.Sign(r.signed())
+	return r, err
+}
+
+// IsSigned says that etcd's CA, in PEM, has signed it for that host.
+func (r Recovery) IsSigned(ca []byte, host string) bool {
+	return r.Host == host && pki.HasSigned(ca, r.signed(), r.Signature)
 }
 
 // bump is by how much revisions go up in a recovery, above the highest that was

@@ -30,7 +30,10 @@ func TestRecordSuperseded(t *testing.T) {
 	if got := record("c3", "a1"); got != "a1\nb2\nc3\n" {
 		t.Errorf("%q", got)
 	}
-	if got := record(); got != "a1\nb2\nc3\n" {
+	if got := record("b2 e5 signed", "b"); got != "a1\nb\nb2 e5 signed\nc3\n" {
+		t.Errorf("a line in the place of another: %q", got)
+	}
+	if got := record(); got != "a1\nb\nb2 e5 signed\nc3\n" {
 		t.Errorf("%q", got)
 	}
 }

@@ -46,6 +46,17 @@ func (g *Guard) Close() {
 	}
 }
 
+// noKeys is why the cluster's keys cannot be used.
+func (g *Guard) noKeys() error {
+	switch {
+	case g.Seen.Have.Conflict != "":
+		return errors.New(g.Seen.Have.Conflict)
+	case g.Seen.Shared == nil:
+		return errors.New("no reachable control plane holds the cluster's keys")
+	}
+	return nil
+}
+
 // client is a client of the member on a host.
 func (g *Guard) client(ctx context.Context, id model.HostID) (*etcd.Client, error) {
 	if c, ok := g.clients[id]; ok {
@@ -55,8 +66,8 @@ func (g *Guard) client(ctx context.Context, id model.HostID) (*etcd.Client, erro
 	if !ok {
 		return nil, fmt.Errorf("%s is not connected", id)
 	}
-	if g.Seen.Shared == nil {
-		return nil, errors.New("no reachable control plane holds etcd's CA, so that etcd cannot be asked")
+	if err := g.noKeys(); err != nil {
+		return nil, err
 	}
 	tls, err := pki.EtcdTLS(*g.Seen.Shared, time.Now())
 	if err != nil {

@@ -85,6 +85,9 @@ func (g *Guard) SaveThere(ctx context.Context, at model.HostID, keys bool) (s et
 		return s, err
 	}
 	return s, g.step(at, "snapshot-keys", "save its keys next to it", func() error {
+		if err := g.noKeys(); err != nil {
+			return err
+		}
 		text, err := keysTar(*g.Seen.Shared, g.Seen.Goal.Layout.PKI, time.Now())
 		if err == nil {
 			_, err = g.Hosts[at].WriteFile(ctx, host.File{Path: s.Path + etcd.KeysSuffix, Content: text, Mode: 0o600, Secret: true})
@@ -110,6 +113,9 @@ func (g *Guard) SaveHere(ctx context.Context, at model.HostID, file string, keys
 		return s, err
 	}
 	return s, g.step(at, "snapshot-keys", "save its keys next to it", func() error {
+		if err := g.noKeys(); err != nil {
+			return err
+		}
 		text, err := keysTar(*g.Seen.Shared, g.Seen.Goal.Layout.PKI, time.Now())
 		if err == nil {
 			err = writeNew(file+etcd.KeysSuffix, func(f *os.File) error { _, err := f.Write(text); return err })

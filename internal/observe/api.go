@@ -34,6 +34,7 @@ type APIView struct {
 	Departed []kubeapi.Departed
 	// applied are the hosts of the file that was applied last.
 	applied []string
+	masters []model.HostID // the control planes of that file
 	// Elsewhere are hosts of the file by the address at which the cluster knew
 	// a host of that name, when that is another: maybe another machine.
 	Elsewhere map[model.HostID]string
@@ -126,6 +127,9 @@ func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cl
 	for _, h := range old.Spec.Hosts {
 		list = append(list, kubeapi.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
 		v.applied = append(v.applied, h.Name)
+		if h.Has(spec.RoleControlPlane) {
+			v.masters = append(v.masters, model.HostID(h.Name))
+		}
 	}
 	v.Departed, v.Elsewhere = compare(list, file)
 	return nil

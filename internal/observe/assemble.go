@@ -19,8 +19,10 @@ import (
 // assemble joins what was seen to a cluster. It is pure.
 func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 	c := model.New(g.Want.Name)
-	keys := readKeys(o.Facts, g.Layout.PKI)
-	o.Shared, c.Conflict = keys.shared, keys.conflict
+	keys := readKeys(g, o.Facts, o.former)
+	if o.Shared, c.Conflict = keys.shared, keys.conflict; keys.conflict != "" {
+		o.Shared = nil // nothing is issued from either
+	}
 	if c.Conflict == "" {
 		c.Conflict = o.Etcd.conflict
 	}
@@ -92,7 +94,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 		h.Etcd.Bootstrapped = model.Is(true) // an API server is installed only once etcd has quorum
 	}
 	h.Etcd.DataLost = f.EtcdDataLost && f.Data
-	h.Etcd.Fenced, h.Etcd.Superseded = o.Named(g, f.Fence), model.SetOf(f.SupersededIDs...)
+	h.Etcd.Fenced, h.Etcd.Superseded = o.Named(g, f.Fence), model.SetOf(f.supersededIDs()...)
 	h.Etcd.Recovery = o.recoveryState(id, f)
 	h.Etcd.Healthy = model.Is(f.EtcdHealth || f.EtcdLocal && o.Etcd.Learners[id])
 	h.Ready = model.Is(f.Readyz)

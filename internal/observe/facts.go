@@ -24,57 +24,59 @@ import (
 
 // Facts are what the probe saw on one host. Err is why there are none.
 type Facts struct {
-	Err           error
-	Took          time.Duration
-	Offset        time.Duration // its clock against ours
-	OS, Arch      string
-	Kernel        string
-	CPUs          int
-	MemoryKiB     int
-	Hostname      string
-	MachineID     string
-	Swap          bool
-	CgroupV1      bool
-	ResolvConf    string
-	StreamModule  string   // where nginx's stream module lies, or will lie
-	Marker        string   // the cluster it belongs to
-	Named         string   // the host of the cluster that its units make it
-	Foreign       []string // what others have put there
-	Addresses     []string
-	Data          bool     // etcd has a data folder
-	DataOf        string   // the id of the cluster that the data belongs to
-	Superseded    bool     // that cluster was superseded by a recovery: nothing that its members say counts
-	SupersededIDs []string // ids of superseded clusters that this host knows
-	Fence         []string // addresses that its etcd does not let in
-	NoFence       bool     // a fence was tried, and it can put up none
-	Recovery      *etcd.Recovery
-	Staged        map[string]bool // data of recoveries that lies ready, by id; false: etcd's own has changed since
-	EtcdReplaced  bool            // etcd's data before a recovery lies beside it
-	Bootstrapped  bool            // an etcd has been ready here once
-	Kubelet       bool            // the kubelet has a client certificate that is still valid
-	KubeletEnd    time.Time       // of that certificate, also when it is over; zero: there is none
-	Sums          map[string]string
-	HostsSum      string
-	Links         map[string]string // target by path
-	Services      map[model.Component]workload.State
-	EtcdHealth    bool // a read that a quorum agreed to
-	EtcdLocal     bool // it serves what it has
-	EtcdDataLost  bool // it ends because its log is not the one that its peers know
-	Readyz        bool
-	EtcdSilent    []string // URLs of etcd that time out, asked from a host where something does not serve
-	EtcdServers   []string // etcd servers of the running API server
-	Backends      []string // API servers behind its nginx
-	Balancer      Balancer // what its quorate-lb has in use
-	Server        string   // the kubelet's, by its kubeconfig
-	Resolved      []string // what the host takes the name in Server for
-	Peers         []string // where the kubelet's connections to Server's port lead
-	Lacks         []string // needed commands that are not there
-	Sysctls       map[string]string
-	Images        []string
-	Listeners     []Listener
-	Conflist      string
-	Routes        string
-	Files         map[string][]byte // certificates and keys
+	Err          error
+	Took         time.Duration
+	Offset       time.Duration // its clock against ours
+	OS, Arch     string
+	Kernel       string
+	CPUs         int
+	MemoryKiB    int
+	Hostname     string
+	MachineID    string
+	Swap         bool
+	CgroupV1     bool
+	ResolvConf   string
+	StreamModule string   // where nginx's stream module lies, or will lie
+	Marker       string   // the cluster it belongs to
+	Named        string   // the host of the cluster that its units make it
+	Foreign      []string // what others have put there
+	Addresses    []string
+	Data         bool              // etcd has a data folder
+	DataOf       string            // the id of the cluster that the data belongs to
+	Superseded   bool              // that cluster was superseded by a recovery: nothing that its members say counts
+	Recorded     []string          // the lines of its list of superseded clusters, as they are
+	Past         []etcd.Superseded // those that etcd's CA has signed
+	Fence        []string          // addresses that its etcd does not let in
+	NoFence      bool              // a fence was tried, and it can put up none
+	Claimed      *etcd.Recovery    // the recovery that it has recorded
+	Recovery     *etcd.Recovery    // that one, if etcd's CA has signed it
+	Staged       map[string]bool   // data of recoveries that lies ready, by id; false: etcd's own has changed since
+	EtcdReplaced bool              // etcd's data before a recovery lies beside it
+	Bootstrapped bool              // an etcd has been ready here once
+	Kubelet      bool              // the kubelet has a client certificate that is still valid
+	KubeletEnd   time.Time         // of that certificate, also when it is over; zero: there is none
+	Sums         map[string]string
+	HostsSum     string
+	Links        map[string]string // target by path
+	Services     map[model.Component]workload.State
+	EtcdHealth   bool // a read that a quorum agreed to
+	EtcdLocal    bool // it serves what it has
+	EtcdDataLost bool // it ends because its log is not the one that its peers know
+	Readyz       bool
+	EtcdSilent   []string // URLs of etcd that time out, asked from a host where something does not serve
+	EtcdServers  []string // etcd servers of the running API server
+	Backends     []string // API servers behind its nginx
+	Balancer     Balancer // what its quorate-lb has in use
+	Server       string   // the kubelet's, by its kubeconfig
+	Resolved     []string // what the host takes the name in Server for
+	Peers        []string // where the kubelet's connections to Server's port lead
+	Lacks        []string // needed commands that are not there
+	Sysctls      map[string]string
+	Images       []string
+	Listeners    []Listener
+	Conflist     string
+	Routes       string
+	Files        map[string][]byte // certificates and keys
 }
 
 // kubelet judges the kubelet's client certificate. It renews that by itself, but
@@ -115,7 +117,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
-	f.SupersededIDs, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
+	f.Recorded, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
 	f.NoFence, f.EtcdReplaced, f.Staged = line("unfenced") == "yes", line("replaced") == "yes", map[string]bool{}
 	for _, l := range lines(frames["staged"]) {
 		id, state, _ := strings.Cut(l, " ")
@@ -126,7 +128,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 		if err != nil {
 			return f, fmt.Errorf("%s cannot be read: %w", at.Own.Recovery, err)
 		}
-		f.Recovery = &r
+		f.Claimed = &r
 	}
 	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {

@@ -21,15 +21,19 @@ type keyring struct {
 	shared   *pki.Shared // nil: no reachable host holds them whole
 	identity map[model.HostID]string
 	partial  map[model.HostID]bool
-	public   map[model.HostID][]byte // CA certificates
+	public   map[model.HostID][]byte     // CA certificates
+	claimed  map[model.HostID]pki.Shared // whole sets on hosts that are no control planes: they count for nothing
 	facts    map[model.HostID]Facts
 	at       layout.PKI
 	conflict string
 }
 
-func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
+// readKeys takes the cluster's keys from control planes of the file, or else
+// from former ones: any other host could hold those of a cluster of its own.
+func readKeys(g *goal.Goal, facts map[model.HostID]Facts, former []model.HostID) keyring {
+	at := g.Layout.PKI
 	k := keyring{identity: map[model.HostID]string{}, partial: map[model.HostID]bool{}, public: map[model.HostID][]byte{}, facts: facts,
-		at: at}
+		at: at, claimed: map[model.HostID]pki.Shared{}}
 	var of []string
 	for _, id := range slices.Sorted(maps.Keys(facts)) {
 		f := facts[id]
@@ -43,6 +47,8 @@ func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
 		}
 		s, err := pki.ParseShared(f.Files, at)
 		switch {
+		case err == nil && !hostOf(g, id).Node.ControlPlane && !slices.Contains(former, id):
+			k.claimed[id] = s
 		case err == nil:
 			k.identity[id] = s.Identity()
 			if k.shared == nil {
@@ -57,7 +63,41 @@ func readKeys(facts map[model.HostID]Facts, at layout.PKI) keyring {
 		k.conflict = "the hosts hold keys of different clusters: " + strings.Join(of, ", ") +
 			"; nothing is changed until it is clear which one is meant: remove the wrong hosts from the file, or reset them"
 	}
+	for id, s := range k.claimed {
+		if k.shared != nil && s.Identity() == k.shared.Identity() {
+			k.identity[id] = s.Identity() // a control plane that becomes a worker
+		}
+	}
 	return k
+}
+
+// candidate are keys that only hosts have which are no control planes by the
+// file: it may have named them so when it was applied last. Nothing may speak
+// against them.
+func (k keyring) candidate(g *goal.Goal) *pki.Shared {
+	var one *pki.Shared
+	for _, s := range k.claimed {
+		if one != nil && one.Identity() != s.Identity() {
+			return nil
+		}
+		one = &s
+	}
+	if one == nil || k.shared != nil {
+		return nil
+	}
+	for id, h := range g.Hosts {
+		f, asked := k.facts[id]
+		if h.Node.ControlPlane && (!asked || f.Err != nil || k.partial[id]) {
+			return nil
+		}
+	}
+	for id, ca := range k.public {
+		if ca = bytes.TrimSpace(ca); k.facts[id].Marker != "" && !bytes.Equal(ca, bytes.TrimSpace(one.CA.Cert)) &&
+			!bytes.Equal(ca, bytes.TrimSpace(one.EtcdCA.Cert)) {
+			return nil
+		}
+	}
+	return one
 }
 
 // minted says whether the keys exist anywhere. With one control plane unseen,
@@ -78,6 +118,9 @@ func (k keyring) minted(g *goal.Goal) model.Known[bool] {
 func (k keyring) state(n topology.Node, id model.HostID, f Facts) model.Keys {
 	if k.identity[id] != "" {
 		return model.SharedKeys
+	}
+	if _, other := k.claimed[id]; other && k.shared != nil {
+		return model.OtherKeys
 	}
 	if k.partial[id] {
 		return model.PartialKeys

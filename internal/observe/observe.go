@@ -40,6 +40,7 @@ type Observer struct {
 	orphans map[model.HostID]string
 	dials   conns
 	nodes   map[model.HostID]kubeapi.NodeStatus // as the API server said last
+	former  []model.HostID                      // see Observation
 }
 
 // Observation is all that was seen, with the model made of it.
@@ -51,6 +52,7 @@ type Observation struct {
 	Goal   *goal.Goal
 	Have   model.Cluster
 
+	former []model.HostID        // control planes by the file applied last, whose keys count
 	silent map[model.HostID]bool // their answer is overdue; they are not asked for more
 }
 
@@ -111,6 +113,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	}
 	out := &Observation{}
 	o.mu.Lock()
+	o.verify(frame)
 	out.Facts, out.silent = maps.Clone(o.facts), map[model.HostID]bool{}
 	for id := range o.looking {
 		out.silent[id] = true
@@ -120,7 +123,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 		return nil, err
 	}
 	out.supersede()
-	keys := readKeys(out.Facts, out.Goal.Layout.PKI)
+	keys := o.keys(ctx, out)
 	var wg sync.WaitGroup
 	wg.Add(2)
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, limit > 0) }()
@@ -141,6 +144,29 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	}
 	goal.Recovering(&out.Have, out.Goal.Want)
 	return out, ctx.Err()
+}
+
+// keys are the cluster's. While no control plane of the file has any, those of
+// its other hosts are tried, and count when the cluster's own API server says
+// that the file applied last names such a host as a control plane.
+func (o *Observer) keys(ctx context.Context, out *Observation) keyring {
+	out.former = o.former
+	keys := readKeys(out.Goal, out.Facts, o.former)
+	shared := keys.candidate(out.Goal)
+	if shared == nil {
+		return keys
+	}
+	v := o.askAPI(ctx, out, shared)
+	if v.Err != nil || !slices.ContainsFunc(v.masters, func(id model.HostID) bool { _, has := keys.claimed[id]; return has }) {
+		return keys
+	}
+	o.mu.Lock()
+	o.former = v.masters
+	o.verify(out.Goal)
+	out.Facts = maps.Clone(o.facts)
+	o.mu.Unlock()
+	out.former = v.masters
+	return readKeys(out.Goal, out.Facts, v.masters)
 }
 
 // late are the hosts that were seen without data of etcd, and are voters by the

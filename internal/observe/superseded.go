@@ -3,16 +3,70 @@ package observe
 import (
 	"slices"
 
+	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 )
+
+// verify takes of what hosts have recorded what etcd's CA has signed: anybody
+// could write that the living cluster has ended, or that it is being recovered.
+func (o *Observer) verify(g *goal.Goal) {
+	cas := o.etcdCAs(g)
+	for id, f := range o.facts {
+		f.Past, f.Recovery = nil, nil
+		for _, ca := range cas {
+			for _, l := range f.Recorded {
+				if s, signed := etcd.ReadSuperseded(l, ca); signed {
+					f.Past = append(f.Past, s)
+				}
+			}
+			if f.Claimed != nil && f.Claimed.IsSigned(ca, string(id)) {
+				f.Recovery = f.Claimed
+			}
+		}
+		o.facts[id] = f
+	}
+}
+
+// etcdCAs are the certificates of etcd's CA: the one that belongs to the
+// cluster's keys, or while nobody who answers has those, what its hosts hold.
+func (o *Observer) etcdCAs(g *goal.Goal) (cas [][]byte) {
+	if keys := readKeys(g, o.facts, o.former); keys.shared != nil {
+		return [][]byte{keys.shared.EtcdCA.Cert}
+	}
+	for id, h := range g.Hosts {
+		if ca := o.facts[id].Files[g.Layout.PKI.EtcdCA.Cert]; ca != nil && (h.Node.Etcd || h.Node.ControlPlane) {
+			cas = append(cas, ca)
+		}
+	}
+	return cas
+}
+
+func (f Facts) supersededIDs() (ids []string) {
+	for _, s := range f.Past {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// Past are the signed lines about superseded etcd clusters that any host has,
+// one a cluster.
+func (o *Observation) Past() map[string]etcd.Superseded {
+	all := map[string]etcd.Superseded{}
+	for _, id := range o.IDs() {
+		for _, s := range o.Facts[id].Past {
+			all[s.ID] = s
+		}
+	}
+	return all
+}
 
 // Superseded are the ids of superseded etcd clusters that any host knows, sorted.
 // A recovery's record says so from the moment that its data is in place.
 func (o *Observation) Superseded() []string {
 	var all []string
 	for _, f := range o.Facts {
-		all = append(all, f.SupersededIDs...)
+		all = append(all, f.supersededIDs()...)
 		if f.Recovery != nil && f.Data && f.DataOf == f.Recovery.ID {
 			all = append(all, f.Recovery.Supersedes...)
 		}

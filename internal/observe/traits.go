@@ -23,7 +23,7 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 	out := map[model.HostID]goal.HostTraits{}
 	var past []string
 	for _, f := range o.facts {
-		past = append(past, f.SupersededIDs...)
+		past = append(past, f.supersededIDs()...)
 	}
 	routes, ways := o.routes()
 	for id, f := range o.facts {

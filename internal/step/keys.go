@@ -78,6 +78,9 @@ func (s CopyKeys) Need(c model.Cluster) error {
 		return err
 	}
 	if c.Hosts[s.ID].Keys.Is(model.OtherKeys) {
+		if !s.Want.Roles.Has(model.ControlPlane) { // the others do without it
+			return plan.CauseError{Host: s.ID, What: "it holds keys that are not the cluster's; reset it, or take it out of the file"}
+		}
 		return needsOperator("it holds the keys of another cluster; reset it there, or take it out of the file")
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {

@@ -184,7 +184,14 @@ func (s ChooseSurvivor) Interim(*model.Cluster) {}
 
 // Do implements Action.
 func (s ChooseSurvivor) Do(ctx context.Context, e Env) error {
-	text, err := json.Marshal(e.Recovery.Recovery)
+	if e.Shared == nil {
+		return errNoSigner
+	}
+	record, err := e.Recovery.Sign(e.Shared.EtcdCA, string(s.ID))
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/model"
@@ -82,8 +83,7 @@ func (s Supersede) Interim(*model.Cluster) {}
 
 // Do implements Action.
 func (s Supersede) Do(ctx context.Context, e Env) error {
-	_, err := sh(ctx, e, "", etcd.RecordSuperseded(e.Goal.Layout.Own.Superseded), s.Recovery.Supersedes.List()...)
-	return err
+	return recordSuperseded(ctx, e, s.Recovery.Supersedes.List(), s.Recovery.ID)
 }
 
 // StartSurvivor starts etcd as the only member of the new cluster, with the unit
@@ -168,9 +168,35 @@ func (s LearnSuperseded) Interim(*model.Cluster) {}
 
 // Do implements Action.
 func (s LearnSuperseded) Do(ctx context.Context, e Env) error {
-	_, err := sh(ctx, e, "", etcd.RecordSuperseded(e.Goal.Layout.Own.Superseded), s.IDs.List()...)
+	return recordSuperseded(ctx, e, s.IDs.List(), "")
+}
+
+// recordSuperseded records which clusters have ended, by the signed lines that
+// others have, or by new ones for the cluster that goes on.
+func recordSuperseded(ctx context.Context, e Env, ids []string, by string) error {
+	var known []string
+	for _, id := range ids {
+		s, there := e.Past[id]
+		if !there && by == "" {
+			return fmt.Errorf("%s: no host has a signed record of the superseded etcd cluster %s any more; apply again", e.Host.Name(), id)
+		}
+		if !there {
+			if e.Shared == nil {
+				return errNoSigner
+			}
+			var err error
+			if s, err = etcd.SignSuperseded(e.Shared.EtcdCA, id, by, time.Now()); err != nil {
+				return err
+			}
+		}
+		known = append(known, s.Line)
+	}
+	_, err := sh(ctx, e, "", etcd.RecordSuperseded(e.Goal.Layout.Own.Superseded), known...)
 	return err
 }
+
+var errNoSigner = errors.New("what ends an etcd cluster is signed with the key of etcd's CA, and no control plane that has it answers: " +
+	"bring one back, then run the same command again")
 
 // supersededIDs are those that any host knows.
 func supersededIDs(c model.Cluster) (all model.Set[string]) {
