@@ -53,7 +53,7 @@ func planCommand() *cobra.Command {
 
 func applyCommand() *cobra.Command {
 	var t target
-	var yes, outage, probe, forceDrain bool
+	var yes, outage, probe, forceDrain, keepKeys bool
 	var drainTime time.Duration
 	var f form
 	cmd := &cobra.Command{
@@ -69,6 +69,7 @@ moment: the next apply observes and goes on.`,
 			}
 			defer s.close()
 			s.engine.DrainTime, s.engine.ForceDrain = drainTime, forceDrain
+			s.engine.KeepKeys(keepKeys)
 			p, ob, err := s.engine.Plan(cmd.Context())
 			if err != nil {
 				return err
@@ -108,6 +109,7 @@ moment: the next apply observes and goes on.`,
 		"have noticed")
 	cmd.Flags().DurationVar(&drainTime, "drain-timeout", engine.DrainTime, "how long draining a host may take")
 	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "delete pods that no controller recreates, and proceed when the drain times out")
+	cmd.Flags().BoolVar(&keepKeys, "keep-keys", false, "let hosts that leave keep their copies of the cluster's keys and of etcd's data")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept steps during which the API, etcd or a worker's way to it is down")
 	f.flags(cmd, "(the plan, then one event a line)")
 	verboseFlag(cmd)

@@ -242,3 +242,6 @@ func (f failures) note(about plan.About, err error) error {
 	}
 	return nil
 }
+
+// KeepKeys makes hosts that leave keep their copies of the cluster's keys.
+func (e *Engine) KeepKeys(keep bool) { e.observer.KeepKeys = keep }

@@ -117,7 +117,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	recovery, _ := ob.RecoveryOn(id)
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
-		CrashLooping: f.CrashLooping, Listed: ob.Etcd.Members, Past: ob.Past(),
+		CrashLooping: f.CrashLooping, Listed: ob.Etcd.Members, Past: ob.Past(), DataOf: f.DataOf, LivingEtcd: ob.LivingEtcd(),
 		Departed: ob.API.Departed, Fence: ob.Fence(id), Recovery: recovery,
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
 		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },

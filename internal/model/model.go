@@ -154,6 +154,9 @@ type Cluster struct {
 	Conflict string
 	// Addons are the applied cluster objects, by name of their group.
 	Addons map[string]Known[Installed]
+	// KeepKeys is wanted beside the file: hosts that leave keep their copies of
+	// the cluster's keys and data.
+	KeepKeys bool
 	// Recovery and its Survivor are wanted beside what the file wants.
 	Recovery Recovery
 	Survivor HostID

@@ -75,8 +75,9 @@ func TestForgedEndOfEtcd(t *testing.T) {
 		counts bool
 	}{
 		"unsigned": {"a1", false}, "signed by another CA": {line(foreign.EtcdCA, "a1"), false},
-		"signed by Kubernetes' CA": {line(shared.CA, "a1"), false}, "signed for another cluster": {strings.Replace(genuine, "a1", "c3", 1), false},
-		"later": {strings.Replace(genuine, "1970", "1971", 1), false}, "signed": {genuine, true},
+		"signed by Kubernetes' CA":   {line(shared.CA, "a1"), false},
+		"signed for another cluster": {strings.Replace(genuine, "a1", "c3", 1), false},
+		"later":                      {strings.Replace(genuine, "1970", "1971", 1), false}, "signed": {genuine, true},
 	} {
 		o.facts = map[model.HostID]Facts{"cp1": {Files: files, DataOf: "a1"}, "cp2": {DataOf: "a1"}, "a-worker": {Recorded: []string{at.line}}}
 		o.verify(g)
@@ -118,9 +119,8 @@ func TestForgedKeys(t *testing.T) {
 		candidate bool
 		conflict  bool
 	}{
-		"beside the true ones": {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp2": {Files: files}}, nil, &shared, false, false},
-		"alone, in a new cluster whose control planes were not all seen": {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp1": {}}, nil, nil,
-			false, false},
+		"beside the true ones":                          {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp2": {Files: files}}, nil, &shared, false, false},
+		"alone, while not all control planes were seen": {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp1": {}}, nil, nil, false, false},
 		"alone, and another host has another CA's certificate": {map[model.HostID]Facts{"a-worker": {Files: forged},
 			"cp1": {Files: public, Marker: "prod"}, "cp2": {}, "cp3": {}}, nil, nil, false, false},
 		"of a former control plane, not asked for yet": {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp1": {}, "cp2": {}, "cp3": {}},

@@ -27,6 +27,8 @@ type Observer struct {
 	Connect func(kubeapi.Departed) host.Host
 	// Recovery is wanted beside the file; nil: none.
 	Recovery *goal.Recovery
+	// KeepKeys: see model.Cluster.
+	KeepKeys bool
 
 	mu    sync.Mutex
 	facts map[model.HostID]Facts

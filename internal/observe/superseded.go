@@ -105,6 +105,23 @@ func (o *Observation) supersede() {
 	}
 }
 
+// LivingEtcd is the id of the etcd cluster that serves, by the data of its
+// voters; "" when none does, or they differ.
+func (o *Observation) LivingEtcd() string {
+	living := ""
+	for id, h := range o.Have.Hosts {
+		of := o.Facts[id].DataOf
+		if !h.Etcd.Member.Is(model.Voter) || !h.Etcd.Healthy.Is(true) || of == "" {
+			continue
+		}
+		if living != "" && living != of {
+			return ""
+		}
+		living = of
+	}
+	return living
+}
+
 // mayReturnStale are the etcd hosts of the file that do not answer and are no
 // members, in a cluster that supersedes or has superseded another: they may come
 // back with old data, so nobody is led to them before they were seen.
@@ -145,6 +162,9 @@ func (o *Observer) goalWithout(lost ...model.HostID) (*goal.Goal, error) {
 // goal is the file's, and the recovery beside it.
 func (o *Observer) goal(seen map[model.HostID]goal.HostTraits) (*goal.Goal, error) {
 	g, err := goal.Build(o.File, o.Artifacts, seen)
+	if err == nil {
+		g.Want.KeepKeys = o.KeepKeys
+	}
 	if err == nil && o.Recovery != nil {
 		g.Recovery = o.Recovery
 		g.Want.Recovery, g.Want.Survivor = o.Recovery.Model(), o.Recovery.At

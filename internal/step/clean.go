@@ -32,6 +32,7 @@ func cleanScript(at layout.Layout) string {
 // Swept is what is left of quorate on a host that was cleaned.
 type Swept struct {
 	Kept string   // the folder with SweptFiles; "": there was nothing to keep
+	Gone []string // what was destroyed: for good, unlike all else
 	Left []string // what was not removed, and why
 }
 
@@ -45,14 +46,18 @@ func Sweep(ctx context.Context, h host.Host, at layout.Layout, cluster string) (
 	return clean(ctx, h, at, cluster, "clean")
 }
 
-func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string) (Swept, error) {
-	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at), Args: []string{cluster, mode}, Unit: cleanUnit})
+// clean runs the script. leaves is what the host may not keep: digests of the
+// cluster's files, and the word "data".
+func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string, leaves ...string) (Swept, error) {
+	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at), Args: append([]string{cluster, mode}, leaves...), Unit: cleanUnit})
 	var out Swept
 	for _, l := range strings.Split(said, "\n") {
 		if place, ok := strings.CutPrefix(l, "kept "); ok {
 			out.Kept = place
 		} else if what, ok := strings.CutPrefix(l, "left "); ok {
 			out.Left = append(out.Left, what)
+		} else if what, ok := strings.CutPrefix(l, "destroyed "); ok {
+			out.Gone = append(out.Gone, what)
 		}
 	}
 	var exit *host.ExitError
@@ -67,12 +72,24 @@ func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode str
 func (s Stop) Do(ctx context.Context, e Env) error { return s.sweep(ctx, e, "stop") }
 
 // Do implements Action.
-func (s Clean) Do(ctx context.Context, e Env) error { return s.sweep(ctx, e, "clean") }
+func (s Clean) Do(ctx context.Context, e Env) error {
+	if s.Keep {
+		return s.sweep(ctx, e, "clean")
+	}
+	leaves, err := s.seenElsewhere(ctx, e)
+	if err != nil {
+		return err
+	}
+	return s.sweep(ctx, e, "clean", leaves...)
+}
 
-func (o on) sweep(ctx context.Context, e Env, mode string) error {
-	swept, err := clean(ctx, e.Host, e.Goal.Layout, e.Goal.Want.Name, mode)
+func (o on) sweep(ctx context.Context, e Env, mode string, leaves ...string) error {
+	swept, err := clean(ctx, e.Host, e.Goal.Layout, e.Goal.Want.Name, mode, leaves...)
 	if swept.Kept != "" {
 		e.Keep(SweptFiles, swept.Kept)
+	}
+	for _, l := range swept.Gone {
+		e.Say("%s: destroyed %s", o.ID, l)
 	}
 	for _, l := range swept.Left {
 		e.Say("%s: left %s", o.ID, l)

@@ -3,10 +3,15 @@
 #
 # Repeatable from any half: the marker goes last. Keys,
 # etcd's data and configuration are moved to $AT_KEPT/<UTC time>,
-# never deleted. stdout tells in lines: "kept PLACE", "left WHAT".
+# never deleted, but for what a host that leaves may not keep. That is what
+# follows the mode: SHA-256 of the cluster's files, whose copies are destroyed
+# with all private keys of the host, and "data": etcd's, which a snapshot holds
+# elsewhere. stdout tells in lines: "kept PLACE", "left WHAT", "destroyed WHAT".
 set -u
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cluster=$1 mode=$2
+shift 2
+leaves=" $* "
 marker=$AT_MARKER bin=$AT_BIN sock=unix://$AT_CONTAINERD_SOCKET
 kubelet=$UNIT_KUBELET.service containerd=$UNIT_CONTAINERD.service etcd=$UNIT_ETCD.service
 
@@ -73,6 +78,45 @@ keep() {
 		fi
 		mkdir -p -m 700 "$kept" && mkdir -p "$kept${p%/*}" && mv -- "$p" "$kept${p%/*}/" || die "$p cannot be moved to $kept${p%/*}; is there space?"
 	done
+}
+
+# destroy FILE...: overwritten, as far as the disk lets one, then removed.
+destroy() {
+	for f; do
+		shred -n 1 -u -- "$f" 2>/dev/null || rm -f -- "$f"
+		[ ! -e "$f" ] || die "$f cannot be destroyed"
+		destroyed=$((destroyed + 1))
+	done
+}
+
+# unwelcome: of the file on stdin, whether it is one that may not stay.
+unwelcome() { case $leaves in *" $(sha256sum | cut -c 1-64) "*) ;; *) return 1 ;; esac; }
+
+# private DIR: its files with private keys, and with what encrypts etcd's data.
+private() { grep -rlsE -e '-----BEGIN ([A-Z]+ )?PRIVATE KEY-----' -e 'client-key-data:' -e '^kind: "?EncryptionConfiguration' "$1"; }
+
+# destroy_keys: those of the host, and copies of the cluster's in what was kept.
+# A kept folder with the CA of another cluster is none of ours.
+destroy_keys() {
+	destroyed=0
+	while IFS= read -r f; do [ -z "$f" ] || destroy "$f"; done <<-END
+		$(private $AT_KUBERNETES)
+	END
+	for k in $AT_KEPT/*; do
+		own=no
+		[ -e "$k$AT_CA_CERT" ] && ! unwelcome <"$k$AT_CA_CERT" || own=yes
+		while IFS= read -r f; do
+			[ -n "$f" ] || continue
+			if [ $own = yes ] || unwelcome <"$f"; then destroy "$f"; fi
+		done <<-END
+			$(private "$k$AT_KUBERNETES")
+		END
+	done
+	for f in $AT_SNAPSHOTS/*.keys.tar; do
+		[ -f "$f" ] || continue
+		if tar -xOf "$f" "${AT_CA_KEY#/}" 2>/dev/null | unwelcome; then destroy "$f"; else echo "left $f: it holds other keys"; fi
+	done
+	[ $destroyed = 0 ] || echo "destroyed $destroyed files with keys"
 }
 
 # written PATH...: removes the files that say that quorate wrote them.
@@ -179,6 +223,15 @@ chains ip6tables
 
 # What is worth keeping.
 kept=
+case $leaves in *[0-9a-f]*) destroy_keys ;; esac
+case $leaves in *" data "*)
+	if [ -d $AT_ETCD_DATA/member ]; then
+		find $AT_ETCD_DATA/member -xdev -type f -exec shred -n 1 -u -- {} + 2>/dev/null
+		rm -rf $AT_ETCD_DATA/member || die "$AT_ETCD_DATA/member cannot be destroyed"
+		echo "destroyed etcd's data"
+	fi
+	;;
+esac
 keep $AT_KUBERNETES $AT_ETCD_DATA/member $AT_ETCD_DATA/.quorate-old
 rm -rf $AT_ETCD_DATA/.quorate-new $AT_ETCD_DATA/.quorate-recovery-* $AT_RESTORE
 bare $AT_ETCD_DATA

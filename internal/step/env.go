@@ -25,6 +25,9 @@ type Env struct {
 	CrashLooping func(model.Component) bool // a service of the host is crash-looping
 	// Listed are etcd's members as the hosts that they were seen to belong to.
 	Listed map[model.HostID]etcd.Member
+	// DataOf is the etcd cluster that the host's data is of, LivingEtcd the one
+	// that serves; "": none, or not known.
+	DataOf, LivingEtcd string
 	// Past are the signed lines about superseded etcd clusters, by their id.
 	Past map[string]etcd.Superseded
 	// Fence are the addresses that the host's etcd does not let in, by host.

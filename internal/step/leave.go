@@ -81,14 +81,22 @@ func (s Stop) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s Stop) Interim(c *model.Cluster) { s.Effect(c) }
 
-// Clean takes everything off a host that quorate put there. Keys, data and
-// configuration are kept.
-type Clean struct{ on }
+// Clean takes everything off a host that quorate put there. Its copies of the
+// cluster's keys, and etcd's data of the living cluster, are destroyed once
+// they were seen elsewhere; the rest is kept.
+type Clean struct {
+	on
+	Keep bool // keys and data, too
+}
 
 // About implements plan.Step.
 func (s Clean) About() plan.About {
-	return plan.About{Kind: "clean", Host: s.ID, Title: "remove quorate's components", Why: leaves + "; what it held is kept under " +
-		layout.Quorate().Kept, Irreversible: true}
+	why := "; its copies of the cluster's keys and data are destroyed (not with --keep-keys), the rest is kept under "
+	if s.Keep {
+		why = "; what it held, keys included, is kept under "
+	}
+	return plan.About{Kind: "clean", Host: s.ID, Title: "remove quorate's components", Why: leaves + why + layout.Quorate().Kept,
+		Irreversible: true}
 }
 
 // Need implements plan.Step.

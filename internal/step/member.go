@@ -291,15 +291,19 @@ func (s RemoveMember) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	h := e.On(at)
+	on := at
+	if voters := stayingVoters(e, s.ID); len(voters) > 0 && !slices.Contains(voters, at) {
+		on = voters[0] // what leaves takes its disk along
+	}
+	h := e.On(on)
 	if h == nil {
-		return fmt.Errorf("save a snapshot first: %s, whose etcd leads, is not connected", at)
+		return fmt.Errorf("save a snapshot first: %s, whose etcd leads, is not connected", on)
 	}
 	snap, err := etcd.SaveSnapshot(ctx, h, e.Goal.Layout)
 	if err != nil {
 		return err
 	}
-	e.Say("%s: snapshot %s (%s)", at, snap.Path, snap)
+	e.Say("%s: snapshot %s (%s)", on, snap.Path, snap)
 	if at == s.ID {
 		st, err := c.Status(ctx)
 		if err != nil {

@@ -209,7 +209,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 			out = append(out, DeleteNode{at})
 		}
 		if !h.Clean.Is(true) {
-			out = append(out, Clean{at})
+			out = append(out, Clean{at, want.KeepKeys})
 		}
 	}
 	return out
