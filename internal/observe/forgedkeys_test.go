@@ -119,7 +119,8 @@ func TestForgedKeys(t *testing.T) {
 		candidate bool
 		conflict  bool
 	}{
-		"beside the true ones":                          {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp2": {Files: files}}, nil, &shared, false, false},
+		"beside the true ones": {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp2": {Files: files}}, nil,
+			&shared, false, false},
 		"alone, while not all control planes were seen": {map[model.HostID]Facts{"a-worker": {Files: forged}, "cp1": {}}, nil, nil, false, false},
 		"alone, and another host has another CA's certificate": {map[model.HostID]Facts{"a-worker": {Files: forged},
 			"cp1": {Files: public, Marker: "prod"}, "cp2": {}, "cp3": {}}, nil, nil, false, false},

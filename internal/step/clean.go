@@ -49,7 +49,8 @@ func Sweep(ctx context.Context, h host.Host, at layout.Layout, cluster string) (
 // clean runs the script. leaves is what the host may not keep: digests of the
 // cluster's files, and the word "data".
 func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string, leaves ...string) (Swept, error) {
-	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at), Args: append([]string{cluster, mode}, leaves...), Unit: cleanUnit})
+	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at), Args: append([]string{cluster, mode}, leaves...),
+		Unit: cleanUnit})
 	var out Swept
 	for _, l := range strings.Split(said, "\n") {
 		if place, ok := strings.CutPrefix(l, "kept "); ok {

@@ -64,7 +64,8 @@ func TestDestroyKeys(t *testing.T) {
 	_, text, _ := strings.Cut(cleanText, "# destroy FILE")
 	text, _, _ = strings.Cut(text, "# written PATH")
 	text = "set -u\nleaves=\" $* \"\ndie() { echo \"$1\" >&2; exit 1; }\nAT_KUBERNETES=" + kubernetes + " AT_CA_CERT=" + kubernetes +
-		"/pki/ca.crt AT_CA_KEY=" + kubernetes + "/pki/ca.key AT_KEPT=" + dir + "/kept AT_SNAPSHOTS=" + dir + "/snapshots\n#" + text + "destroy_keys\n"
+		"/pki/ca.crt AT_CA_KEY=" + kubernetes + "/pki/ca.key AT_KEPT=" + dir +
+		"/kept AT_SNAPSHOTS=" + dir + "/snapshots\n#" + text + "destroy_keys\n"
 	cmd := exec.Command("sh", append([]string{"-s"}, sums...)...)
 	cmd.Stdin = strings.NewReader(text)
 	out, err := cmd.CombinedOutput()
@@ -86,7 +87,8 @@ func TestDestroyKeys(t *testing.T) {
 	if !slices.Equal(left, want) {
 		t.Errorf("left are\n%s", strings.Join(left, "\n"))
 	}
-	if got := string(out); !strings.Contains(got, "destroyed 11 files with keys") || !strings.Contains(got, "left "+dir+"/snapshots/2.db.keys.tar") {
+	if got := string(out); !strings.Contains(got, "destroyed 11 files with keys") ||
+		!strings.Contains(got, "left "+dir+"/snapshots/2.db.keys.tar") {
 		t.Errorf("it said %s", got)
 	}
 }
