@@ -108,23 +108,28 @@ func (c *Client) MergeInto(ctx context.Context, path string, change map[string]a
 	return c.patch(ctx, path, types.MergePatchType, body)
 }
 
-// BootstrapToken makes a token with which kubelets ask for their first
-// certificate. The controller-manager's tokencleaner removes it after ttl; take
-// one of minutes, made when it is needed.
-func (c *Client) BootstrapToken(ctx context.Context, ttl time.Duration) (string, error) {
+// tokenOf labels the Secret of a bootstrap token with the node it is for.
+const tokenOf = "quorate.dev/token-of"
+
+// BootstrapToken makes a token with which the kubelet of a node asks for its
+// first certificate. EndBootstrap ends it; until then it is good for any node's.
+// The controller-manager's tokencleaner removes it after ttl; take one of
+// minutes, made when it is needed.
+func (c *Client) BootstrapToken(ctx context.Context, node string, ttl time.Duration) (string, error) {
 	// 26 letters and digits of base32; ids and secrets have 6 and 16.
 	id, secret := strings.ToLower(rand.Text()[:6]), strings.ToLower(rand.Text()[:16])
 	body, err := json.Marshal(&corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: bootstrap.BootstrapTokenSecretPrefix + id},
-		Type:       bootstrap.SecretTypeBootstrapToken,
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: bootstrap.BootstrapTokenSecretPrefix + id,
+			Labels: map[string]string{tokenOf: node}},
+		Type: bootstrap.SecretTypeBootstrapToken,
 		StringData: map[string]string{
 			bootstrap.BootstrapTokenIDKey:               id,
 			bootstrap.BootstrapTokenSecretKey:           secret,
 			bootstrap.BootstrapTokenExpirationKey:       time.Now().UTC().Add(ttl).Format(time.RFC3339),
 			bootstrap.BootstrapTokenUsageAuthentication: "true",
 			bootstrap.BootstrapTokenUsageSigningKey:     "true",
-			bootstrap.BootstrapTokenDescriptionKey:      "made by quorate for a new node",
+			bootstrap.BootstrapTokenDescriptionKey:      "made by quorate for the new node " + node,
 		},
 	})
 	if err != nil {
@@ -137,4 +142,22 @@ func (c *Client) BootstrapToken(ctx context.Context, ttl time.Duration) (string,
 		return "", c.failed("make a bootstrap token", err)
 	}
 	return id + "." + secret, nil
+}
+
+// EndBootstrap deletes the tokens that were made for a node, which has joined.
+func (c *Client) EndBootstrap(ctx context.Context, node string) error {
+	const path = "/api/v1/namespaces/kube-system/secrets"
+	what := "delete the bootstrap tokens of " + node
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var list corev1.SecretList
+	if err := c.failed(what, c.Rest.Get().AbsPath(path).Param("labelSelector", tokenOf+"="+node).Do(ctx).Into(&list)); err != nil {
+		return err
+	}
+	for _, s := range list.Items {
+		if err := c.remove(ctx, path+"/"+s.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -104,7 +104,7 @@ func (s Run) firstCertificate(ctx context.Context, e Env, h *goal.Host) ([]host.
 	if err != nil {
 		return nil, err
 	}
-	token, err := c.BootstrapToken(ctx, 15*time.Minute)
+	token, err := c.BootstrapToken(ctx, h.Node.Name, 15*time.Minute)
 	if err != nil {
 		return nil, err
 	}

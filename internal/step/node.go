@@ -102,7 +102,10 @@ func (s ConfigureNode) Do(ctx context.Context, e Env) error {
 	if err := c.Uncordon(ctx, h.Node.Name); err != nil {
 		return err
 	}
-	// The token has done its work.
+	// The token has done its work: whoever finds a copy joins nothing with it.
+	if err := c.EndBootstrap(ctx, h.Node.Name); err != nil {
+		return err
+	}
 	_, err = sh(ctx, e, "", `[ -e "$1" ] && rm -f "$2" || true`, e.Goal.Layout.Kubelet.ClientPEM, e.Goal.Layout.Kubelet.Bootstrap)
 	return err
 }
