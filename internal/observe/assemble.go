@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -177,14 +178,24 @@ func system(want *goal.Host, f Facts) model.Known[model.Installed] {
 
 func programs(want *goal.Host, f Facts) model.Known[string] {
 	sums, any := map[string]string{}, false
+	var changed []string
 	for at := range want.Programs {
 		sums[at] = f.Links[at]
 		any = any || sums[at] != ""
+		if sum := f.Programs[at]; sum != "" && f.Stored[at] != "" && sum != path.Base(path.Dir(f.Stored[at])) {
+			sums[at] += " changed"
+			changed = append(changed, path.Base(at))
+		}
 	}
 	if !any {
 		return model.Is("")
 	}
-	return model.Is(workload.DiskDigest(sums))
+	slices.Sort(changed)
+	digest := model.Is(workload.DiskDigest(sums))
+	if len(changed) > 0 {
+		return digest.Because(strings.Join(changed, ", ") + " changed on its disk")
+	}
+	return digest
 }
 
 func certs(want *goal.Host, keys keyring, f Facts, now time.Time) model.Known[model.Installed] {

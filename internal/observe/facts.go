@@ -58,6 +58,8 @@ type Facts struct {
 	Sums         map[string]string
 	HostsSum     string
 	Links        map[string]string // target by path
+	Programs     map[string]string // SHA-256 by path, of what can be read there
+	Stored       map[string]string // where that lies in the end, by path
 	Services     map[model.Component]workload.State
 	EtcdHealth   bool // a read that a quorum agreed to
 	EtcdLocal    bool // it serves what it has
@@ -93,7 +95,8 @@ func (f *Facts) kubelet(text []byte, now time.Time) {
 
 // parse reads the probe's answer.
 func parse(answer host.Answer, at layout.Layout) (Facts, error) {
-	f := Facts{Sums: map[string]string{}, Links: map[string]string{}, Services: map[model.Component]workload.State{},
+	f := Facts{Sums: map[string]string{}, Links: map[string]string{},
+		Programs: map[string]string{}, Stored: map[string]string{}, Services: map[model.Component]workload.State{},
 		Sysctls: map[string]string{}, Files: map[string][]byte{}}
 	frames := map[string]string{}
 	for _, name := range answer.Names() {
@@ -148,6 +151,16 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 		}
 	}
 	pairs(frames["links"], " ", f.Links)
+	for _, l := range lines(frames["programs"]) {
+		if sum, path, ok := strings.Cut(l, " "); ok {
+			f.Programs[path] = sum
+		}
+	}
+	if all := lines(frames["stored"]); len(all)%2 == 0 {
+		for i, path := range all[:len(all)/2] {
+			f.Stored[path] = all[len(all)/2+i]
+		}
+	}
 	pairs(frames["sysctls"], "=", f.Sysctls)
 	says := map[string]string{}
 	pairs(frames["etcd"], " ", says)

@@ -24,7 +24,7 @@ var probeText string
 // script is the probe with what package workload looks at.
 func script(at layout.Layout) string {
 	text := strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at)), 1)
-	return at.Script(strings.Replace(text, "@BALANCER@", component.BalancerBackends(at), 1))
+	return at.Script(workload.DigestScript + strings.Replace(text, "@BALANCER@", component.BalancerBackends(at), 1))
 }
 
 // probeTimeout bounds one look at one host; a host that takes longer is not

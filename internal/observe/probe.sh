@@ -38,6 +38,11 @@ frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null | sha256sum | cut -d' ' -f1
 frame "links"; for f in $AT_BIN/* $AT_CNI_BIN/*; do [ -s "$f" ] && echo "$f $(readlink "$f")"; done
 for f in $AT_COMMANDS/*; do l=$(readlink "$f"); case $l in $AT_VERSIONS/*) [ ! -s "$f" ] || echo "$f $l" ;; esac; done
+# Of what digest the programs are, and where they lie in the end: their folder is named by the digest that they must have.
+set --; for f in $AT_BIN/* $AT_CNI_BIN/*; do [ -f "$f" ] && set -- "$@" "$f"; done
+for f in $AT_COMMANDS/*; do case $(readlink "$f") in $AT_VERSIONS/*) [ ! -f "$f" ] || set -- "$@" "$f" ;; esac; done
+frame "programs"; digests "$@"
+frame "stored"; [ $# = 0 ] || { printf '%s\n' "$@"; readlink -f -- "$@"; }
 # @SERVICES@
 frame "etcd"
 # An alarm of one member makes /health false on all. With NOSPACE they still read and vote; with CORRUPT only their list can be had.

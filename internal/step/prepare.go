@@ -15,6 +15,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/topology"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // Packages installs what the host needs from its own distribution.
@@ -63,11 +64,14 @@ func (s System) Interim(c *model.Cluster) {
 }
 
 // Binaries puts the programs onto the host.
-type Binaries struct{ on }
+type Binaries struct {
+	on
+	why string
+}
 
 // About implements plan.Step.
 func (s Binaries) About() plan.About {
-	return plan.About{Kind: "binaries", Host: s.ID, Title: "install binaries", Limit: plan.DownloadLimit}
+	return plan.About{Kind: "binaries", Host: s.ID, Title: "install binaries", Why: s.why, Limit: plan.DownloadLimit}
 }
 
 // Need implements plan.Step.
@@ -171,23 +175,41 @@ func (e Env) progress(ctx context.Context, done, total int64) context.Context {
 	return host.WithProgress(ctx, func(n int64) { e.Progress(done+n, total) })
 }
 
+// placeScript says of files, named as in a store, where they lie with the digest
+// that their folder is named by. A changed one is kept elsewhere for who wants to
+// know how; its successor takes its place at once.
+const placeScript = `for p; do
+	wants=${p#sha256/}; wants=${wants%%/*}
+	for d in $AT_SEED $AT_STORE; do
+		[ -s "$d/$p" ] || continue
+		is=$(digests "$d/$p")
+		if [ "${is%% *}" = "$wants" ]; then echo "there $p $d"; break; fi
+		[ "$d" = $AT_STORE ] || continue
+		k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)$d/$p
+		(umask 077 && mkdir -p "${k%/*}") && cp -p "$d/$p" "$k" && chmod 600 "$k" && echo "changed $p $k"
+	done
+done`
+
 // place returns where an artefact lies on the host, by its digest: brought by
 // quorate, or found there already (a bundle on the disk, a lab's shared folder).
 func place(ctx context.Context, e Env, files []artifact.File) (map[string]string, error) {
 	own := e.Goal.Layout.Own
-	script := `for p in "$@"; do for d in ` + own.Seed + ` ` + own.Store + `; do [ -s "$d/$p" ] && { echo "$p $d"; break; }; done; done; true`
 	args := make([]string, len(files))
 	for i, f := range files {
 		args[i] = path.Join("sha256", f.SHA256, f.Name)
 	}
-	out, err := sh(ctx, e, "", script, args...)
+	out, err := sh(ctx, e, "", e.Goal.Layout.Script(workload.DigestScript+placeScript), args...)
 	if err != nil {
 		return nil, err
 	}
 	at := map[string]string{}
 	for _, l := range strings.Split(out, "\n") {
-		if p, dir, ok := strings.Cut(l, " "); ok {
-			at[p] = path.Join(dir, p)
+		if w := strings.Fields(l); len(w) == 3 && w[0] == "there" {
+			at[w[1]] = path.Join(w[2], w[1])
+		} else if len(w) == 3 && w[0] == "changed" {
+			e.Say("%s: %s had changed on its disk and is replaced; a service that began with it goes on with it until it is restarted",
+				e.Host.Name(), path.Base(w[1]))
+			e.Keep(path.Join(own.Store, w[1]), w[2])
 		}
 	}
 	where := map[string]string{}

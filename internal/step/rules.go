@@ -44,7 +44,11 @@ func prepare(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
 		out = append(out, System{at})
 	}
 	if !model.Same(have.Binaries, at.Want.Binaries) {
-		out = append(out, Binaries{at})
+		why := ""
+		if have.Binaries.Known() {
+			why = have.Binaries.Why()
+		}
+		out = append(out, Binaries{at, why})
 	}
 	return out
 }
