@@ -78,8 +78,16 @@ func gunzip(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(z)
+	out, err := io.ReadAll(io.LimitReader(z, maxLog+1))
+	if err == nil && len(out) > maxLog {
+		return nil, fmt.Errorf("a file of etcd's log with more than %d MiB is none", maxLog>>20)
+	}
+	return out, err
 }
+
+// maxLog bounds a file of the log: etcd begins a new one at 64 MB, and a record
+// may go beyond that.
+const maxLog = 128 << 20
 
 func parseSurvey(out string) (d DiskData, err error) {
 	lines := bufio.NewScanner(strings.NewReader(out))

@@ -71,8 +71,8 @@ func Words(program string, flags, extra map[string]string) []string {
 // (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers").
 func Quote(word string) string {
 	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
-	if word != "" && !strings.ContainsAny(word, " \t\n\"'\\;") {
+	if word != "" && !strings.ContainsAny(word, " \t\n\r\"'\\;") {
 		return word
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(word) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(word) + `"`
 }
