@@ -86,7 +86,11 @@ func (s Clean) Do(ctx context.Context, e Env) error {
 
 func (o on) sweep(ctx context.Context, e Env, mode string, leaves ...string) error {
 	swept, err := clean(ctx, e.Host, e.Goal.Layout, e.Goal.Want.Name, mode, leaves...)
-	if swept.Kept != "" {
+	switch {
+	case swept.Kept == "":
+	case len(leaves) > 0:
+		e.Keep("certificates and configuration", swept.Kept)
+	default:
 		e.Keep(SweptFiles, swept.Kept)
 	}
 	for _, l := range swept.Gone {
