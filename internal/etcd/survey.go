@@ -14,6 +14,7 @@ import (
 
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/workload"
 )
 
 //go:embed survey.sh
@@ -22,7 +23,7 @@ var surveyScript string
 // DiskData is what of etcd's data lies on a host's disk.
 type DiskData struct {
 	There    bool
-	Running  string // systemd's state of etcd when it is not stopped
+	Running  string // the state of etcd when it is not stopped: systemd's word, or "static pod"
 	Cluster  string // id of the cluster it belongs to
 	Revision int64  // of the database; 0: not known. A member that does not run may have more in its log.
 	Position        // of its log; zero: not known
@@ -35,7 +36,7 @@ type DiskData struct {
 // log is brought here and read: 64 MiB at most, most of it zeros or text.
 func SurveyDisk(ctx context.Context, h host.Host, at layout.Layout) (DiskData, error) {
 	wrap := func(err error) error { return fmt.Errorf("%s: look at etcd's data: %w", h.Name(), err) }
-	said, err := host.Output(ctx, h, host.Script{What: "survey etcd's data", Text: at.Script(surveyScript)})
+	said, err := host.Output(ctx, h, host.Script{What: "survey etcd's data", Text: workload.Script(at, surveyScript)})
 	if err != nil {
 		return DiskData{}, wrap(err)
 	}

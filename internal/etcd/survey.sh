@@ -8,13 +8,16 @@ d=$AT_ETCD_DATA/member
 echo "bytes $(stat -c %s $d/snap/db 2>/dev/null || echo 0)"
 for f in $d/wal/*.wal; do :; done
 [ ! -f "$f" ] || echo "log $f"
-state=$(systemctl is-active "$UNIT_ETCD.service" || true)
+state=$(service_state "$UNIT_ETCD")
+metrics() { curl -sf -m 5 "http://127.0.0.1:$PORT_ETCD_METRICS/metrics"; }
+# The manifest of a pod does not tell whether it runs: the kubelet may be down.
+[ "$state" != "static pod" ] || metrics >/dev/null || state=inactive
 case $state in
 inactive | failed | unknown)
 	if says=$(timeout 120 "$AT_BIN/etcdutl" snapshot status $d/snap/db -w json 2>&1); then echo "status $(echo "$says" | tail -n 1)"; else echo "broken $(echo "$says" | grep -v '^{' | tail -n 1)"; fi
 	;;
 *)
 	echo "running $state"
-	curl -s -m 5 "http://127.0.0.1:$PORT_ETCD_METRICS/metrics" | sed -n 's/^etcd_debugging_mvcc_current_revision /revision /p'
+	metrics | sed -n 's/^etcd_debugging_mvcc_current_revision /revision /p'
 	;;
 esac

@@ -327,7 +327,7 @@ func (s SetAside) Do(ctx context.Context, e Env) error {
 	for _, v := range stale(e.Have.Hosts[s.ID]) {
 		services = append(services, at.Unit(v))
 	}
-	kept, err := sh(ctx, e, "set-aside", workload.StopScript(at, `k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)
+	kept, err := sh(ctx, e, "set-aside", workload.Script(at, `k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)
 stop_services "$@"
 d=$k$AT_ETCD_DATA; mkdir -p -m 700 "$d"
 [ -e $AT_ETCD_DATA/member ] && mv $AT_ETCD_DATA/member "$d/"

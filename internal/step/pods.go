@@ -35,12 +35,21 @@ func (o on) runtimeReady(h model.Host) error {
 	return nil
 }
 
-// ended writes that a component was stopped for good. The manifest of a static
-// pod goes with it: the kubelet runs what lies there.
+// ended writes that a component was stopped for good. Of what does not run
+// already the reason stays that was told. The manifest of a static pod goes with
+// it: the kubelet runs what lies there.
 func ended(h *model.Host, v model.Component) {
 	u := &h.Components[v]
-	u.Running = model.Is("")
-	if u.Pod {
-		u.Disk, u.Pod = model.Is(""), false
+	if !u.Running.Is("") {
+		u.Running = model.Is("")
 	}
+	if u.Pod {
+		u.Disk, u.Version, u.Pod = model.Is(""), "", false
+	}
+}
+
+// mayRun says that a component runs on a host, may run, or is a static pod whose
+// manifest is there: the kubelet starts that again and again.
+func mayRun(h *model.Host, v model.Component) bool {
+	return !h.Components[v].Running.Is("") || h.Components[v].Pod
 }

@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/workload"
 )
 
 //go:embed recover.sh
@@ -29,8 +30,9 @@ func recovering(ctx context.Context, e Env, unit, doing, verb string, args ...st
 // recoverVerbs is recover.sh, which knows where everything lies.
 func recoverVerbs(at layout.Layout, text string) string {
 	client, server, peer := at.PKI.Leaf(pki.EtcdHealthcheckClient), at.PKI.Leaf(pki.EtcdServer), at.PKI.Leaf(pki.EtcdPeer)
-	return at.Script(fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
-		client.Cert, client.Key, server.Cert, server.Key, peer.Cert, peer.Key) + text)
+	certs := fmt.Sprintf("CLIENT_CERT=%s CLIENT_KEY=%s SERVER_CERT=%s SERVER_KEY=%s PEER_CERT=%s PEER_KEY=%s\n",
+		client.Cert, client.Key, server.Cert, server.Key, peer.Cert, peer.Key)
+	return workload.Script(at, certs+text)
 }
 
 // said puts the script's own words in the place of its exit status.
@@ -81,7 +83,7 @@ func parties(c model.Cluster) (ids []model.HostID) {
 func (s recovered) still(c model.Cluster, but model.HostID, services ...model.Component) error {
 	for _, id := range parties(c) {
 		for _, v := range services {
-			if h := c.Hosts[id]; id != but && !h.Components[v].Running.Is("") {
+			if h := c.Hosts[id]; id != but && mayRun(&h, v) {
 				return fmt.Errorf("%s still runs on %s", v, id)
 			}
 		}
@@ -114,7 +116,7 @@ func recoverEtcd(have, want model.Cluster) (out []plan.Step) {
 		if runsControlPlane(&h) {
 			out = append(out, StopControlPlane{step(id)})
 		}
-		if !h.Components[model.Etcd].Running.Is("") {
+		if mayRun(&h, model.Etcd) {
 			out = append(out, StopEtcd{step(id), id == at && h.Etcd.Healthy.Is(true)})
 		}
 	}

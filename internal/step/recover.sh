@@ -13,6 +13,12 @@ die() {
 # last FILE: the last line that is for people.
 last() { grep -v '^{' "$1" | tail -n 1; }
 
+# etcd_stopped: or else nothing is done.
+etcd_stopped() {
+	state=$(service_state "$UNIT_ETCD")
+	case $state in inactive | failed | unknown) ;; *) die "etcd runs here ($state)" ;; esac
+}
+
 # room DIR BYTES
 room() {
 	free=$(df -Pk -- "$1" | awk 'NR == 2 { print $4 }')
@@ -85,7 +91,7 @@ stage() {
 		from=$6
 		[ "$(sha256sum <"$from" | cut -c 1-64)" = "$7" ] || die "$from is not the snapshot that was chosen"
 	else
-		case $(systemctl is-active "$UNIT_ETCD.service" || true) in inactive | failed | unknown) ;; *) die "etcd runs" ;; esac
+		etcd_stopped
 		from=$copy
 		[ "$(replay "$name" $copy)" = snapshot ] || { skip=--skip-hash-check && echo bare; }
 	fi
@@ -105,7 +111,7 @@ stage() {
 # swap ID: the staged data in the place of etcd's.
 swap() {
 	grep -q "\"id\":\"$1\"" $record || die "another recovery is recorded here"
-	case $(systemctl is-active "$UNIT_ETCD.service" || true) in inactive | failed | unknown) ;; *) die "etcd runs" ;; esac
+	etcd_stopped
 	[ -d "$staged-$1/member" ] || exit 0
 	if [ -d $data/member ]; then
 		[ ! -d $old/member ] || die "$old holds older data; move that away first"

@@ -17,21 +17,26 @@ type comeback struct {
 	name, cps string
 	dead      []model.HostID
 	own       bool // with the data of cp1's member; else with a snapshot
+	pods      bool // etcd and the API server are static pods
 	risk      plan.Risk
 }
 
 var comebacks = []comeback{
-	{"recover", "cp1 cp2 cp3", []model.HostID{"cp2", "cp3"}, true, plan.Exposed},
-	{"recover-of-5", "cp1 cp2 cp3 cp4 cp5", []model.HostID{"cp3", "cp4", "cp5"}, true, plan.Exposed},
-	{"recover-snapshot", "cp1 cp2 cp3", []model.HostID{"cp2", "cp3"}, false, plan.Exposed},
-	{"restore", "cp1 cp2 cp3", nil, false, plan.Outage},
-	{"restore-of-1", "cp1", nil, false, plan.Outage},
-	{"restore-one-dead", "cp1 cp2 cp3", []model.HostID{"cp3"}, false, plan.Outage},
+	{"recover", "cp1 cp2 cp3", []model.HostID{"cp2", "cp3"}, true, false, plan.Exposed},
+	{"recover-of-5", "cp1 cp2 cp3 cp4 cp5", []model.HostID{"cp3", "cp4", "cp5"}, true, false, plan.Exposed},
+	{"recover-snapshot", "cp1 cp2 cp3", []model.HostID{"cp2", "cp3"}, false, false, plan.Exposed},
+	{"restore", "cp1 cp2 cp3", nil, false, false, plan.Outage},
+	{"restore-of-1", "cp1", nil, false, false, plan.Outage},
+	{"restore-one-dead", "cp1 cp2 cp3", []model.HostID{"cp3"}, false, false, plan.Outage},
+	{"recover-pods", "cp1 cp2 cp3", []model.HostID{"cp2", "cp3"}, true, true, plan.Exposed},
+	{"restore-pods", "cp1 cp2 cp3", nil, false, true, plan.Outage},
 }
 
 // begin is what there is, and what is wanted, with the recovery and without.
 func (b comeback) begin() (truth, want, file model.Cluster) {
-	file = steptest.Want(b.cps, "w1")
+	if file = steptest.Want(b.cps, "w1"); b.pods {
+		file = steptest.Pods(file)
+	}
 	want = file.Clone()
 	var others []model.HostID
 	for _, id := range want.Critical() {
@@ -41,7 +46,11 @@ func (b comeback) begin() (truth, want, file model.Cluster) {
 	}
 	want.Survivor = "cp1"
 	want.Recovery = model.Recovery{ID: "new", Own: b.own, Supersedes: model.SetOf("old"), Others: model.SetOf(others...)}
-	return start(steptest.Local, b.cps, "w1", file), want, file
+	truth = start(steptest.Local, b.cps, "w1", file)
+	if b.pods {
+		truth = steptest.Pods(truth)
+	}
+	return truth, want, file
 }
 
 // looked is what is seen while a recovery is wanted, or not.

@@ -34,7 +34,7 @@ func (s StageData) Need(c model.Cluster) error {
 	if !s.Recovery.Own {
 		return nil
 	}
-	if !c.Hosts[s.ID].Components[model.Etcd].Running.Is("") {
+	if h := c.Hosts[s.ID]; mayRun(&h, model.Etcd) {
 		return errors.New("its etcd still runs")
 	}
 	return s.still(c, "", controlPlane...)

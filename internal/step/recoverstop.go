@@ -14,19 +14,7 @@ import (
 var controlPlane = []model.Component{model.ControllerManager, model.Scheduler, model.APIServer}
 
 func runsControlPlane(h *model.Host) bool {
-	return slices.ContainsFunc(controlPlane, func(v model.Component) bool { return !h.Components[v].Running.Is("") })
-}
-
-// stopped keeps the reason that is told of what does not run already. The
-// manifest of a static pod goes with it.
-func stopped(h *model.Host, v model.Component) {
-	u := &h.Components[v]
-	if !u.Running.Is("") {
-		u.Running = model.Is("")
-	}
-	if u.Pod {
-		u.Disk, u.Version, u.Pod = model.Is(""), "", false
-	}
+	return slices.ContainsFunc(controlPlane, func(v model.Component) bool { return mayRun(h, v) })
 }
 
 // StopControlPlane stops what writes to etcd on a host; pods go on running.
@@ -54,7 +42,7 @@ func (s StopControlPlane) Need(c model.Cluster) error {
 func (s StopControlPlane) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		for _, v := range controlPlane {
-			stopped(h, v)
+			ended(h, v)
 		}
 		h.Ready, h.EtcdVia = model.Is(false), model.Is(model.Way{})
 	})
@@ -65,17 +53,19 @@ func (s StopControlPlane) Interim(c *model.Cluster) { s.Effect(c) }
 
 // Do implements Action.
 func (s StopControlPlane) Do(ctx context.Context, e Env) error {
-	return stopUnits(ctx, e, controlPlane)
+	return stopServices(ctx, e, controlPlane)
 }
 
-func stopUnits(ctx context.Context, e Env, services []model.Component) error {
+// stopServices stops those of some components that may run on the step's host,
+// whatever runs them.
+func stopServices(ctx context.Context, e Env, services []model.Component) error {
 	var names []string
 	for _, v := range services {
-		if u := e.Have.Hosts[model.HostID(e.Host.Name())].Components[v]; !u.Running.Is("") || u.Pod {
+		if h := e.Have.Hosts[model.HostID(e.Host.Name())]; mayRun(&h, v) {
 			names = append(names, e.Goal.Layout.Unit(v))
 		}
 	}
-	_, err := sh(ctx, e, "", workload.StopScript(e.Goal.Layout, `k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)
+	_, err := sh(ctx, e, "", workload.Script(e.Goal.Layout, `k=$AT_KEPT/$(date -u +%Y%m%dT%H%M%SZ)
 stop_services "$@"
 for n; do systemctl reset-failed -q "$n.service" 2>/dev/null || true; done`), names...)
 	return said(e.Host, "stop", err)
@@ -107,7 +97,7 @@ func (s StopEtcd) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s StopEtcd) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		stopped(h, model.Etcd)
+		ended(h, model.Etcd)
 		h.Etcd.Healthy = model.Is(false)
 	})
 }
@@ -125,5 +115,5 @@ func (s StopEtcd) Do(ctx context.Context, e Env) error {
 			e.Say("%s: no snapshot was saved: %v", s.ID, err)
 		}
 	}
-	return stopUnits(ctx, e, []model.Component{model.Etcd})
+	return stopServices(ctx, e, []model.Component{model.Etcd})
 }

@@ -169,7 +169,7 @@ func (s Run) halted(have *model.Host) (out []model.Component) {
 
 func (s Run) halt(h *model.Host) {
 	for _, v := range s.halted(h) {
-		h.Components[v].Running = model.Is("")
+		ended(h, v)
 		if stopped := table[v].stopped; stopped != nil {
 			stopped(h)
 		}

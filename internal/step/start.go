@@ -39,11 +39,8 @@ func (s Run) Do(ctx context.Context, e Env) error {
 		files = append(files, svc.Rendered()...)
 	}
 	have := e.Have.Hosts[s.ID]
-	for _, v := range s.halted(&have) {
-		// Its etcd is gone: it would try for a while to end in good order.
-		if _, err := sh(ctx, e, "", `systemctl kill -s KILL "$1" || true; systemctl stop "$1"`, e.Goal.Layout.Service(v)); err != nil {
-			return fmt.Errorf("stop %s, which must not run meanwhile: %w", v, err)
-		}
+	if err := stopServices(ctx, e, s.halted(&have)); err != nil {
+		return fmt.Errorf("stop what must not run meanwhile: %w", err)
 	}
 	if err := write(ctx, e, files); err != nil {
 		return err

@@ -27,7 +27,7 @@ func (s Supersede) Need(c model.Cluster) error {
 		if err := s.inPlace(c); err != nil {
 			return err
 		}
-		if h := c.Hosts[s.ID]; runsControlPlane(&h) || !h.Components[model.Etcd].Running.Is("") {
+		if h := c.Hosts[s.ID]; runsControlPlane(&h) || mayRun(&h, model.Etcd) {
 			return errors.New("its old etcd or API server still runs")
 		}
 		return nil
@@ -86,8 +86,8 @@ func (s Supersede) Do(ctx context.Context, e Env) error {
 	return recordSuperseded(ctx, e, s.Recovery.Supersedes.List(), s.Recovery.ID)
 }
 
-// StartSurvivor starts etcd as the only member of the new cluster, with the unit
-// that is there.
+// StartSurvivor starts etcd as the only member of the new cluster: with the unit
+// that is there, or as a static pod with the wanted manifest.
 type StartSurvivor struct{ recovered }
 
 // About implements plan.Step.
@@ -103,19 +103,25 @@ func (s StartSurvivor) Need(c model.Cluster) error {
 	if !s.fenced(c.Hosts[s.ID].Etcd) {
 		return errors.New("the hosts of the old cluster could still reach it")
 	}
+	if h := c.Hosts[s.ID]; s.Want.Components[model.Etcd].Pod {
+		if err := s.podReady(h); err != nil {
+			return err
+		}
+	}
 	return s.still(c, s.At, model.Etcd)
 }
 
 // Effect implements plan.Step.
 func (s StartSurvivor) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
-		if w := s.Want.Components[model.Etcd]; w.Pod {
-			h.Components[model.Etcd] = w // its manifest went when it was stopped
-		} else if u := &h.Components[model.Etcd]; !u.Running.Not("") {
+		switch u, w := &h.Components[model.Etcd], s.Want.Components[model.Etcd]; {
+		case u.Running.Not(""):
+		case w.Pod:
+			*u = w
+		case model.Same(u.Disk, w.Disk):
+			u.Running = w.Running
+		default:
 			u.Running = model.Is("as it is on the disk")
-			if model.Same(u.Disk, s.Want.Components[model.Etcd].Disk) {
-				u.Running = s.Want.Components[model.Etcd].Running
-			}
 		}
 		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy, h.Etcd.Member = model.Is(true), model.Is(true), model.Is(true), model.Is(model.Voter)
 	})

@@ -9,6 +9,7 @@ import (
 //go:embed stop.sh
 var stopText string
 
-// StopScript is a shell text that may use the layout's variables and the function
-// `stop_services`.
-func StopScript(at layout.Layout, text string) string { return at.Script(stopText + text) }
+// Script is a shell text that may use the layout's variables and the functions
+// `service_state` and
+// `stop_services`, see stop.sh.
+func Script(at layout.Layout, text string) string { return at.Script(stopText + text) }

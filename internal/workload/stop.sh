@@ -20,3 +20,9 @@ stop_services() {
 
 runtime() { $AT_BIN/crictl -r unix://$AT_CONTAINERD_SOCKET -i unix://$AT_CONTAINERD_SOCKET "$@"; }
 
+# service_state NAME: systemd's word for a unit; "static pod" where there is a
+# manifest, for the kubelet runs what lies there.
+service_state() {
+	if [ -e "$AT_MANIFESTS/$1.yaml" ]; then echo "static pod"; else systemctl is-active "$1.service" || true; fi
+}
+
