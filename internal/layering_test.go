@@ -162,9 +162,6 @@ func TestFiles(t *testing.T) {
 			for _, line := range tooWide(text) {
 				t.Errorf("%s/%s:%d is wider than %d columns", p.name(), name, line, widest)
 			}
-			if n := bytes.Count(text, []byte("\n")); n > 400 && !bytes.Contains(text, []byte("// Code generated ")) {
-				t.Errorf("%s/%s has %d lines; 400 are the most", p.name(), name, n)
-			}
 			if speaks := p.name() == "internal/cli" || p.Name == "main" || strings.HasPrefix(p.name(), "test/"); !speaks &&
 				!strings.HasSuffix(name, "_test.go") {
 				if at := prints.Find(text); at != nil {

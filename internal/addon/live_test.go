@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +22,6 @@ import (
 	"quorate.dev/quorate/internal/host/hosttest"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/pki"
-	"quorate.dev/quorate/internal/spec"
-	"quorate.dev/quorate/internal/topology"
 )
 
 const liveAddress = "127.77.36.11"
@@ -55,43 +52,7 @@ func TestLive(t *testing.T) {
 			}
 		}
 	})
-	t.Run("addons", func(t *testing.T) {
-		if have, err := c.AddonDigests(ctx); err != nil || len(have) != 0 {
-			t.Fatalf("before: %v, %v", have, err)
-		}
-		want, err := Digests(l.ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			for name := range want {
-				if err := Apply(ctx, c, l.ctx, name); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
-				t.Fatalf("after: %v, %v; want %v", have, err, want)
-			}
-		}
-		if ready, n, err := c.Deployment(ctx, "kube-system", CoreDNSDeployment); ready != 0 || n != 2 || err != nil {
-			t.Errorf("coredns without a node: %d/%d ready, %v", ready, n, err)
-		}
-		if _, _, err := c.Deployment(ctx, "kube-system", "none"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("an absent Deployment: %v", err)
-		}
-		for range 2 {
-			if err := RemoveMetricsServer(ctx, c, l.ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, _, err := c.Deployment(ctx, "kube-system", "metrics-server"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("metrics-server no longer wanted: %v", err)
-		}
-		delete(want, AddonMetricsServer)
-		if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
-			t.Errorf("without metrics-server: %v, %v; want %v", have, err, want)
-		}
-	})
+	t.Run("addons", func(t *testing.T) { l.addons(ctx, t, c) })
 	t.Run("file", func(t *testing.T) {
 		if _, err := c.Cluster(ctx); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("before: %v", err)
@@ -124,34 +85,7 @@ func TestLive(t *testing.T) {
 		}
 	})
 	t.Run("bootstrap", func(t *testing.T) { l.bootstrap(ctx, t, c) })
-	t.Run("nodes", func(t *testing.T) {
-		n := corev1.Node{}
-		n.APIVersion, n.Kind, n.Name = "v1", "Node", "w1"
-		if err := c.Rest.Post().AbsPath("/api/v1/nodes").Body(&n).Do(ctx).Error(); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if err := errors.Join(c.SetPodCIDR(ctx, "w1", "10.244.3.0/24"), c.LabelControlPlane(ctx, "w1")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := c.SetPodCIDR(ctx, "w1", "10.244.4.0/24"); err == nil || !strings.Contains(err.Error(), "delete the node") {
-			t.Errorf("another pod network: %v", err)
-		}
-		nodes, err := c.Nodes(ctx)
-		if err != nil || len(nodes) != 1 {
-			t.Fatalf("%v, %v", nodes, err)
-		}
-		if _, labelled := nodes[0].Labels[kubeapi.ControlPlaneLabel]; nodes[0].PodCIDR != "10.244.3.0/24" || !labelled || nodes[0].Ready {
-			t.Errorf("%+v", nodes[0])
-		}
-		l.drain(ctx, t, c)
-		for range 2 {
-			if err := c.DeleteNode(ctx, "w1"); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	t.Run("nodes", func(t *testing.T) { l.nodes(ctx, t, c) })
 	t.Run("leaders", func(t *testing.T) {
 		for _, name := range []string{"kube-scheduler", "kube-controller-manager"} {
 			l.eventually(t, name+" leads", func() error {
@@ -175,6 +109,73 @@ func TestLive(t *testing.T) {
 			t.Errorf("could not ask: %v", err)
 		}
 	})
+}
+
+func (l *live) addons(ctx context.Context, t *testing.T, c *kubeapi.Client) {
+	if have, err := c.AddonDigests(ctx); err != nil || len(have) != 0 {
+		t.Fatalf("before: %v, %v", have, err)
+	}
+	want, err := Digests(l.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for name := range want {
+			if err := Apply(ctx, c, l.ctx, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
+			t.Fatalf("after: %v, %v; want %v", have, err, want)
+		}
+	}
+	if ready, n, err := c.Deployment(ctx, "kube-system", CoreDNSDeployment); ready != 0 || n != 2 || err != nil {
+		t.Errorf("coredns without a node: %d/%d ready, %v", ready, n, err)
+	}
+	if _, _, err := c.Deployment(ctx, "kube-system", "none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an absent Deployment: %v", err)
+	}
+	for range 2 {
+		if err := RemoveMetricsServer(ctx, c, l.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := c.Deployment(ctx, "kube-system", "metrics-server"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("metrics-server no longer wanted: %v", err)
+	}
+	delete(want, AddonMetricsServer)
+	if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
+		t.Errorf("without metrics-server: %v, %v; want %v", have, err, want)
+	}
+}
+
+func (l *live) nodes(ctx context.Context, t *testing.T, c *kubeapi.Client) {
+	n := corev1.Node{}
+	n.APIVersion, n.Kind, n.Name = "v1", "Node", "w1"
+	if err := c.Rest.Post().AbsPath("/api/v1/nodes").Body(&n).Do(ctx).Error(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := errors.Join(c.SetPodCIDR(ctx, "w1", "10.244.3.0/24"), c.LabelControlPlane(ctx, "w1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.SetPodCIDR(ctx, "w1", "10.244.4.0/24"); err == nil || !strings.Contains(err.Error(), "delete the node") {
+		t.Errorf("another pod network: %v", err)
+	}
+	nodes, err := c.Nodes(ctx)
+	if err != nil || len(nodes) != 1 {
+		t.Fatalf("%v, %v", nodes, err)
+	}
+	if _, labelled := nodes[0].Labels[kubeapi.ControlPlaneLabel]; nodes[0].PodCIDR != "10.244.3.0/24" || !labelled || nodes[0].Ready {
+		t.Errorf("%+v", nodes[0])
+	}
+	l.drain(ctx, t, c)
+	for range 2 {
+		if err := c.DeleteNode(ctx, "w1"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // live is a control plane of processes.
@@ -270,105 +271,4 @@ func run(t *testing.T, args ...string) {
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-}
-
-// here brings a text of a host into the test's folder and onto its address.
-func (l *live) here(text string) string {
-	return strings.NewReplacer("/etc/kubernetes", l.dir+"/etc/kubernetes", "/var/log/", l.dir+"/var/log/",
-		"https://127.0.0.1:6443", "https://"+liveAddress+":6443").Replace(text)
-}
-
-func (l *live) write(t *testing.T, f host.File) string {
-	path := l.dir + f.Path
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(l.here(string(f.Content))), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func startLive(t *testing.T) *live {
-	l := &live{dir: t.TempDir(), host: hosttest.New("cp1")}
-	l.host.DialTo("tcp", "127.0.0.1:6443", "tcp", liveAddress+":6443")
-	for _, b := range []string{"etcd", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		componenttest.Binary(t, b)
-	}
-	self := topology.Node{Name: "cp1", Address: liveAddress, ControlPlane: true, Etcd: true}
-	l.ctx = componenttest.Prod("cp1")
-	l.ctx.Self, l.ctx.EtcdMembers = self, []topology.Node{self}
-	l.ctx.Spec.Components = map[string]spec.Component{
-		"kube-apiserver":          {ExtraArgs: map[string]string{"bind-address": liveAddress, "shutdown-delay-duration": "0s"}},
-		"kube-controller-manager": {ExtraArgs: map[string]string{"bind-address": liveAddress}},
-		"kube-scheduler":          {ExtraArgs: map[string]string{"bind-address": liveAddress}},
-	}
-	var err error
-	if l.shared, err = pki.NewShared(pki.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range l.shared.Files(l.ctx.Layout.PKI) {
-		l.write(t, f)
-	}
-	leaves, err := pki.Leaves(self, pki.Context{Layout: l.ctx.Layout.PKI, ControlPlanes: []topology.Node{self},
-		Endpoint: l.ctx.Spec.ControlPlaneEndpoint, ServiceCIDR: l.ctx.Spec.Network.ServiceCIDR})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, leaf := range leaves {
-		cert, key, err := pki.Issue(l.shared, leaf, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.write(t, host.File{Path: leaf.Path, Content: cert})
-		l.write(t, host.File{Path: leaf.KeyPath, Content: key})
-	}
-	p := l.dir + "/etc/kubernetes/pki/etcd/"
-	l.start(t, "etcd", "--name=cp1", "--data-dir="+l.dir+"/etcd", "--unsafe-no-fsync", "--client-cert-auth",
-		"--cert-file="+p+"server.crt", "--key-file="+p+"server.key", "--trusted-ca-file="+p+"ca.crt",
-		"--listen-client-urls=https://"+liveAddress+":2379", "--advertise-client-urls=https://"+liveAddress+":2379",
-		"--listen-peer-urls=http://"+liveAddress+":2380", "--initial-advertise-peer-urls=http://"+liveAddress+":2380",
-		"--initial-cluster=cp1=http://"+liveAddress+":2380")
-	for _, render := range []component.Renderer{component.APIServer, component.ControllerManager, component.Scheduler} {
-		s, err := render(l.ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range s.Files {
-			l.write(t, f.File)
-		}
-		_, line, _ := strings.Cut(s.Unit, "ExecStart="+l.ctx.Layout.Program(s.Name)+" \\\n")
-		line, _, _ = strings.Cut(line, "\nRestart=")
-		l.start(t, s.Name, strings.Fields(strings.ReplaceAll(l.here(line), "\\\n", " "))...)
-	}
-	return l
-}
-
-// start runs a program until the test ends, again whenever it stops, as
-// systemd would.
-func (l *live) start(t *testing.T, name string, args ...string) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	log, err := os.Create(l.dir + "/" + name + ".log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := componenttest.Binary(t, name)
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			cmd := exec.CommandContext(ctx, bin, args...)
-			cmd.Stdout, cmd.Stderr = log, log
-			_ = cmd.Run()
-		}
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			t.Logf("%s: …%s", name, text[max(0, len(text)-3000):])
-		}
-		log.Close()
-	})
 }

@@ -115,26 +115,34 @@ func (u *Upstream) attempt(ctx context.Context, url, part string, tell telling) 
 	if _, err := f.Seek(at, io.SeekStart); err != nil {
 		return resumed, fmt.Errorf("go on with download: %w", err)
 	}
-	total := 0
+	return resumed, save(ctx, f, at, resp, url, func(at, total int64) {
+		watch.Reset(stall)
+		tell("download", path.Base(url), int(at), int(total))
+	})
+}
+
+// save appends an answer's body to a file of at bytes; total is 0 while it is
+// not known.
+func save(ctx context.Context, f *os.File, at int64, resp *http.Response, url string, grown func(at, total int64)) error {
+	total := int64(0)
 	if resp.ContentLength > 0 {
-		total = int(at + resp.ContentLength)
+		total = at + resp.ContentLength
 	}
 	buf := make([]byte, 256<<10)
 	for {
 		n, err := resp.Body.Read(buf)
 		if n > 0 {
-			watch.Reset(stall)
 			if _, err := f.Write(buf[:n]); err != nil {
-				return resumed, fmt.Errorf("write download: %w", err)
+				return fmt.Errorf("write download: %w", err)
 			}
 			at += int64(n)
-			tell("download", path.Base(url), int(at), total)
+			grown(at, total)
 		}
 		if err == io.EOF {
-			return resumed, nil
+			return nil
 		}
 		if err != nil {
-			return resumed, cut(ctx, url, err)
+			return cut(ctx, url, err)
 		}
 	}
 }

@@ -26,30 +26,9 @@ func goMod(r recipe, version string, upstream map[string][]byte) ([]byte, error)
 	if err := f.AddModuleStmt("quorate.local/" + name); err != nil {
 		return nil, err
 	}
-	goVersion, staging := "1.0", []string(nil)
-	for _, m := range r.modules {
-		up, err := modfile.Parse(m+"/go.mod", upstream[m], nil)
-		if err != nil {
-			return nil, fmt.Errorf("read go.mod of %s: %w", m, err)
-		}
-		if up.Go != nil && semver.Compare("v"+up.Go.Version, "v"+goVersion) > 0 {
-			goVersion = up.Go.Version
-		}
-		for _, rep := range up.Replace {
-			switch {
-			case strings.HasPrefix(rep.New.Path, "./staging/"):
-				staging = append(staging, rep.Old.Path)
-			case rep.New.Version != "":
-				if err := f.AddReplace(rep.Old.Path, rep.Old.Version, rep.New.Path, rep.New.Version); err != nil {
-					return nil, err
-				}
-			}
-		}
-		for _, g := range up.Godebug {
-			if err := f.AddGodebug(g.Key, g.Value); err != nil {
-				return nil, err
-			}
-		}
+	goVersion, staging, err := inherit(f, r.modules, upstream)
+	if err != nil {
+		return nil, err
 	}
 	if semver.Compare("v"+goVersion, "v"+oldestGo) < 0 {
 		if len(r.modules) > 0 && len(f.Godebug) == 0 {
@@ -82,6 +61,38 @@ func goMod(r recipe, version string, upstream map[string][]byte) ([]byte, error)
 	}
 	f.Cleanup()
 	return f.Format()
+}
+
+// inherit takes over what the modules' own go.mod files say: their newest Go
+// version, which is returned, their GODEBUG settings and replacements, and the
+// staging modules, which are returned.
+func inherit(f *modfile.File, modules []string, upstream map[string][]byte) (goVersion string, staging []string, err error) {
+	goVersion = "1.0"
+	for _, m := range modules {
+		up, err := modfile.Parse(m+"/go.mod", upstream[m], nil)
+		if err != nil {
+			return "", nil, fmt.Errorf("read go.mod of %s: %w", m, err)
+		}
+		if up.Go != nil && semver.Compare("v"+up.Go.Version, "v"+goVersion) > 0 {
+			goVersion = up.Go.Version
+		}
+		for _, rep := range up.Replace {
+			switch {
+			case strings.HasPrefix(rep.New.Path, "./staging/"):
+				staging = append(staging, rep.Old.Path)
+			case rep.New.Version != "":
+				if err := f.AddReplace(rep.Old.Path, rep.Old.Version, rep.New.Path, rep.New.Version); err != nil {
+					return "", nil, err
+				}
+			}
+		}
+		for _, g := range up.Godebug {
+			if err := f.AddGodebug(g.Key, g.Value); err != nil {
+				return "", nil, err
+			}
+		}
+	}
+	return goVersion, staging, nil
 }
 
 // readGoMods reads the go.mod files of downloaded modules.

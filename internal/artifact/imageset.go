@@ -106,15 +106,7 @@ func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image,
 		list = append(list, named{ref: img.ref(v), img: got})
 	}
 	path := filepath.Join(w.dir, name)
-	out, err := os.Create(path)
-	if err != nil {
-		return File{}, fmt.Errorf("make %s: %w", name, err)
-	}
-	err = writeLayout(out, list, key.Arch)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err := writeTar(path, list, key.Arch); err != nil {
 		return File{}, fmt.Errorf("make %s: %w", name, err)
 	}
 	f, err := s.add(name, path)
@@ -126,4 +118,16 @@ func (s *Store) imageSet(ctx context.Context, key Key, set string, imgs []image,
 	}
 	tell("done", name, 1, 1)
 	return f, nil
+}
+
+func writeTar(path string, list []named, arch string) error {
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	err = writeLayout(out, list, arch)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }

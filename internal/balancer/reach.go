@@ -171,11 +171,12 @@ type outcome struct {
 // race: the first attempt is slow. Others begin beside it, one after another,
 // and whoever answers first wins.
 func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tried []bool, down bool) *attempt {
-	limit := time.Now().Add(reachTimeout)
+	patience := reachTimeout
 	if down {
-		limit = time.Now().Add(lastTimeout)
+		patience = lastTimeout
 	}
-	ends := time.NewTimer(time.Until(limit))
+	limit := time.Now().Add(patience)
+	ends := time.NewTimer(patience)
 	defer ends.Stop()
 	ticks := time.NewTicker(hedgeDial)
 	defer ticks.Stop()
@@ -202,12 +203,7 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 		run(a)
 	}
 	defer func() { closeLosers(running, outcomes) }()
-	// A loser may still write when the session has its answer and its buffer
-	// has gone to another one, so all get a copy that is theirs for good.
-	st.bytes = bytes.Clone(st.bytes)
-	if len(slow.text) == len(st.bytes) { // without a PROXY header
-		slow.rest = st.bytes[len(st.bytes)-len(slow.rest):]
-	}
+	st.outlive(slow)
 	run(slow)
 	hedge()
 	for len(running) > 0 {
@@ -232,6 +228,16 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 		}
 	}
 	return nil
+}
+
+// outlive gives the attempts of a race a copy of the session's bytes: a loser
+// may still write when the session has its answer and its buffer has gone to
+// another one.
+func (st *start) outlive(slow *attempt) {
+	st.bytes = bytes.Clone(st.bytes)
+	if len(slow.text) == len(st.bytes) { // without a PROXY header
+		slow.rest = st.bytes[len(st.bytes)-len(slow.rest):]
+	}
 }
 
 // closeLosers ends the attempts that still run. Their goroutines own the

@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -132,11 +133,16 @@ func (r *recovery) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	return r.apply(cmd, s, p, fmt.Sprintf("etcd is back on %s: %s; revisions go on above that", do.At, found.before(from)))
+}
+
+// apply carries the plan out, and says that it is done.
+func (r *recovery) apply(cmd *cobra.Command, s *session, p plan.Plan, done string) error {
 	w := s.watch(cmd, r.output, cmd.CommandPath()[len("quorate "):])
 	defer w.close()
-	locked, release, err := s.engine.Lock(ctx, w.doing)
+	locked, release, err := s.engine.Lock(cmd.Context(), w.doing)
 	if err != nil {
-		return w.end(ctx, err)
+		return w.end(cmd.Context(), err)
 	}
 	defer release()
 	err = s.engine.Apply(locked, p)
@@ -151,7 +157,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	w.close()
 	if !r.output.json() {
-		fmt.Fprintf(cmd.OutOrStdout(), "etcd is back on %s: %s; revisions go on above that\n", do.At, found.before(from))
+		fmt.Fprintln(cmd.OutOrStdout(), done)
 		if away {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\nnext: %s\n", deferred, awayNext(cmd))
 		}

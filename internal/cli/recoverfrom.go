@@ -228,36 +228,7 @@ func (s survey) before(from *snapshotOf) string {
 // text is what was found and what is lost.
 func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 	var b strings.Builder
-	b.WriteString("What there is of etcd's data:\n")
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  HOST\tDATA\tREVISION\tTERM\tINDEX\tCLUSTER\tETCD")
-	var silent []model.HostID
-	for _, id := range s.ob.Have.Critical() {
-		d, asked := s.data[id]
-		err, failed := s.errs[id]
-		switch {
-		case failed:
-			silent = append(silent, id)
-			fmt.Fprintf(w, "  %s\t?\t?\t?\t?\t?\t%s\n", id, firstLine(err.Error()))
-		case !asked:
-		case !d.There:
-			fmt.Fprintf(w, "  %s\tnone\t\t\t\t\t\n", id)
-		default:
-			of, state := d.Cluster, "stopped"
-			if slices.Contains(s.ob.Superseded(), of) {
-				of += " (superseded)"
-			}
-			if d.Running != "" {
-				state = "runs"
-			}
-			if d.Problem != "" {
-				state += "; " + d.Problem
-			}
-			fmt.Fprintf(w, "  %s\t%.1f MiB\t%s\t%s\t%s\t%s\t%s\n", id, float64(d.Bytes)/(1<<20), number(uint64(d.Revision)), number(d.Term),
-				number(d.Index), of, state)
-		}
-	}
-	w.Flush()
+	silent := s.table(&b)
 	switch {
 	case from != nil && from.is.Revision > 0:
 		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s (of %s, revision %d).\n", do.At, from.given,
@@ -287,6 +258,40 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 			hostList(silent))
 	}
 	return b.String()
+}
+
+// table writes what each host has, and returns those of whom nothing was seen.
+func (s survey) table(out io.Writer) (silent []model.HostID) {
+	fmt.Fprintln(out, "What there is of etcd's data:")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  HOST\tDATA\tREVISION\tTERM\tINDEX\tCLUSTER\tETCD")
+	for _, id := range s.ob.Have.Critical() {
+		d, asked := s.data[id]
+		err, failed := s.errs[id]
+		switch {
+		case failed:
+			silent = append(silent, id)
+			fmt.Fprintf(w, "  %s\t?\t?\t?\t?\t?\t%s\n", id, firstLine(err.Error()))
+		case !asked:
+		case !d.There:
+			fmt.Fprintf(w, "  %s\tnone\t\t\t\t\t\n", id)
+		default:
+			of, state := d.Cluster, "stopped"
+			if slices.Contains(s.ob.Superseded(), of) {
+				of += " (superseded)"
+			}
+			if d.Running != "" {
+				state = "runs"
+			}
+			if d.Problem != "" {
+				state += "; " + d.Problem
+			}
+			fmt.Fprintf(w, "  %s\t%.1f MiB\t%s\t%s\t%s\t%s\t%s\n", id, float64(d.Bytes)/(1<<20), number(uint64(d.Revision)), number(d.Term),
+				number(d.Index), of, state)
+		}
+	}
+	w.Flush()
+	return silent
 }
 
 func number(n uint64) string {

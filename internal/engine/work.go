@@ -51,20 +51,7 @@ func (w *work) run(ctx context.Context) error {
 		if w.seen != nil {
 			w.seen(ob)
 		}
-		failed, err := w.finish(ctx, ob)
-		if err != nil {
-			return err
-		}
-		if failed {
-			// What failed may come from a host that is lost.
-			if err := pause(ctx, time.Second); err != nil {
-				return err
-			}
-			if ob, err = w.glance(ctx); err != nil {
-				return err
-			}
-		}
-		if err := w.quorum(ob); err != nil {
+		if ob, err = w.settle(ctx, ob); err != nil {
 			return err
 		}
 		var next plan.Stage
@@ -97,6 +84,24 @@ func (w *work) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// settle takes note of the steps that have ended, and looks again when one has
+// failed: the cause may be a host that is lost.
+func (w *work) settle(ctx context.Context, ob *observe.Observation) (*observe.Observation, error) {
+	failed, err := w.finish(ctx, ob)
+	if err != nil {
+		return nil, err
+	}
+	if failed {
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
+		if ob, err = w.glance(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return ob, w.quorum(ob)
 }
 
 // delicate says that with one host less a stage might do harm.

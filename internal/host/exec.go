@@ -69,24 +69,30 @@ func (h *sshHost) exec(ctx context.Context, c call) (Result, error) {
 	if bad := p.inputErr.Load(); bad != nil {
 		return res, fmt.Errorf("%s: %s: read its input: %w", h.cfg.Name, c.what, bad.error)
 	}
-	var exit *ssh.ExitError
-	switch {
-	case err == nil && !p.begun:
+	if err == nil && !p.begun {
 		return Result{}, fmt.Errorf("%s: %s: the login shell did not run it, it said %q: give user %s a POSIX shell there",
 			h.cfg.Name, c.what, lastLine(string(res.Stdout)+string(res.Stderr)), h.cfg.User)
-	case err == nil:
-		return res, nil
-	case errors.As(err, &exit):
-		e := &ExitError{Host: h.cfg.Name, Args: c.argv, Code: exit.ExitStatus(), Stderr: string(res.Stderr)}
-		if e.Code == 0 {
-			e.Code = 128 // ended by a signal without a number
-		}
-		if c.secret {
-			e.Args, e.Stderr = c.argv[:1], ""
-		}
-		return res, e
 	}
-	return res, lost(h.cfg.Name, c.what, err)
+	return res, h.verdict(c, res, err)
+}
+
+// verdict tells a process that ended badly from a connection that was lost.
+func (h *sshHost) verdict(c call, res Result, err error) error {
+	if err == nil {
+		return nil
+	}
+	var exit *ssh.ExitError
+	if !errors.As(err, &exit) {
+		return lost(h.cfg.Name, c.what, err)
+	}
+	e := &ExitError{Host: h.cfg.Name, Args: c.argv, Code: exit.ExitStatus(), Stderr: string(res.Stderr)}
+	if e.Code == 0 {
+		e.Code = 128 // ended by a signal without a number
+	}
+	if c.secret {
+		e.Args, e.Stderr = c.argv[:1], ""
+	}
+	return e
 }
 
 func isExit(err error) bool {

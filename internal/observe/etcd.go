@@ -81,21 +81,25 @@ func (o *Observer) askEtcd(ctx context.Context, ob *Observation, shared *pki.Sha
 		}
 		v.Err, v.Agreed = nil, agreed
 		for _, m := range members {
-			at := model.HostID(m.Name)
-			if len(m.PeerURLs) > 0 {
-				// A member that never started has no name; one of a host that
-				// was renamed is known by its address.
-				by := ob.at(ob.Goal, m.PeerURLs[0])
-				if _, seen := ob.Facts[by]; m.Name == "" || seen && ob.Goal.Hosts[at] == nil {
-					at = by
-				}
-			}
-			v.Members[at] = m
-			v.Learners[at] = m.Learner
+			at := ob.hostOf(m)
+			v.Members[at], v.Learners[at] = m, m.Learner
 		}
 		break
 	}
 	return v
+}
+
+// hostOf is a member's host. A member that never started has no name; one of a
+// host that was renamed is known by its address.
+func (ob *Observation) hostOf(m etcd.Member) model.HostID {
+	at := model.HostID(m.Name)
+	if len(m.PeerURLs) > 0 {
+		by := ob.at(ob.Goal, m.PeerURLs[0])
+		if _, seen := ob.Facts[by]; m.Name == "" || seen && ob.Goal.Hosts[at] == nil {
+			return by
+		}
+	}
+	return at
 }
 
 // orphans are the members that the file does not name, at the address by which

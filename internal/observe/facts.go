@@ -121,22 +121,8 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = line("hosts")
 	f.Recorded, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
-	f.NoFence, f.EtcdReplaced, f.Staged = line("unfenced") == "yes", line("replaced") == "yes", map[string]bool{}
-	for _, l := range lines(frames["staged"]) {
-		id, state, _ := strings.Cut(l, " ")
-		f.Staged[id] = state == "fresh"
-	}
-	if text := frames["recovery"]; text != "" {
-		r, err := etcd.ParseRecovery([]byte(text))
-		if err != nil {
-			return f, fmt.Errorf("%s cannot be read: %w", at.Own.Recovery, err)
-		}
-		f.Claimed = &r
-	}
-	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
-		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
-			f.DataOf = etcd.HexCluster(cluster)
-		}
+	if err := f.etcd(frames, line, at); err != nil {
+		return f, err
 	}
 	f.Readyz = line("readyz") == "ok"
 	f.EtcdSilent = lines(frames["silent"])
@@ -151,21 +137,8 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 		}
 	}
 	pairs(frames["links"], " ", f.Links)
-	for _, l := range lines(frames["programs"]) {
-		if sum, path, ok := strings.Cut(l, " "); ok {
-			f.Programs[path] = sum
-		}
-	}
-	if all := lines(frames["stored"]); len(all)%2 == 0 {
-		for i, path := range all[:len(all)/2] {
-			f.Stored[path] = all[len(all)/2+i]
-		}
-	}
+	f.programs(frames)
 	pairs(frames["sysctls"], "=", f.Sysctls)
-	says := map[string]string{}
-	pairs(frames["etcd"], " ", says)
-	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
-	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
 	states := workload.Read(frames, component.Watched(at))
 	for v := range model.NumComponents {
 		f.Services[v] = states[at.Unit(v)]
@@ -178,6 +151,47 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
 	}
 	return f, nil
+}
+
+// programs reads the digests of installed programs and of stored sets.
+func (f *Facts) programs(frames map[string]string) {
+	for _, l := range lines(frames["programs"]) {
+		if sum, path, ok := strings.Cut(l, " "); ok {
+			f.Programs[path] = sum
+		}
+	}
+	if all := lines(frames["stored"]); len(all)%2 == 0 {
+		for i, path := range all[:len(all)/2] {
+			f.Stored[path] = all[len(all)/2+i]
+		}
+	}
+}
+
+// etcd reads what lies on the disk of etcd and of a recovery, and what the
+// member says of itself.
+func (f *Facts) etcd(frames map[string]string, line func(frame string) string, at layout.Layout) error {
+	f.NoFence, f.EtcdReplaced, f.Staged = line("unfenced") == "yes", line("replaced") == "yes", map[string]bool{}
+	for _, l := range lines(frames["staged"]) {
+		id, state, _ := strings.Cut(l, " ")
+		f.Staged[id] = state == "fresh"
+	}
+	if text := frames["recovery"]; text != "" {
+		r, err := etcd.ParseRecovery([]byte(text))
+		if err != nil {
+			return fmt.Errorf("%s cannot be read: %w", at.Own.Recovery, err)
+		}
+		f.Claimed = &r
+	}
+	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
+		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
+			f.DataOf = etcd.HexCluster(cluster)
+		}
+	}
+	says := map[string]string{}
+	pairs(frames["etcd"], " ", says)
+	f.EtcdHealth = strings.Contains(says["health"], `"health":"true"`)
+	f.EtcdLocal = strings.Contains(says["local"], `"health":"true"`)
+	return nil
 }
 
 // Up says whether a service runs, and has done so for more than a moment.

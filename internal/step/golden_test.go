@@ -138,19 +138,22 @@ func (s scene) plan() plan.Plan {
 	return plan.Make(observed(c, dead...), w, step.Rules())
 }
 
+// editInstalled changes a component that is on the host's disk, or all ("*").
+func editInstalled(c *model.Cluster, id model.HostID, name string, change func(h *model.Host, u *model.ComponentState)) {
+	c.Edit(id, func(h *model.Host) {
+		for v := range model.NumComponents {
+			if h.Components[v].Disk.Not("") && (name == "*" || name == v.String()) {
+				change(h, &h.Components[v])
+			}
+		}
+	})
+}
+
 // happens is one line of a scene.
 func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.HostID) {
 	id := model.HostID(words[1])
 	edit := func(change func(*model.Host)) { c.Edit(id, change) }
-	unit := func(change func(h *model.Host, u *model.ComponentState)) {
-		edit(func(h *model.Host) {
-			for v := range model.NumComponents {
-				if h.Components[v].Disk.Not("") && (words[2] == "*" || words[2] == v.String()) {
-					change(h, &h.Components[v])
-				}
-			}
-		})
-	}
+	unit := func(change func(h *model.Host, u *model.ComponentState)) { editInstalled(c, id, words[2], change) }
 	switch words[0] {
 	case "dead":
 		for _, d := range words[1:] {

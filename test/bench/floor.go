@@ -141,25 +141,8 @@ func floorCommands(dir string) (out []command, err error) {
 				return nil, err
 			}
 		}
-		leaves, err := pki.Leaves(n, pki.Context{Layout: at.PKI, ControlPlanes: nodes, Endpoint: file.Spec.ControlPlaneEndpoint,
-			ServiceCIDR: file.Spec.Network.ServiceCIDR})
-		if err != nil {
+		if err := floorCerts(n, nodes, file, shared, put); err != nil {
 			return nil, err
-		}
-		for _, leaf := range leaves {
-			cert, key, err := pki.Issue(shared, leaf, time.Now())
-			if err != nil {
-				return nil, err
-			}
-			files, err := leaf.Files("floor", shared, cert, key)
-			if err != nil {
-				return nil, err
-			}
-			for _, f := range files {
-				if err := put(f.Path, f.Content); err != nil {
-					return nil, err
-				}
-			}
 		}
 		member := component.Etcd(component.EtcdConfig{Layout: at, Cluster: "floor", Self: n, Members: nodes, State: etcd.New,
 			ExtraArgs: map[string]string{
@@ -188,6 +171,31 @@ func floorCommands(dir string) (out []command, err error) {
 		}
 	}
 	return out, nil
+}
+
+// floorCerts issues a host's certificates.
+func floorCerts(n topology.Node, nodes []topology.Node, file *spec.Cluster, shared pki.Shared, put func(string, []byte) error) error {
+	leaves, err := pki.Leaves(n, pki.Context{Layout: layout.Systemd().PKI, ControlPlanes: nodes, Endpoint: file.Spec.ControlPlaneEndpoint,
+		ServiceCIDR: file.Spec.Network.ServiceCIDR})
+	if err != nil {
+		return err
+	}
+	for _, leaf := range leaves {
+		cert, key, err := pki.Issue(shared, leaf, time.Now())
+		if err != nil {
+			return err
+		}
+		files, err := leaf.Files("floor", shared, cert, key)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := put(f.Path, f.Content); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // execLine is the command of a unit, with the program from the artefact store.

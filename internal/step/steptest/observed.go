@@ -69,13 +69,9 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 			c.Addons[name] = model.Unknown[model.Installed](noAPI)
 		}
 	}
-	switch {
-	case keys:
-		c.CAsCreated = model.Is(true)
-	case unseen:
+	c.CAsCreated = model.Is(keys)
+	if unseen && !keys {
 		c.CAsCreated = model.Unknown[bool]("not every control plane was seen")
-	default:
-		c.CAsCreated = model.Is(false)
 	}
 	return c
 }
