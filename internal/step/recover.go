@@ -79,9 +79,13 @@ func parties(c model.Cluster) (ids []model.HostID) {
 	return ids
 }
 
-// still says who still runs one of some services.
+// still says who still runs one of some services. Once the new data is in place
+// the survivor may: its own serve that, also after a reboot.
 func (s recovered) still(c model.Cluster, but model.HostID, services ...model.Component) error {
 	for _, id := range parties(c) {
+		if id == s.At && c.Hosts[id].Etcd.Recovery.InPlace {
+			continue
+		}
 		for _, v := range services {
 			if h := c.Hosts[id]; id != but && mayRun(&h, v) {
 				return fmt.Errorf("%s still runs on %s", v, id)
