@@ -170,6 +170,9 @@ func (s SetAside) Need(c model.Cluster) error {
 // Effect implements plan.Step.
 func (s SetAside) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
+		if !h.Etcd.Data.Is(false) {
+			h.Components[model.Etcd].Running = model.Is("") // why it failed goes with its data
+		}
 		h.Etcd.Data, h.Etcd.Bootstrapped, h.Etcd.Healthy, h.Etcd.DataLost = model.Is(false), model.Is(true), model.Is(false), false
 		stopStale(h)
 	})

@@ -29,7 +29,6 @@ var comebacks = []comeback{
 	{"restore-of-1", "cp1", nil, false, false, plan.Outage},
 	{"restore-one-dead", "cp1 cp2 cp3", []model.HostID{"cp3"}, false, false, plan.Outage},
 	{"recover-pods", "cp1 cp2 cp3", []model.HostID{"cp2", "cp3"}, true, true, plan.Exposed},
-	{"restore-pods", "cp1 cp2 cp3", nil, false, true, plan.Outage},
 }
 
 // begin is what there is, and what is wanted, with the recovery and without.
