@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -63,23 +64,23 @@ type Context struct {
 	LocalServer string
 }
 
+// complete says where a certificate lies and what it is made with.
+func (cl Context) complete(c Cert) Cert {
+	at := cl.Layout.Leaf(c.Name)
+	c.Path, c.KeyPath = at.Cert, at.Key
+	if c.Conf != "" {
+		c.Path = cl.Layout.ConfFile(c.Name)
+		c.KeyPath = c.Path
+	}
+	c.Algorithm, c.Days = cmp.Or(cl.Algorithm, DefaultAlgorithm), cl.Days
+	return c
+}
+
 // Leaves are the certificates a node must have, by its roles: a control plane,
 // any host with a kubelet, an etcd member.
 func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 	var out []Cert
-	add := func(c Cert) {
-		at := cl.Layout.Leaf(c.Name)
-		c.Path, c.KeyPath = at.Cert, at.Key
-		if c.Conf != "" {
-			c.Path = cl.Layout.ConfFile(c.Name)
-			c.KeyPath = c.Path
-		}
-		c.Algorithm, c.Days = cl.Algorithm, cl.Days
-		if c.Algorithm == "" {
-			c.Algorithm = DefaultAlgorithm
-		}
-		out = append(out, c)
-	}
+	add := func(c Cert) { out = append(out, cl.complete(c)) }
 	client := func(name string, ca CA, user string, groups ...string) {
 		add(Cert{Name: name, Issuer: ca, CommonName: user, Organizations: groups, Client: true})
 	}
