@@ -25,7 +25,7 @@ build: ## build bin/quorate and bin/quorate-lb
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.Version=$(VERSION)' -o bin/quorate-lb ./cmd/quorate-lb
 
 artifacts: build ## build Kubernetes, etcd and the rest from their Go modules (15 minutes once, then nothing)
-	@$(QUORATE) artifacts build --test-image >/dev/null
+	@$(QUORATE) artifacts build --source modules --test-image >/dev/null
 
 image: build ## build the lab hosts' file system (2 minutes once, then nothing)
 	@hack/image.sh $(QUORATE)

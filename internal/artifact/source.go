@@ -136,14 +136,19 @@ func teller(component string, progress func(Event)) telling {
 	}
 }
 
-// NewSource makes the source that spec.artifacts names: modules (also "") or
-// upstream, which downloads as trust says.
-func NewSource(kind string, store *Store, trust Trust) (Source, error) {
+// NewSource makes the source that spec.artifacts names: auto (also ""), modules,
+// or upstream, which downloads as trust says. beside is the folder in which auto
+// looks for a bundle; "": none.
+func NewSource(kind string, store *Store, trust Trust, beside string) (Source, error) {
 	switch kind {
-	case "", "modules":
+	case "modules":
 		return NewModules(store), nil
-	case "upstream":
-		return NewUpstream(store, trust)
+	case "", "auto", "upstream":
+		u, err := NewUpstream(store, trust)
+		if err != nil || kind == "upstream" {
+			return u, err
+		}
+		return &Auto{store: store, beside: beside, upstream: u, modules: NewModules(store), pinned: len(trust.Checksums) > 0}, nil
 	}
-	return nil, fmt.Errorf("artifacts.source %q: want modules or upstream", kind)
+	return nil, fmt.Errorf("artifacts.source %q: want auto, modules or upstream", kind)
 }

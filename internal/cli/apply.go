@@ -25,7 +25,7 @@ func planCommand() *cobra.Command {
 			"when it cannot be done.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := t.open(cmd.Context(), cmd)
+			s, err := t.openWith(cmd.Context(), cmd, named)
 			if err != nil {
 				return err
 			}
@@ -37,6 +37,7 @@ func planCommand() *cobra.Command {
 			if err := f.print(cmd, p.Text(), "plan", p); err != nil {
 				return err
 			}
+			s.sayMissing(cmd, p)
 			switch {
 			case len(p.Blocked) > 0:
 				return reportedError{engine.BlockedError{Plan: p}}
@@ -63,7 +64,7 @@ func applyCommand() *cobra.Command {
 moment: the next apply observes and goes on.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := t.open(cmd.Context(), cmd)
+			s, err := t.openWith(cmd.Context(), cmd, named)
 			if err != nil {
 				return err
 			}
@@ -96,6 +97,9 @@ moment: the next apply observes and goes on.`,
 				if !ok {
 					return errRefused
 				}
+			}
+			if err := s.equip(cmd, &t, p); err != nil {
+				return err
 			}
 			if !probe {
 				return s.apply(cmd, f, p)

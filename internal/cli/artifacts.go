@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // artifactsCommand is `quorate artifacts`: what clusters are made of, on this
@@ -23,74 +26,163 @@ func artifactsCommand() *cobra.Command {
 		Short: "Build or download the programs and images of a cluster ahead of time",
 		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
-	cmd.AddCommand(artifactsBuild(), artifactsList(), artifactsVerify())
+	cmd.AddCommand(artifactsBuild(), artifactsBundle(), artifactsList(), artifactsVerify())
 	return cmd
 }
 
+// wanted is which artefacts a command is about: those of a cluster file, or of a
+// Kubernetes version.
+type wanted struct {
+	target       target
+	kubernetes   string
+	source, arch string
+	test         bool
+}
+
+func (a *wanted) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&a.target.file, "file", "f", "", "a cluster file, whose versions, source, mirrors and checksums count")
+	f.StringVar(&a.kubernetes, "kubernetes-version", artifact.DefaultKubernetes, "version of Kubernetes; the others follow from it")
+	f.StringVar(&a.source, "source", "auto", "where to get it: auto | modules | upstream")
+	f.StringVar(&a.arch, "arch", goal.Arch, "processor of the hosts: amd64 | arm64")
+	f.BoolVar(&a.test, "test-image", false, "also pack "+artifact.TestImage+", a small web server for tests")
+	cmd.MarkFlagsMutuallyExclusive("file", "kubernetes-version")
+}
+
+// get brings all of it into the store.
+func (a *wanted) get(cmd *cobra.Command) (v artifact.Versions, files []artifact.File, err error) {
+	ctx, progress := cmd.Context(), artifactProgress(cmd.ErrOrStderr())
+	store, err := artifact.OpenStore("")
+	if err != nil {
+		return v, nil, err
+	}
+	file, kubernetes := &spec.Cluster{}, a.kubernetes
+	if a.target.file != "" {
+		if file, _, err = a.target.read(ctx, cmd); err != nil {
+			return v, nil, err
+		}
+		kubernetes = file.Spec.Kubernetes.Version
+		if !cmd.Flags().Changed("source") {
+			a.source = file.Spec.Artifacts.Source
+		}
+	}
+	if v, err = artifact.Resolve(kubernetes, file.Spec.Artifacts.Versions); err != nil {
+		return v, nil, usageError{err}
+	}
+	src, err := a.target.sourceOf(file, a.source, store)
+	if err != nil {
+		return v, nil, err
+	}
+	programs, sets := a.needed(file)
+	if files, err = src.Fetch(ctx, v, a.arch, programs, progress); err != nil {
+		return v, nil, err
+	}
+	for _, n := range sets {
+		set, err := src.Images(ctx, v, a.arch, n.Set, n.Images, progress)
+		if err != nil {
+			return v, nil, err
+		}
+		files = append(files, set)
+	}
+	return v, files, nil
+}
+
+// needed is what the file's cluster needs; without a file, clusters of every flavour.
+func (a *wanted) needed(file *spec.Cluster) (programs []string, sets []artifact.Needed) {
+	if a.target.file != "" {
+		sets = append(sets, artifact.Flavour(file.Spec.Kubernetes.Flavour, file.Spec.Addons.MetricsServer))
+	} else {
+		for _, flavour := range []string{"kubeadm", "systemd"} {
+			sets = append(sets, artifact.Flavour(flavour, false), artifact.Flavour(flavour, true))
+		}
+	}
+	for _, n := range sets {
+		for _, p := range n.Programs {
+			if !slices.Contains(programs, p) {
+				programs = append(programs, p)
+			}
+		}
+	}
+	if a.test {
+		last := sets[len(sets)-1]
+		last.Images = append(slices.Clone(last.Images), "quorate-test")
+		sets = append(sets, last)
+	}
+	return programs, sets
+}
+
 func artifactsBuild() *cobra.Command {
-	var kubernetes, source, arch string
-	var test bool
-	var form form
+	var a wanted
+	var f form
 	cmd := &cobra.Command{
-		Use: "build", Example: "  quorate artifacts build --kubernetes-version v1.36.3",
+		Use: "build", Example: "  quorate artifacts build -f prod.yaml\n  quorate artifacts build --kubernetes-version v1.36.3 --source modules",
 		Short: "Build or download everything a cluster needs into the store",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := artifact.OpenStore("")
+			_, files, err := a.get(cmd)
 			if err != nil {
 				return err
-			}
-			v, err := artifact.Resolve(kubernetes, nil)
-			if err != nil {
-				return err
-			}
-			src, err := artifact.NewSource(source, store, artifact.Trust{})
-			if err != nil {
-				return err
-			}
-			progress := artifactProgress(cmd.ErrOrStderr())
-			names := artifact.SystemdNames()
-			var sets []artifact.Needed
-			for _, flavour := range []string{"kubeadm", "systemd"} {
-				for _, metrics := range []bool{false, true} {
-					sets = append(sets, artifact.Flavour(flavour, metrics))
-				}
-				for _, n := range artifact.Flavour(flavour, false).Programs {
-					if !slices.Contains(names, n) {
-						names = append(names, n)
-					}
-				}
-			}
-			if test {
-				last := sets[len(sets)-1]
-				last.Images = append(last.Images, "quorate-test")
-				sets = append(sets, last)
-			}
-			files, err := src.Fetch(cmd.Context(), v, arch, names, progress)
-			if err != nil {
-				return err
-			}
-			for _, n := range sets {
-				set, err := src.Images(cmd.Context(), v, arch, n.Set, n.Images, progress)
-				if err != nil {
-					return err
-				}
-				files = append(files, set)
 			}
 			text, doc := "", artifactsDoc{Files: []artifactDoc{}}
 			for _, f := range files {
 				text += f.Path + "\n"
 				doc.Files = append(doc.Files, artifactOf(f))
 			}
-			return form.print(cmd, text, "artifacts", doc)
+			return f.print(cmd, text, "artifacts", doc)
 		},
 	}
-	cmd.Flags().StringVar(&kubernetes, "kubernetes-version", artifact.DefaultKubernetes, "version of Kubernetes; the others follow from it")
-	cmd.Flags().StringVar(&source, "source", "modules", "where to get it: modules | upstream")
-	cmd.Flags().StringVar(&arch, "arch", runtime.GOARCH, "processor of the hosts: amd64 | arm64")
-	form.flags(cmd, "")
-	cmd.Flags().BoolVar(&test, "test-image", false, "also pack "+artifact.TestImage+", a small web server for tests")
+	a.flags(cmd)
+	f.flags(cmd, "")
 	return cmd
+}
+
+func artifactsBundle() *cobra.Command {
+	var a wanted
+	var f form
+	var to string
+	cmd := &cobra.Command{
+		Use: "bundle", Example: "  quorate artifacts bundle -f prod.yaml",
+		Short: "Write everything a cluster needs to one file, for a machine without a network",
+		Long: `Bundle gets what the cluster needs, as build does, and writes it to one tar file.
+Put that beside the cluster file on another machine: with source: auto quorate
+finds it there under the name that this command gives it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, files, err := a.get(cmd)
+			if err != nil {
+				return err
+			}
+			if to == "" {
+				to = artifact.BundleName(v, a.arch)
+			}
+			if err := writeBundle(to, files); err != nil {
+				return err
+			}
+			return f.print(cmd, "wrote "+to+"\n", "bundle", bundleDoc{Path: to, Files: len(files)})
+		},
+	}
+	a.flags(cmd)
+	f.flags(cmd, "")
+	cmd.Flags().StringVar(&to, "to", "", "the file to write (default: quorate-VERSION-ARCH.bundle.tar here)")
+	return cmd
+}
+
+// writeBundle writes a bundle whole, or not at all.
+func writeBundle(to string, files []artifact.File) error {
+	store, err := artifact.OpenStore("")
+	if err != nil {
+		return err
+	}
+	out, err := os.CreateTemp(filepath.Dir(to), ".bundle-*")
+	if err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	defer os.Remove(out.Name()) // gone already when all went well
+	err = store.Export(out, files)
+	if err = errors.Join(err, out.Chmod(0o644), out.Close()); err != nil {
+		return err
+	}
+	return os.Rename(out.Name(), to)
 }
 
 func artifactsList() *cobra.Command {

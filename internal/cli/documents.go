@@ -47,6 +47,10 @@ type (
 	artifactsDoc struct {
 		Files []artifactDoc `json:"files"`
 	}
+	bundleDoc struct {
+		Path  string `json:"path"`
+		Files int    `json:"files"`
+	}
 	verificationDoc struct {
 		Checked int         `json:"checkedFiles"`
 		Damaged []damageDoc `json:"damaged"`

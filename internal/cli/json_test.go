@@ -77,8 +77,9 @@ func samples() map[string]any {
 		"snapshot": filled[etcd.Snapshot](), "snapshots": map[string]any{"hosts": filled[[]etcdadmin.Listed]()},
 		"defrag": map[string]any{"members": filled[[]etcdadmin.Defragged]()}, "probe": map[string]any{"report": filled[prober.Report]()},
 		"error": filled[failure](), "version": filled[versionDoc](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
-		"forgotten": filled[forgottenDoc](), "artifacts": filled[artifactsDoc](), "verification": filled[verificationDoc](),
-		"labs": filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
+		"forgotten": filled[forgottenDoc](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
+		"verification": filled[verificationDoc](),
+		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
 	}
 }
 

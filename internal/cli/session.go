@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func (s *session) close() {
 }
 
 // getting is how a session comes by its artefacts.
-type getting func(context.Context, *cobra.Command, *spec.Cluster) (goal.Artifacts, error)
+type getting func(context.Context, *cobra.Command, *target, *spec.Cluster) (goal.Artifacts, error)
 
 // open reads the file, has its artefacts ready and prepares the connections.
 func (t *target) open(ctx context.Context, cmd *cobra.Command) (*session, error) {
@@ -69,7 +70,7 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 	}
 	warn(cmd, warnings)
 	s := &session{file: file, origin: originOf(t), hosts: map[model.HostID]host.Host{}, errOut: cmd.ErrOrStderr()}
-	if s.arts, err = get(ctx, cmd, file); err != nil {
+	if s.arts, err = get(ctx, cmd, t, file); err != nil {
 		return nil, err
 	}
 	for _, h := range file.Spec.Hosts {
@@ -103,12 +104,12 @@ func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) hos
 const maxManifest = 4 << 20
 
 // artifacts brings what the file's versions need into the store.
-func artifacts(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
-	return fetch(ctx, file, artifactProgress(cmd.ErrOrStderr()))
+func artifacts(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
+	return fetch(ctx, t, file, artifactProgress(cmd.ErrOrStderr()))
 }
 
 // noArtifacts is for commands that look but do not plan.
-func noArtifacts(_ context.Context, _ *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
+func noArtifacts(_ context.Context, _ *cobra.Command, _ *target, file *spec.Cluster) (goal.Artifacts, error) {
 	v, err := artifact.Resolve(file.Spec.Kubernetes.Version, file.Spec.Artifacts.Versions)
 	if err != nil {
 		return goal.Artifacts{}, usageError{err}
@@ -116,23 +117,66 @@ func noArtifacts(_ context.Context, _ *cobra.Command, file *spec.Cluster) (goal.
 	return goal.Artifacts{Versions: v}, nil
 }
 
-// atHand takes the artefacts when they are in the store already, and else none:
-// it downloads and builds nothing.
-func atHand(ctx context.Context, cmd *cobra.Command, file *spec.Cluster) (goal.Artifacts, error) {
-	only, cancel := context.WithCancel(ctx)
-	defer cancel()
-	a, err := fetch(only, file, func(ev artifact.Event) {
-		if ev.What != "cached" && ev.What != "done" {
-			cancel()
-		}
-	})
-	if err != nil && ctx.Err() == nil {
-		return noArtifacts(ctx, cmd, file)
+// named are the artefacts by name and version, which is all that a plan takes:
+// nothing is built, downloaded or looked for.
+func named(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
+	a, err := noArtifacts(ctx, cmd, t, file)
+	if err != nil {
+		return a, err
 	}
+	for _, name := range artifact.Flavour(file.Spec.Kubernetes.Flavour, false).Programs {
+		a.Programs = append(a.Programs, artifact.File{Name: name})
+	}
+	if err := balancer(ctx, file, &a, func(artifact.Event) {}); err != nil {
+		return a, err
+	}
+	a.Manifest, err = manifest(file)
 	return a, err
 }
 
-func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event)) (goal.Artifacts, error) {
+// balancer adds quorate-lb when the file wants it. It comes with quorate; its
+// digest is a part of the plan.
+func balancer(ctx context.Context, file *spec.Cluster, a *goal.Artifacts, progress func(artifact.Event)) error {
+	if file.Spec.LoadBalancer.Kind != spec.BuiltinBalancer {
+		return nil
+	}
+	store, err := artifact.OpenStore("")
+	if err != nil {
+		return err
+	}
+	f, err := artifact.Own(ctx, store, artifact.Balancer, progress)
+	a.Programs = append(a.Programs, f)
+	return err
+}
+
+// manifest is the user's own pod network, if any.
+func manifest(file *spec.Cluster) ([]byte, error) {
+	cni := file.Spec.Network.CNI
+	if cni == spec.CNIBridge || cni == spec.CNINone {
+		return nil, nil
+	}
+	text, err := localfile.Read(cni, maxManifest)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("spec.network.cni: %w", err)}
+	}
+	return text, nil
+}
+
+// sourceOf is where a file's artefacts come from.
+func (t *target) sourceOf(file *spec.Cluster, kind string, store *artifact.Store) (artifact.Source, error) {
+	of := file.Spec.Artifacts
+	beside := ""
+	if t.file != "-" && t.file != "" {
+		beside = filepath.Dir(t.file)
+	}
+	src, err := artifact.NewSource(kind, store, artifact.Trust{BaseURLs: of.BaseURLs, Checksums: of.Checksums}, beside)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return src, nil
+}
+
+func fetch(ctx context.Context, t *target, file *spec.Cluster, progress func(artifact.Event)) (goal.Artifacts, error) {
 	a := goal.Artifacts{}
 	store, err := artifact.OpenStore("")
 	if err != nil {
@@ -142,30 +186,22 @@ func fetch(ctx context.Context, file *spec.Cluster, progress func(artifact.Event
 	if a.Versions, err = artifact.Resolve(file.Spec.Kubernetes.Version, of.Versions); err != nil {
 		return a, usageError{err}
 	}
-	src, err := artifact.NewSource(of.Source, store, artifact.Trust{BaseURLs: of.BaseURLs, Checksums: of.Checksums})
+	src, err := t.sourceOf(file, of.Source, store)
 	if err != nil {
-		return a, usageError{err}
+		return a, err
 	}
 	flavour := artifact.Flavour(file.Spec.Kubernetes.Flavour, file.Spec.Addons.MetricsServer)
 	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, flavour.Programs, progress); err != nil {
 		return a, err
 	}
-	if file.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
-		balancer, err := artifact.Own(ctx, store, artifact.Balancer, progress)
-		if err != nil {
-			return a, err
-		}
-		a.Programs = append(a.Programs, balancer)
+	if err := balancer(ctx, file, &a, progress); err != nil {
+		return a, err
 	}
 	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, flavour.Set, flavour.Images, progress); err != nil {
 		return a, err
 	}
-	if cni := file.Spec.Network.CNI; cni != "bridge" && cni != "none" {
-		if a.Manifest, err = localfile.Read(cni, maxManifest); err != nil {
-			return a, usageError{fmt.Errorf("spec.network.cni: %w", err)}
-		}
-	}
-	return a, nil
+	a.Manifest, err = manifest(file)
+	return a, err
 }
 
 // ask puts a question to which y and yes agree, and everything else declines.

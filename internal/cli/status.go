@@ -28,7 +28,7 @@ something is down or could not be reached. Changes that wait for an apply, and
 certificates that will soon be renewed, are told and do not count as down.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := t.openWith(cmd.Context(), cmd, atHand)
+			s, err := t.openWith(cmd.Context(), cmd, named)
 			if err != nil {
 				return err
 			}
@@ -37,15 +37,8 @@ certificates that will soon be renewed, are told and do not count as down.`,
 			if err != nil {
 				return err
 			}
-			var p *plan.Plan
-			why := ""
-			if len(s.arts.Programs) > 0 {
-				made := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
-				p = &made
-			} else {
-				why = "this machine does not have the artefacts of " + s.file.Spec.Kubernetes.Version + "; `quorate plan` gets them"
-			}
-			st := status.Of(ob, p, why, time.Now())
+			p := plan.Make(ob.Have, ob.Goal.Want, step.Rules())
+			st := status.Of(ob, &p, "", time.Now())
 			text := st.Text()
 			if ob.Have.QuorumLost() {
 				text += fmt.Sprintf("\nnext: %s\n", wayBack(cmd, ob.Have))

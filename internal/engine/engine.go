@@ -61,6 +61,10 @@ func New(file *spec.Cluster, arts goal.Artifacts, hosts map[model.HostID]host.Ho
 	return e
 }
 
+// Equip gives an apply the artefacts that it sends to hosts; a plan needs only
+// their names. It is called before Apply.
+func (e *Engine) Equip(arts goal.Artifacts) { e.observer.Artifacts = arts }
+
 // Meet says how hosts are reached that the cluster remembers and the file does
 // not name any more.
 func (e *Engine) Meet(connect func(kubeapi.Departed) host.Host) { e.observer.Connect = connect }

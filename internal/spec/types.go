@@ -113,8 +113,9 @@ type Component struct {
 
 // Artifacts says where binaries and images come from.
 type Artifacts struct {
+	// auto: what the store has, else a bundle beside this file, else upstream if it can be reached, else modules;
 	// modules: built here from Go modules; upstream: the projects' downloads.
-	Source string `json:"source,omitempty" enum:"modules,upstream" default:"modules"`
+	Source string `json:"source,omitempty" enum:"auto,modules,upstream" default:"auto"`
 	// Mirrors, by the host they stand for. Without user, password and query: the file is copied into the cluster.
 	BaseURLs map[string]string `json:"baseURLs,omitempty" keys:"dl.k8s.io,github.com,registry.k8s.io"`
 	// Other versions of single components.

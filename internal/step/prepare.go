@@ -212,6 +212,10 @@ func place(ctx context.Context, e Env, files []artifact.File) (map[string]string
 			e.Keep(path.Join(own.Store, w[1]), w[2])
 		}
 	}
+	if i := slices.IndexFunc(files, func(f artifact.File) bool { return f.SHA256 == "" }); i >= 0 {
+		return nil, fmt.Errorf("%s: %s is needed now and was not when the run began; next: quorate artifacts build, then apply again",
+			e.Host.Name(), files[i].Name)
+	}
 	where := map[string]string{}
 	var done, total int64
 	for i, f := range files {

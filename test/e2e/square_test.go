@@ -227,7 +227,7 @@ func stored(t *testing.T, file *spec.Cluster) goal.Artifacts {
 	if a.Versions, err = artifact.Resolve(file.Spec.Kubernetes.Version, file.Spec.Artifacts.Versions); err != nil {
 		t.Fatal(err)
 	}
-	source, err := artifact.NewSource(file.Spec.Artifacts.Source, store, artifact.Trust{})
+	source, err := artifact.NewSource(file.Spec.Artifacts.Source, store, artifact.Trust{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func podArtifacts(t *testing.T, file *spec.Cluster) goal.Artifacts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := artifact.NewSource(file.Spec.Artifacts.Source, store, artifact.Trust{})
+	source, err := artifact.NewSource(file.Spec.Artifacts.Source, store, artifact.Trust{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
