@@ -38,8 +38,8 @@ func stocked(t *testing.T) (*Store, Versions) {
 			t.Fatal(err)
 		}
 	}
-	add(Key{Source: "modules", Component: "kubernetes", Version: strings.TrimPrefix(v.Kubernetes, "v"), Arch: "amd64", Recipe: "r"}, "kubectl", "program",
-		origin{})
+	plain := strings.TrimPrefix(v.Kubernetes, "v")
+	add(Key{Source: "modules", Component: "kubernetes", Version: plain, Arch: "amd64", Recipe: "r"}, "kubectl", "program", origin{})
 	refs := map[string]string{}
 	for _, name := range SystemdImages(false) {
 		ref, err := ImageRef(v, name)
@@ -48,8 +48,8 @@ func stocked(t *testing.T) (*Store, Versions) {
 		}
 		refs[ref] = "sha256:x"
 	}
-	add(Key{Source: "upstream", Component: "images-systemd", Version: v.Kubernetes, Arch: "amd64", Recipe: "r"}, "images-systemd.tar", "images",
-		origin{images: refs})
+	add(Key{Source: "upstream", Component: "images-systemd", Version: v.Kubernetes, Arch: "amd64", Recipe: "r"}, "images-systemd.tar",
+		"images", origin{images: refs})
 	return s, v
 }
 
@@ -95,8 +95,8 @@ func TestAutoNamesAllWays(t *testing.T) {
 	if !errors.As(err, new(NoSourceError)) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"etcd " + v.Etcd, "quorate artifacts build", filepath.Join(dir, BundleName(v, "amd64")), "HTTPS_PROXY", "baseURLs",
-		"go.dev/dl"} {
+	for _, want := range []string{"etcd " + v.Etcd, "quorate artifacts build", filepath.Join(dir, BundleName(v, "amd64")), "HTTPS_PROXY",
+		"baseURLs", "go.dev/dl"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
