@@ -112,6 +112,9 @@ func apiServerFlags(ctx Context) map[string]string {
 		"enable-admission-plugins":    "NodeRestriction",
 		"enable-bootstrap-token-auth": "true",
 
+		// Tokens of pods end when they say so, not a year later.
+		"service-account-extend-token-expiration": "false",
+
 		"service-account-issuer":           ctx.Issuer(),
 		"service-account-key-file":         at.PKI.SAPub,
 		"service-account-signing-key-file": at.PKI.SAKey,
@@ -120,8 +123,8 @@ func apiServerFlags(ctx Context) map[string]string {
 
 		"audit-policy-file":          at.APIServer.AuditPolicy,
 		"audit-log-path":             at.APIServer.AuditLog,
-		"audit-log-maxage":           "15",
-		"audit-log-maxbackup":        "5",
+		"audit-log-maxage":           "30", // CIS Kubernetes benchmark, 1.2.17 and 1.2.18
+		"audit-log-maxbackup":        "10",
 		"audit-log-maxsize":          "100",
 		"audit-log-mode":             "batch",
 		"audit-log-truncate-enabled": "true",

@@ -48,6 +48,8 @@ func ControllerManager(ctx Context) (workload.Service, error) {
 		"leader-elect":        "true",
 		"allocate-node-cidrs": strconv.FormatBool(!ctx.bridged()),
 		"profiling":           "false",
+		// Pods that have ended are kept for who asks, not without limit.
+		"terminated-pod-gc-threshold": "1000",
 	}
 	if !ctx.bridged() {
 		flags["cluster-cidr"] = ctx.Spec.Network.PodCIDR

@@ -28,7 +28,7 @@ func (c Context) kubeadmExtra(v model.Component) map[string]string {
 		return map[string]string{"initial-cluster-token": c.Cluster}
 	case model.APIServer:
 		return map[string]string{
-			"audit-log-maxage": "15", "audit-log-maxbackup": "5", "audit-log-maxsize": "100", "audit-log-mode": "batch",
+			"audit-log-maxage": "30", "audit-log-maxbackup": "10", "audit-log-maxsize": "100", "audit-log-mode": "batch",
 			"audit-log-path": at.APIServer.AuditLog, "audit-log-truncate-enabled": "true", "audit-policy-file": at.APIServer.AuditPolicy,
 			"encryption-provider-config":                  at.PKI.Encryption,
 			"encryption-provider-config-automatic-reload": "true",

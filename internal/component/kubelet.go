@@ -147,7 +147,8 @@ func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
 		SerializeImagePulls:      new(false),
 		MaxParallelImagePulls:    new(int32(3)),
 	}
-	if !ctx.Layout.Kubeadm { // else in its flags
+	if !ctx.Layout.Kubeadm { // else in its flags, and its own settings
+		c.PodPidsLimit = new(int64(4096)) // a fork bomb ends at its pod
 		serving := ctx.Layout.PKI.Leaf(pki.KubeletServer)
 		c.TLSCertFile, c.TLSPrivateKeyFile = serving.Cert, serving.Key
 	}
