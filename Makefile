@@ -45,7 +45,7 @@ test-all: setup artifacts ## make test with the race detector, more interruption
 soak: setup artifacts ## change, break and heal a lab cluster at random for MINUTES=30, killing quorate and hosts; SEED=N repeats
 	@QUORATE_SOAK_MINUTES=$${MINUTES:-30} QUORATE_SEED=$${SEED:-} go test -tags "lab soak" -timeout 0 -count=1 -run '^TestSoak$$' -v ./test/e2e
 
-lint: ## gofmt, go vet, staticcheck, shell syntax, links between the documents
+lint: ## gofmt, go vet, staticcheck, shell syntax, spelling, links between the documents
 	@hack/lint.sh
 
 bench: setup artifacts ## time everything that has a target; BENCH_RUNS=5 (for others: hack/bench.sh -h)

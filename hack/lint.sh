@@ -2,6 +2,7 @@
 # Everything that can be said about the sources without running them.
 set -euo pipefail
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+misspell=github.com/golangci/misspell/cmd/misspell@v0.8.0
 failed=0
 check() { # $1: name, the rest: a command that fails when something is wrong
 	local out
@@ -35,10 +36,16 @@ links() {
 	done
 }
 
+# spelling: common misspellings, in all that people read.
+spelling() {
+	git ls-files '*.md' '*.go' '*.sh' | xargs go run "$misspell" -error
+}
+
 check gofmt silent gofmt -l cmd hack internal test
 check "go vet" go vet ./...
 check "go vet -tags lab" go vet -tags lab,soak ./...
 check staticcheck go run "$staticcheck" -tags lab,soak ./...
 check shell silent shells
 check links silent links
+check spelling spelling
 exit $failed
