@@ -32,7 +32,7 @@ func recoverCommand() *cobra.Command {
 		Use:   "recover",
 		Short: "Bring etcd back on one host after its quorum is lost for good",
 		Long: `Recover makes a new etcd cluster of one member from the best data that a
-surviving host has, or from a snapshot, and lets all other hosts join it anew.
+surviving host has, or from a snapshot, and lets all other hosts join it.
 What hosts that do not answer have acknowledged beyond that is lost: if they can
 be brought back with their disks, do that instead, and nothing is lost.
 
@@ -56,7 +56,7 @@ func restoreCommand() *cobra.Command {
 		Use:   "restore SNAPSHOT",
 		Short: "Take the whole cluster back to the state of a snapshot",
 		Long: `Restore makes a new etcd cluster of one member from a snapshot (HOST:PATH, or a
-file on this machine), and lets all other hosts join it anew. Everything that
+file on this machine), and lets all other hosts join it. Everything that
 was written after the snapshot was taken is gone from the cluster; what etcd
 holds now is saved in a snapshot first, if any member can give one. The API does
 not answer meanwhile; running pods go on until what the data says of them differs.
