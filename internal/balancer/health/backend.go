@@ -101,10 +101,26 @@ func (b *backend) unansweredSince() (since time.Time, n int) {
 }
 
 // silentFor is for how long nothing has come that answers what was asked at
-// since or later: from the server, and from its host.
+// since or later: from the server, and from its host. The host counts as silent
+// only while it owes something to a connection that was tried: a question over
+// the kept one may wait for a handshake, and so ask the host for nothing.
 func (b *backend) silentFor(since, now time.Time) (server, host time.Duration) {
 	heard := later(since, b.heard)
-	return now.Sub(heard), now.Sub(later(heard, b.reached))
+	if tried := b.triedSince(); !tried.IsZero() {
+		host = min(now.Sub(later(heard, b.reached)), now.Sub(tried)+2*confirm)
+	}
+	return now.Sub(heard), host
+}
+
+// triedSince is when the oldest new connection was tried since the host last
+// gave a sign; zero when there is none.
+func (b *backend) triedSince() (since time.Time) {
+	for _, a := range b.open {
+		if a.Alive && a.at.After(b.reached) {
+			since = earlier(since, a.at)
+		}
+	}
+	return since
 }
 
 // stuck: it lives, but an older question has no answer. The connection that

@@ -68,11 +68,11 @@ func (m *Machine) overdue(b *backend, now time.Time) {
 }
 
 // confirmAt is when a backend that owes an answer since then is asked for a sign
-// of life: twice in two intervals at most, since each is a TLS handshake for a
-// server that may be starved.
+// of life: soon, twice, and then as rarely as it is asked anyway, since each is a
+// TLS handshake for a server that may be starved.
 func (m *Machine) confirmAt(b *backend, since time.Time) time.Time {
 	at := since.Add(min(max(confirm, b.slowest), confirmMost))
-	return later(at, later(b.confirmed[1].Add(confirm), b.confirmed[0].Add(2*m.settings.Interval)))
+	return later(at, later(b.confirmed[1].Add(confirm), b.confirmed[0].Add(confirm+m.settings.Interval)))
 }
 
 // patience is how long a server may be silent whose host takes connections.
@@ -150,6 +150,7 @@ func (m *Machine) next(now time.Time) time.Time {
 			heard := later(since, b.heard)
 			sooner(heard.Add(m.patience(b)))
 			sooner(later(heard, b.reached).Add(m.settings.Timeout))
+			sooner(b.triedSince().Add(m.settings.Timeout - 2*confirm))
 			for _, a := range b.open {
 				sooner(a.at.Add(settling))
 			}
