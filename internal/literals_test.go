@@ -33,6 +33,7 @@ var osPaths = []string{
 	"/var/lib/docker",                    // a neighbour that may share the container runtime
 	"/etc/coredns", "/etc/kubernetes-ca", // inside a pod
 	"/etc/quorate/lb.yaml", // the default of the balancer's own flag
+	"/run/quorate/lb-leaving",
 }
 
 var (

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 // daemon is the process: its file, its balancer, its admin listener.
 type daemon struct {
 	path     string
+	leaving  string // file with backends that leave for a while
+	leave    map[[2]string]bool
 	log      *slog.Logger
 	balancer *balancer.Balancer
 	file     config.File
@@ -38,11 +41,13 @@ func (d *daemon) stamp() stamp {
 	return stamp{info.ModTime(), info.Size(), inode(info)}
 }
 
-func (d *daemon) changed() bool { return d.stamp() != d.seen }
+func (d *daemon) changed() bool {
+	return d.stamp() != d.seen || !maps.Equal(d.leave, readLeaving(d.leaving, time.Now()))
+}
 
 // load reads the file and takes it into use, or changes nothing.
 func (d *daemon) load() error {
-	d.seen = d.stamp()
+	d.seen, d.leave = d.stamp(), readLeaving(d.leaving, time.Now())
 	text, err := os.ReadFile(d.path)
 	if err != nil {
 		return err
@@ -50,6 +55,11 @@ func (d *daemon) load() error {
 	f, err := config.Parse(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	for i, w := range f.Ways {
+		for j, b := range w.Backends {
+			f.Ways[i].Backends[j].Leaving = b.Leaving || d.leave[[2]string{w.Name, b.Name}]
+		}
 	}
 	server := d.admin
 	if server == nil || f.Admin != d.file.Admin {
@@ -77,7 +87,7 @@ func (d *daemon) reload() {
 		d.balancer.Invalid(err)
 		d.log.Error("the new configuration is not used, the old one stays; next: correct the file", "error", err)
 	} else {
-		d.log.Info("configuration loaded", "digest", d.balancer.View().Digest)
+		d.log.Info("configuration loaded", "digest", d.balancer.View().Digest, "leaving", len(d.leave))
 	}
 	d.send(notify.Ready, notify.Status(d.status()))
 }

@@ -20,7 +20,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -37,6 +36,7 @@ var Version = "dev"
 func main() {
 	path := flag.String("config", "/etc/quorate/lb.yaml", "the configuration `file`, YAML or JSON")
 	only := flag.Bool("check", false, "check the file and the certificates that it names, and exit")
+	leaving := flag.String("leaving", "/run/quorate/lb-leaving", "a `file` with backends that leave for a while; it need not exist")
 	version := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	switch {
@@ -58,13 +58,8 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	// A balancer needs a fraction of a core. Each further one that Go may use
-	// costs wake-ups and searches for work whenever a connection waits.
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(1, runtime.NumCPU()/4))
-	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := run(*path, log); err != nil {
+	if err := run(*path, *leaving, log); err != nil {
 		log.Error("quorate-lb could not start", "error", err)
 		os.Exit(1)
 	}
@@ -87,9 +82,9 @@ func checkFile(path string) error {
 	return nil
 }
 
-func run(path string, log *slog.Logger) error {
+func run(path, leaving string, log *slog.Logger) error {
 	b := balancer.New(log)
-	d := &daemon{path: path, log: log, balancer: b}
+	d := &daemon{path: path, leaving: leaving, log: log, balancer: b}
 	if err := d.load(); err != nil {
 		return err
 	}
