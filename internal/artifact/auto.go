@@ -54,6 +54,16 @@ func (a *Auto) Fetch(ctx context.Context, v Versions, arch string, names []strin
 	}
 	all := map[string]File{}
 	for _, c := range order {
+		if v.Get(c) == "" { // it is quorate's own, and published nowhere
+			files, err := a.modules.Fetch(ctx, v, arch, groups[c], progress)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range files {
+				all[f.Name] = f
+			}
+			continue
+		}
 		version := strings.TrimPrefix(v.Get(c), "v")
 		have, err := a.stored(ctx, v, arch, progress, func() (map[string]File, error) {
 			return a.store.programs(c, version, arch, groups[c])

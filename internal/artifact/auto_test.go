@@ -176,3 +176,11 @@ func TestBundle(t *testing.T) {
 		t.Errorf("a damaged bundle was taken: %v", list)
 	}
 }
+
+// What quorate brings itself is not looked for at the projects.
+func TestAutoBuildsItsOwn(t *testing.T) {
+	s, v := stocked(t)
+	if _, err := auto(t, s, "", nowhere, Trust{}).Fetch(t.Context(), v, "amd64", []string{"etcd-gate"}, nil); !errors.Is(err, errNoGo) {
+		t.Errorf("%v", err)
+	}
+}
