@@ -120,6 +120,11 @@ var scenes = []scene{
 	{name: "pods-create", file: "cp1 cp2 cp3|w1", pods: true},
 	{name: "pods-grow-1-to-3", made: "cp1|w1", file: "cp1 cp2 cp3|w1", pods: true, risk: plan.Exposed},
 	{name: "pods-restart-api", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", then: []string{"running cp1 kube-apiserver"}, pods: true},
+	{name: "kubeadm-create", file: "cp1 cp2 cp3|w1", ways: steptest.Kubeadm},
+	{name: "kubeadm-grow", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm, risk: plan.Exposed},
+	{name: "kubeadm-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm, risk: plan.Exposed},
+	{name: "kubeadm-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm,
+		then: []string{"dead cp3"}},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
 

@@ -18,6 +18,7 @@ const (
 	Outside  Ways = "outside"  // workers by a balancer of somebody else
 	Balanced Ways = "balanced" // as Local, and API servers by it to etcd
 	Builtin  Ways = "builtin"  // as Balanced, and the balancer is quorate-lb
+	Kubeadm  Ways = "kubeadm"  // as Local, and API servers ask the member beside them: the control plane is static pods
 )
 
 // WantBy is Want with other ways.
@@ -46,10 +47,31 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 					by := model.Is(model.APIServer.String() + " by a balancer") // whatever the members are
 					h.Components[model.APIServer] = model.ComponentState{Disk: by, Running: by}
 				}
+			case Kubeadm:
+				byKubeadm(h, id)
 			}
 		})
 	}
+	if ways == Kubeadm {
+		for _, a := range []string{"kubeadm", "kube-proxy"} {
+			c.Addons[a] = model.Valid(a + "-" + masters.String())
+		}
+	}
 	return c
+}
+
+// byKubeadm makes static pods of a host's control plane, which know no other
+// host. kube-proxy is a pod of the cluster's.
+func byKubeadm(h *model.Host, id model.HostID) {
+	h.Components[model.KubeProxy] = model.ComponentState{}
+	if !h.Roles.Has(model.ControlPlane) {
+		return
+	}
+	h.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf(id)})
+	for _, v := range []model.Component{model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler} {
+		by := model.Is(v.String() + " by kubeadm")
+		h.Components[v] = model.ComponentState{Disk: by, Running: by, Pod: true}
+	}
 }
 
 // detour takes the front door away, and leads a worker by another way.
