@@ -62,7 +62,7 @@ func byHand(t *testing.T, c *cluster) {
 	c.on(t, "cp2", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm upgrade plan v1.36.3 2>&1`)
 
 	// As kubeadm says at its end, the packet filters are left to the user.
-	c.on(t, "w1", `kubeadm reset -f 2>&1; nft delete table ip kube-proxy; nft delete table ip6 kube-proxy`)
+	c.on(t, "w1", `kubeadm reset -f 2>&1 && nft delete table ip kube-proxy && nft delete table ip6 kube-proxy`)
 	c.on(t, "cp1", `kubectl --kubeconfig /etc/kubernetes/admin.conf delete node w1`)
 	c.plan(t).want(t, 2).says(t, "w1")
 	join := c.on(t, "cp3", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm token create --print-join-command`)
