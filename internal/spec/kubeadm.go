@@ -5,8 +5,8 @@ func judgeKubeadm(r *report, c *Cluster) {
 	if c.Spec.Kubernetes.Flavour != FlavourKubeadm {
 		return
 	}
-	if mode := c.Spec.Network.ProxyMode; mode != "nftables" && c.Spec.Artifacts.Source == "modules" {
-		r.bad("spec.network.proxyMode", "nftables, or artifacts.source: upstream", "the image of kube-proxy that is built from modules has no "+
+	if mode := c.Spec.Network.ProxyMode; mode != "nftables" && c.Spec.Artifacts.Source != "upstream" {
+		r.bad("spec.network.proxyMode", "nftables, or artifacts.source: upstream", "an image of kube-proxy that is built from modules has no "+
 			"programs for %s", shown(mode))
 	}
 	if c.Spec.Etcd.Topology != TopologyStacked {
