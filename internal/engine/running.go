@@ -118,9 +118,12 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	return step.Env{
 		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
 		CrashLooping: f.CrashLooping, Listed: ob.Etcd.Members, Past: ob.Past(), DataOf: f.DataOf, LivingEtcd: ob.LivingEtcd(),
-		Departed: ob.API.Departed, Fence: ob.Fence(id), Recovery: recovery,
+		Fence: ob.Fence(id), Recovery: recovery,
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},
-		On:    func(at model.HostID) host.Host { return e.observer.Hosts[at] },
+		Departed: func(ctx context.Context, c *kubeapi.Client) ([]kubeapi.Departed, error) {
+			return observe.Departed(ctx, c, ob.Goal.File)
+		},
+		On: func(at model.HostID) host.Host { return e.observer.Hosts[at] },
 		API: func(ctx context.Context) (*kubeapi.Client, error) {
 			// The step's own host first: what is applied through it is seen there.
 			// One that leaves may stop at any moment, and comes last.

@@ -109,6 +109,13 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 	return nil
 }
 
+// Departed reads the hosts that left the file and are not forgotten yet.
+func Departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) ([]kubeapi.Departed, error) {
+	var v APIView
+	err := v.departed(ctx, c, file)
+	return v.Departed, err
+}
+
 // departed compares the file with what the cluster keeps: those that left a
 // file earlier and are not seen clean, and all of the file applied last.
 func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) error {

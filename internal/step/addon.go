@@ -92,7 +92,12 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 		return addon.Note(ctx, c, e.Goal.Base, s.Name)
 	}
 	// Who left is noted before the file that still named them is replaced.
-	if err := c.PutDeparted(ctx, e.Departed); err != nil {
+	// The observation may have been without an answer of the API server.
+	left, err := e.Departed(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := c.PutDeparted(ctx, left); err != nil {
 		return err
 	}
 	if err := c.PutCluster(ctx, e.Goal.Applied()); err != nil {

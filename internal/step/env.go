@@ -34,8 +34,8 @@ type Env struct {
 	Fence map[model.HostID][]string
 	// Recovery is the one that is wanted of the host, or recorded there.
 	Recovery goal.Recovery
-	// Departed are the hosts that left the file and are not forgotten yet.
-	Departed []kubeapi.Departed
+	// Departed reads the hosts that left the file and are not forgotten yet.
+	Departed func(context.Context, *kubeapi.Client) ([]kubeapi.Departed, error)
 
 	// Drain is how long, and how, pods are moved away.
 	Drain Draining
