@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
@@ -20,7 +21,7 @@ func newKeys(t *testing.T) (pki.Shared, map[string][]byte) {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{}
-	for _, f := range s.Files(goal.LayoutOf(nil).PKI) {
+	for _, f := range s.Files(layout.Systemd().PKI) {
 		files[f.Path] = f.Content
 	}
 	return s, files

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/internal/component"
-	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -19,7 +19,7 @@ func FuzzProbe(f *testing.F) {
 	f.Add("conflist", `{"plugins":[{"ipam":{"ranges":[[]]}}]}`, "routes", "route replace 0.0.0.0/1 via x")
 	f.Add("kubelet", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "now", "1e999")
 	f.Add("file /etc/kubernetes/pki/ca.crt", "x", "balancer", "door x\ndigest \nfile ")
-	at := goal.LayoutOf(nil)
+	at := layout.Systemd()
 	f.Fuzz(func(t *testing.T, one, first, two, second string) {
 		frames := host.NewFrames()
 		answer, err := frames.Parse(frames.Print("data", "yes", one, first, two, second))

@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host/hosttest"
+	"quorate.dev/quorate/internal/layout"
 )
 
 // The exploit: a program that was changed on a host ran on as if it were the
@@ -14,7 +15,7 @@ import (
 func TestChangedProgram(t *testing.T) {
 	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	const other = "4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"
-	at := goal.LayoutOf(nil)
+	at := layout.Systemd()
 	link := at.Program("runc")
 	want := &goal.Host{Programs: map[string]artifact.File{link: {Name: "runc"}}}
 	seen := func(is string) Facts {

@@ -84,7 +84,7 @@ func TestJSON(t *testing.T) {
 	const want = `{"summary":"3 stages, 5 steps, risk: exposed; blocked: 1 step cannot be taken; deferred: 3 steps","risk":"exposed","stages":[` +
 		`{"risk":"safe","steps":[{"kind":"system","host":"cp2","title":"system"},{"kind":"system","host":"cp1","title":"system"},{"kind":"mint","host":"cp1","title":"mint"}]},` +
 		`{"risk":"exposed","says":["EXPOSED: while this runs, losing cp2 stops the control plane"],"steps":[{"kind":"promote","host":"cp2","title":"promote"}]},` +
-		`{"risk":"safe","steps":[{"kind":"clean","host":"w9","title":"clean","why":"not in the file","final":true}]}],` +
+		`{"risk":"safe","steps":[{"kind":"clean","host":"w9","title":"clean","why":"not in the file","irreversible":true}]}],` +
 		`"blocked":[{"kind":"mint","host":"cp1","title":"mint","reason":"it is foreign"}],` +
 		`"deferred":[{"kind":"system","host":"cp3","title":"system","reason":"cp3 cannot be reached (connection refused); bring it back, then apply again"},` +
 		`{"kind":"etcd","host":"cp3","title":"etcd","reason":"cp3 cannot be reached (connection refused); bring it back, then apply again"},` +
