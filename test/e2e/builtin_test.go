@@ -17,7 +17,6 @@ import (
 // hangs, and the kind of load balancer changes, while clients ask through the
 // front doors.
 func TestBuiltin(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "builtin", 3, 1)
 	c.balancer(t, spec.BuiltinBalancer)
 	c.apply(t).want(t, 0)

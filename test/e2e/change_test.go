@@ -18,7 +18,6 @@ import (
 // worker whose pods move; all the while the cluster is asked, and no write that
 // it acknowledged is lost.
 func TestChange(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "change", 3, 2)
 	all, _, err := spec.Load(c.File)
 	if err != nil {

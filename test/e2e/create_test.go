@@ -19,7 +19,6 @@ import (
 // TestCreate makes a cluster of three control planes and two workers, and
 // looks at it from all sides; then a control plane is lost, and comes back.
 func TestCreate(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "create", 3, 2)
 	c.edit(t, func(f *spec.Cluster) { f.Spec.Addons.MetricsServer = true })
 	c.apply(t).want(t, 0)

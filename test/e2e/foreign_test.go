@@ -10,7 +10,6 @@ import (
 // TestForeign: what is not quorate's forbids everything, on all hosts, before
 // anything was changed.
 func TestForeign(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "foreign", 1, 1)
 	for _, d := range []struct {
 		name, host string

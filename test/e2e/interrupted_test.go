@@ -101,7 +101,6 @@ func seeded(t *testing.T) uint64 {
 // at moments spread over the whole work: after a number of its events, which
 // is to say after so much progress, and a little later.
 func TestKilled(t *testing.T) {
-	t.Parallel()
 	random := rand.New(rand.NewPCG(seeded(t), 0))
 	for round, done := 1, 0; done < kills; round++ {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
@@ -164,7 +163,6 @@ func (c *cluster) nothingOfRunsLeft(t *testing.T) {
 
 // TestInterrupted creates a cluster with misfortune in two critical moments.
 func TestInterrupted(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "cut", 3, 0)
 	if !t.Run("mint once", func(t *testing.T) { mintOnce(t, c) }) {
 		return

@@ -12,7 +12,6 @@ import (
 // TestKubeadm makes a cluster that is kubeadm's: kubeadm goes on with it by
 // hand, and quorate with what was done by hand; then it shrinks, and is taken away.
 func TestKubeadm(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "kubeadm", 3, 1)
 	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm })
 	only := c.chooser(t)

@@ -14,7 +14,6 @@ import (
 // then the new cluster is broken in many small ways, and healed; then it loses
 // its quorum, and is recovered.
 func TestReplace(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "replace", 4, 1)
 	only := c.chooser(t)
 	only("cp1", "cp2", "cp3", "w1")

@@ -27,7 +27,6 @@ import (
 // control plane and loses it again. Then it is reset, and created anew. Beside
 // it, a host of the same lab is a cluster of static pods.
 func TestSquare(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "square", 3, 1)
 	all, _, err := spec.Load(c.File)
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 // is the same: what the file says, with every acknowledged write, and with
 // nobody having read what was not so. Each trial goes on where the last ended.
 func TestTrials(t *testing.T) {
-	t.Parallel()
 	x := newTrial(t, "trials", 4)
 	x.worst = 3
 	cp := x.controlPlanes()
