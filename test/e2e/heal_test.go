@@ -102,7 +102,7 @@ systemctl daemon-reload; systemctl restart --no-block $1`, looping)
 
 	c.plan(t).want(t, 2).says(t, "start kube-scheduler", "is crash-looping", "apiserver: expired", "etcd-peer is missing, or its key",
 		"etcd-peer: expired", "lacks SAN", "its client certificate expired on", "its data is gone", "install binaries", "ghost  ")
-	c.apply(t).want(t, 0).says(t, "by-hand.conf at /var/lib/quorate/kept/")
+	c.apply(t, "--verbose").want(t, 0).says(t, "by-hand.conf at /var/lib/quorate/kept/")
 	c.nothingToDo(t)
 	c.oneEtcd(t, a, b, d)
 	c.nodesReady(t, w, a, b, d, w)
