@@ -2,6 +2,7 @@ package step_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -85,7 +86,8 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 		have.Put(id, h)
 	}
 	have.CAsCreated = one(r, true, true, false)
-	for name, d := range w.Addons {
+	for _, name := range slices.Sorted(maps.Keys(w.Addons)) {
+		d := w.Addons[name]
 		have.Addons[name] = one(r, no, d.Or(no), model.Installed{Digest: "older", Valid: true})
 	}
 	return have, w
@@ -165,7 +167,9 @@ func mixed(r *rand.Rand, mixes int, before model.Cluster, st plan.Stage) error {
 		}
 		return nil
 	}
-	h, masters := before.Health(), mastersOnly(before).Health()
+	h := before.Health()
+	mastersOnly := func(c model.Cluster) model.Cluster { return mastersOnly(c, before, h.Stranded) }
+	masters := mastersOnly(before).Health()
 	for range mixes {
 		c := before.Clone()
 		var how []string
@@ -192,14 +196,19 @@ func mixed(r *rand.Rand, mixes int, before model.Cluster, st plan.Stage) error {
 	return nil
 }
 
-// mastersOnly leaves the workers out: one that begins to run brings its own
-// dependence with it.
-func mastersOnly(c model.Cluster) model.Cluster {
+// mastersOnly leaves the workers out, and the kubelets of masters that were
+// stopped or stranded before: one that begins to run, or to be served, brings
+// its own dependence with it.
+func mastersOnly(c, before model.Cluster, stranded []model.HostID) model.Cluster {
 	out := model.New(c.Name)
 	for id, h := range c.Hosts {
-		if c.IsCritical(id) {
-			out.Put(id, h)
+		if !c.IsCritical(id) {
+			continue
 		}
+		if was := before.Hosts[id]; !was.Runs(model.Kubelet) || slices.Contains(stranded, id) {
+			h.Components[model.Kubelet].Running = model.Is("")
+		}
+		out.Put(id, h)
 	}
 	return out
 }
