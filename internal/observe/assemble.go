@@ -149,6 +149,8 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 		out.Running = model.Is(cmp.Or(u.Read, "not ours"))
 	case u.CrashLooping:
 		out.Running = out.Running.Because("is crash-looping")
+	case u.Young:
+		out.Running = out.Running.Because("started a moment ago, and not known to stay up")
 	}
 	return out
 }

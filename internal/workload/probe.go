@@ -41,6 +41,7 @@ type State struct {
 	Boot         string        // "enabled": it starts with the host; else the kind's own word
 	Word         string        // its state in one word
 	Up           bool          // it runs, and not only for a moment
+	Young        bool          // it runs, and may end in a moment as one before it did
 	Moving       bool          // it is starting or stopping
 	Restarting   bool          // it has ended, and is about to be started again
 	CrashLooping bool          // it is crash-looping, or ended for good by itself

@@ -40,7 +40,8 @@ func podStates(frames map[string]string) map[string]State {
 		if text, err := base64.StdEncoding.DecodeString(w[5]); err == nil {
 			s.Argv = strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 		}
-		s.Up = !young(s.Since, s.Restarts)
+		s.Young = young(s.Since, s.Restarts)
+		s.Up = !s.Young
 		s.CrashLooping = s.Restarts > 0 && s.Since < restored
 		out[w[0]] = s
 	}

@@ -63,7 +63,8 @@ func (u unitState) state(w Watch) State {
 	// wait for. A process that may end in a moment does not.
 	switch {
 	case u.active == "active":
-		s.Up = !w.Silent || !young(u.since, u.restarts)
+		s.Young = w.Silent && young(u.since, u.restarts)
+		s.Up = !s.Young
 	case u.active == "reloading":
 		s.Up = true
 	case u.active == "activating":

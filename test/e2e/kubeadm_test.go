@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -67,7 +68,13 @@ func byHand(t *testing.T, c *cluster) {
 	join := c.on(t, "cp3", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm token create --print-join-command`)
 	// What a container cannot have: control groups of version 2.
 	c.on(t, "w1", join+` --ignore-preflight-errors=SystemVerification 2>&1`)
-	c.plan(t).want(t, 2).says(t, "restart kubelet", "issue certificates") // its flags are not ours, and it has no serving certificate
+	// Its flags are not ours, and it has no serving certificate. In its first second it does not count as running.
+	eventually(t, "the joined node is planned", func() error {
+		if r := c.plan(t).want(t, 2).says(t, "issue certificates"); !strings.Contains(r.out, "restart kubelet") {
+			return errors.New(r.out)
+		}
+		return nil
+	})
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
 	c.nodesReady(t, "cp1", c.of("")...)
