@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/user"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,13 +34,13 @@ const (
 // does not inherit the lock. Nobody but root may open the file: whoever can,
 // can hold it. $1: folder, $2: info, $3: seconds of silence.
 const lockScript = `umask 077; mkdir -p "$1" && chmod 0700 "$1" && exec 9>>"$1/lock" && chmod 0600 "$1/lock" || exit 1
-flock -n 9 || { cat "$1/lock.info" 2>/dev/null; exit 75; }
+flock -n 9 || { frame holder; cat "$1/lock.info" 2>/dev/null; frame_end; exit 75; }
 printf '%s\n' "$2" >"$1/lock.info.new" && mv "$1/lock.info.new" "$1/lock.info" || exit 1
 while [ -n "$(exec timeout "$3" head -c 1 9>&-)" ]; do :; done
-rm -f "$1/lock.info"`
+rm -f "$1/lock.info"; frame released; frame_end`
 
 // lockSeen waits until the info of a run stands there. $1: folder, $2: run.
-const lockSeen = `i=0; until grep -q "\"run\":\"$2\"" "$1/lock.info" 2>/dev/null; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.05; done`
+const lockSeen = `i=0; until grep -q "\"run\":\"$2\"" "$1/lock.info" 2>/dev/null; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.05; done; frame held; frame_end`
 
 // Holder is who holds a cluster's lock.
 type Holder struct {
@@ -203,13 +202,13 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 	silence := fmt.Sprint(max(1, int((4 * l.beat).Seconds())))
 	go func() {
 		// Not ctx: it ends by the end of its input, and takes the info away.
-		res, err := l.host.Run(context.WithoutCancel(ctx), host.Cmd{Args: []string{"sh", "-c", lockScript, "sh", l.dir, l.info, silence},
-			Stdin: out})
+		said, err := host.Ask(context.WithoutCancel(ctx), l.host, host.Script{What: "hold the lock", Text: lockScript,
+			Args: []string{l.dir, l.info, silence}, Stdin: out})
 		out.CloseWithError(io.ErrClosedPipe)
 		var exit *host.ExitError
 		if errors.As(err, &exit) && exit.Code == lockTaken {
 			held := Held{Host: model.HostID(l.host.Name())}
-			_ = json.Unmarshal([]byte(strings.TrimSpace(string(res.Stdout))), &held.By) // nothing readable: somebody
+			_ = json.Unmarshal([]byte(said.Text("holder")), &held.By) // nothing readable: somebody
 			err = held
 		}
 		end <- err
@@ -218,7 +217,7 @@ func (l *lock) hold(ctx context.Context, holding func()) error {
 	ask, stop := context.WithTimeout(ctx, lockWait)
 	defer stop()
 	go func() {
-		_, err := l.host.Run(ask, host.Cmd{Args: []string{"sh", "-c", lockSeen, "sh", l.dir, l.run}})
+		_, err := host.Ask(ask, l.host, host.Script{What: "see who holds the lock", Text: lockSeen, Args: []string{l.dir, l.run}})
 		seen <- err
 	}()
 	go l.beats(ctx, in)

@@ -107,7 +107,7 @@ func TestLockSilence(t *testing.T) {
 	a, b := s.engine(t, "cp1"), s.engine(t, "cp1")
 	out, in := net.Pipe() // never written to
 	defer in.Close()
-	go a.observer.Hosts["cp1"].Run(t.Context(), host.Cmd{Args: []string{"sh", "-c", lockScript, "sh", dir, `{"run":"mute"}`, "5"}, Stdin: out})
+	go host.Ask(t.Context(), a.observer.Hosts["cp1"], host.Script{Text: lockScript, Args: []string{dir, `{"run":"mute"}`, "5"}, Stdin: out})
 	for range 100 {
 		if _, err := os.Stat(filepath.Join(dir, "lock.info")); err == nil {
 			break

@@ -161,18 +161,19 @@ func (g *Guard) defrag(ctx context.Context, id model.HostID) (d Defragged, err e
 // room refuses when the new database, which is written beside the old one,
 // would fill the disk.
 func (g *Guard) room(ctx context.Context, id model.HostID, used int64) error {
-	res, err := g.Hosts[id].Run(ctx, host.Cmd{Args: []string{"df", "-Pk", g.Seen.Goal.Layout.Etcd.Member() + "/snap"}})
+	said, err := host.Output(ctx, g.Hosts[id], host.Script{What: "df", Text: `LC_ALL=C df -Pk -- "$1"`,
+		Args: []string{g.Seen.Goal.Layout.Etcd.Member() + "/snap"}})
 	if err != nil {
 		return err
 	}
-	lines := strings.Split(strings.TrimSpace(string(res.Stdout)), "\n")
+	lines := strings.Split(said, "\n")
 	f := strings.Fields(lines[len(lines)-1])
 	if len(f) < 6 {
-		return fmt.Errorf("%s: df says %q", id, res.Stdout)
+		return fmt.Errorf("%s: df says %q", id, said)
 	}
 	kib, err := strconv.ParseInt(f[3], 10, 64)
 	if err != nil {
-		return fmt.Errorf("%s: df says %q", id, res.Stdout)
+		return fmt.Errorf("%s: df says %q", id, said)
 	}
 	if need := used + used/10 + spareDisk; kib<<10 < need {
 		return fmt.Errorf("%s: the disk of %s has %s free, and defragmenting needs %s: free some space first", id,

@@ -3,6 +3,7 @@ package etcdadmin
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -130,7 +131,11 @@ func TestOrder(t *testing.T) {
 func TestRoom(t *testing.T) {
 	g := guarded(t, 3)
 	for free, ok := range map[string]bool{"99999999": true, "80000": false, "-": false} {
-		g.Hosts["cp1"].(*hosttest.Fake).Reply("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 9 9 "+free+" 9% /\n", "df")
+		g.Hosts["cp1"].(*hosttest.Fake).Handle(func(_ context.Context, _ host.Cmd, stdin []byte) (host.Result, error) {
+			res, err := hosttest.Framed(stdin, "output", "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 9 9 "+free+" 9% /\n")
+			res.Stdout = append([]byte("/dev/sda1 9 9 99999999 9% /\n"), res.Stdout...)             // what .bashrc prints
+			return host.Result{Stdout: append(res.Stdout, "bye, all of you, said sshrc\n"...)}, err // and a trap of its own
+		}, "sh")
 		if err := g.room(t.Context(), "cp1", 20<<20); (err == nil) != ok {
 			t.Errorf("%s KiB free: %v", free, err)
 		}

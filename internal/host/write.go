@@ -17,6 +17,13 @@ import (
 //go:embed write.sh
 var writeScript string
 
+//go:embed prune.sh
+var pruneScript string
+
+// Of a file that was replaced more than once, the newest copy stays for ever,
+// others as long as they are neither older nor more than this.
+const keptDays, keptCopies = 90, 20
+
 // WriteFile replaces one file atomically.
 func (h *sshHost) WriteFile(ctx context.Context, f File) (string, error) {
 	kept, err := h.WriteFiles(ctx, []File{f})
@@ -99,7 +106,7 @@ func writeCalls(files []File, root string) string {
 	for _, f := range files {
 		fmt.Fprintf(&b, "place %04o %s %s\n", f.mode(), quote(f.owner()), quote(f.Path))
 	}
-	b.WriteString("all settle\nframe_end\n")
+	fmt.Fprintf(&b, "all settle\n%sprune_kept %s %d %d >&2 || true\nframe_end\n", pruneScript, quote(root+folders.Kept), keptDays, keptCopies)
 	return b.String()
 }
 

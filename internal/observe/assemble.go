@@ -82,7 +82,11 @@ func unreached(h model.Host, why string) model.Host {
 func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts, keys keyring, now time.Time) {
 	want := hostOf(g, id)
 	h.Reached = model.Is(true)
-	h.Obstacle, h.LeftOut = model.Is(obstacle(g, o, id, f)), leftOut(g, o, id, f)
+	what, left := obstacle(g, o, id, f), leftOut(g, o, id, f)
+	if h.Roles != 0 && !h.Roles.Has(model.ControlPlane) && !h.Roles.Has(model.EtcdHost) {
+		what, left = "", cmp.Or(what, left) // a worker's word stops nobody else
+	}
+	h.Obstacle, h.LeftOut = model.Is(what), left
 	h.Packages = model.Is(model.SetOf(f.Lacks...))
 	h.System = system(want, f)
 	h.Binaries = programs(want, f)

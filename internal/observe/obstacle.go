@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -91,6 +92,23 @@ func twin(g *goal.Goal, o *Observation, id model.HostID, f Facts, setUp bool) st
 		}
 	}
 	return ""
+}
+
+// Twins are the hosts that are set up and have one machine-id. They are copies of
+// one machine, or one of them lies: that blocks nobody, and is worth a word.
+func (o *Observation) Twins() (sets [][]model.HostID) {
+	by := map[string][]model.HostID{}
+	for _, id := range o.IDs() {
+		if f := o.Facts[id]; f.Err == nil && f.Marker != "" && f.MachineID != "" {
+			by[f.MachineID] = append(by[f.MachineID], id)
+		}
+	}
+	for _, at := range slices.Sorted(maps.Keys(by)) {
+		if len(by[at]) > 1 {
+			sets = append(sets, by[at])
+		}
+	}
+	return sets
 }
 
 // anew is how a host changes what cannot be changed in place.

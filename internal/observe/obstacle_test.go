@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // What a machine is, against what the file says it is.
@@ -141,5 +144,47 @@ func TestCopiedMachineID(t *testing.T) {
 		if (firm != "") != at.firm || (left != "") != at.leftOut || !strings.Contains(firm+left+"cp1", "cp1") {
 			t.Errorf("%s: obstacle %q, left out %q", name, firm, left)
 		}
+	}
+}
+
+// A worker is anybody's root sooner or later: whatever it says of itself, it is
+// left out, and nobody else waits for it.
+func TestWorkerIsNoObstacle(t *testing.T) {
+	o, _ := observer(t, nil)
+	o.File.Spec.Hosts = append(o.File.Spec.Hosts, spec.Host{Name: "w1", Address: "192.0.2.9", InternalAddress: "192.0.2.9",
+		Roles: []string{spec.RoleWorker}})
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]Facts{
+		"another cluster's mark": {Marker: "test"},
+		"another's name":         {Marker: "prod", Named: "cp1"},
+		"foreign components":     {Foreign: []string{"/etc/rancher"}},
+		"a clock that is off":    {Offset: time.Hour},
+		"another processor":      {Arch: "vax"},
+		"no address":             {Addresses: []string{"192.0.2.77"}},
+	} {
+		for _, id := range []model.HostID{"w1", "cp2"} {
+			if f.Arch == "" {
+				f.Arch = "x86_64"
+			}
+			ob := &Observation{Goal: g, Facts: map[model.HostID]Facts{id: f}}
+			h := assemble(g, ob, time.Now()).Hosts[id]
+			if what := h.Obstacle.Or("?"); (what == "") != (id == "w1") || (h.LeftOut == "") != (id == "cp2") {
+				t.Errorf("%s: %s has the obstacle %q and is left out for %q", name, id, what, h.LeftOut)
+			}
+		}
+	}
+}
+
+// Two machines that are set up are never left out for it, but one of them may
+// be a copy of the other: that is said.
+func TestTwins(t *testing.T) {
+	ob := &Observation{Facts: map[model.HostID]Facts{"cp1": {Marker: "prod", MachineID: "2"}, "cp2": {Marker: "prod", MachineID: "1"},
+		"w1": {Marker: "prod", MachineID: "2"}, "w2": {MachineID: "2"}, "w3": {Marker: "prod"}, "w4": {Marker: "prod"},
+		"w5": {Marker: "prod", MachineID: "1", Err: errors.New("gone")}}}
+	if got := ob.Twins(); len(got) != 1 || !slices.Equal(got[0], []model.HostID{"cp1", "w1"}) {
+		t.Errorf("twins are %v", got)
 	}
 }

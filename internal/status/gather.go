@@ -53,6 +53,10 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		}
 		s.Hosts = append(s.Hosts, h)
 	}
+	for _, twins := range ob.Twins() {
+		s.note("%s have one machine-id: they are copies of one machine, or one of them copied it; give all but one their own "+
+			"(rm /etc/machine-id; systemd-machine-id-setup; reboot)", list(twins))
+	}
 }
 
 // units are the services that the file wants there.

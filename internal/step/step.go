@@ -46,8 +46,10 @@ func (o on) reach(c model.Cluster) error {
 	if h.LeftOut != "" {
 		return plan.CauseError{Host: o.ID, What: h.LeftOut}
 	}
-	if what := changedVersions(&h, o.Want); what != "" {
+	if what := changedVersions(&h, o.Want); what != "" && c.IsCritical(o.ID) {
 		return needsOperator(what)
+	} else if what != "" {
+		return plan.CauseError{Host: o.ID, What: what}
 	}
 	return nil
 }
