@@ -30,7 +30,7 @@ ours() {
 # end UNIT...: stops units, side by side, for good.
 end() {
 	[ $# -gt 0 ] || return 0
-	systemctl disable -q "$@" 2>/dev/null
+	systemctl disable -q --no-reload "$@" 2>/dev/null
 	systemctl stop "$@" || die "of $*, one does not stop"
 }
 

@@ -69,7 +69,7 @@ var drainSignal = map[model.Component]string{model.FrontDoor: "QUIT", model.Bala
 // (net.ipv4.tcp_migrate_req: Documentation/networking/ip-sysctl.rst).
 func (s Retire) Do(ctx context.Context, e Env) error {
 	at := e.Goal.Layout
-	_, err := sh(ctx, e, "retire", `systemctl disable -q "$1" 2>/dev/null || true
+	_, err := sh(ctx, e, "retire", `systemctl disable -q --no-reload "$1" 2>/dev/null || true
 rm -f "$2"
 systemctl daemon-reload
 systemctl is-active -q "$1" || { systemctl reset-failed -q "$1" 2>/dev/null || true; exit 0; }

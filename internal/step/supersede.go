@@ -139,8 +139,8 @@ func (s StartSurvivor) Do(ctx context.Context, e Env) error {
 	if s.Want.Components[model.Etcd].Pod {
 		return Run{on: s.on, Set: []model.Component{model.Etcd}}.Do(ctx, e)
 	}
-	_, err := sh(ctx, e, "", `systemctl unmask -q "$1"; systemctl reset-failed -q "$1" 2>/dev/null || true
-systemctl enable -q "$1"; systemctl start --no-block "$1"`, e.Goal.Layout.Service(model.Etcd))
+	_, err := sh(ctx, e, "", `systemctl unmask -q --no-reload "$1"; systemctl enable -q --no-reload "$1"; systemctl daemon-reload
+systemctl reset-failed -q "$1" 2>/dev/null || true; systemctl start --no-block "$1"`, e.Goal.Layout.Service(model.Etcd))
 	return err
 }
 

@@ -17,8 +17,9 @@ type Kind interface {
 	// Stamped is the definition with the stamp, by which the running process
 	// tells what it has read.
 	Stamped(s Service, stamp string) string
-	// Begin is done once before Apply, after files have been written.
-	Begin() string
+	// Begin is done once for all services before Apply, after their files have
+	// been written.
+	Begin(names []string) string
 	// Apply brings what was written into effect.
 	Apply(s Service, c Change) string
 	// SetOverridesAside moves what others have laid over the definition, and
@@ -60,12 +61,17 @@ type Job struct {
 // none of them.
 func Apply(ctx context.Context, h host.Host, jobs []Job) error {
 	var text strings.Builder
-	begun := map[Kind]bool{}
+	var kinds []Kind
+	names := map[Kind][]string{}
 	for _, j := range jobs {
-		if k := j.kind(); !begun[k] {
-			begun[k] = true
-			text.WriteString(k.Begin())
+		k := j.kind()
+		if names[k] == nil {
+			kinds = append(kinds, k)
 		}
+		names[k] = append(names[k], j.Name)
+	}
+	for _, k := range kinds {
+		text.WriteString(k.Begin(names[k]))
 	}
 	for _, j := range jobs {
 		text.WriteString(j.kind().Apply(j.Service, j.Change))

@@ -142,7 +142,7 @@ func (StaticPods) Stamped(s Service, stamp string) string {
 }
 
 // Begin has nothing to do: the kubelet watches the folder.
-func (StaticPods) Begin() string { return "" }
+func (StaticPods) Begin([]string) string { return "" }
 
 // Apply ends a container that is to read again what is not in its manifest. Of
 // a manifest that changed after it started, the kubelet makes a new pod.

@@ -25,20 +25,26 @@ func (Systemd) Stamped(s Service, stamp string) string {
 	return strings.Replace(s.Unit, "[Service]\n", env, 1)
 }
 
-// Begin lets systemd read the units again.
-func (Systemd) Begin() string { return "systemctl daemon-reload\n" }
+// Begin enables the units and lets systemd read them again, once: each reload
+// runs all its generators.
+func (Systemd) Begin(names []string) string {
+	var units strings.Builder
+	for _, n := range names {
+		units.WriteString(" " + unitOf(n))
+	}
+	return fmt.Sprintf("systemctl unmask -q --no-reload%[1]s; systemctl enable -q --no-reload%[1]s; systemctl daemon-reload\n", units.String())
+}
 
 // Apply never waits: a member of etcd starts only once its peers do.
 func (Systemd) Apply(s Service, c Change) string {
 	unit := unitOf(s.Name)
-	text := fmt.Sprintf("systemctl unmask -q %[1]s; systemctl enable -q %[1]s\n", unit)
 	switch c {
 	case Reload:
-		text += fmt.Sprintf("systemctl reload %s\n", unit)
+		return fmt.Sprintf("systemctl reload %s\n", unit)
 	case Restart:
-		text += fmt.Sprintf("systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl restart --no-block %[1]s\n", unit)
+		return fmt.Sprintf("systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl restart --no-block %[1]s\n", unit)
 	}
-	return text
+	return ""
 }
 
 // SetOverridesAside moves the drop-ins that give the service another command.
