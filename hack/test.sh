@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Lint, unit tests, then the tests that boot lab hosts. RACE=1 adds the race
-# detector to the unit tests, LONG=1 interrupts more often, FUZZ=60s fuzzes each target,
-# PHASES="lint unit" leaves out the rest.
+# The tests that boot lab hosts, and beside them, where those wait, lint and unit
+# tests. RACE=1 adds the race detector to the unit tests, LONG=1 interrupts more
+# often, FUZZ=60s fuzzes each target, PHASES="lint unit" leaves out the rest.
 set -euo pipefail
 quorate=${1:?usage: test.sh QUORATE}
-results=() failed=0 unit_limit=10m lab_limit=40m
+unit_limit=20m lab_limit=40m
 [ -z "${RACE:-}" ] || unit_limit=1h
 [ -z "${LONG:-}" ] || lab_limit=4h
 tmp=$(mktemp -d)
 host_lab=quorate-test-host
 end() {
+	[ -z "${beside:-}" ] || kill -- "-$beside" 2>/dev/null || true
 	"$quorate" lab down "$host_lab" >/dev/null 2>&1 || true
 	rm -rf "$tmp"
 }
@@ -20,8 +21,8 @@ phase() { # $1: key, $2: name, the rest: a command
 	local begun=$SECONDS state=ok
 	[[ " ${PHASES:-lint unit fuzz host lab builtin} " == *" $1 "* ]] || return 0
 	echo "== $2"
-	"${@:3}" || { state=FAILED failed=1; }
-	results+=("$(printf '%-22s %-7s %4d s' "$2" "$state" $((SECONDS - begun)))")
+	"${@:3}" || state=FAILED
+	printf '%-22s %-7s %4d s\n' "$2" "$state" $((SECONDS - begun)) >>"$tmp/results"
 }
 
 unit() {
@@ -57,17 +58,37 @@ on_host() {
 	"$quorate" lab down "$host_lab"
 }
 
+# without_hosts leaves the processor to the labs, which wait much.
+without_hosts() {
+	renice -n 19 "$BASHPID" >/dev/null
+	phase lint lint hack/lint.sh
+	phase unit "unit tests" unit
+	[ -z "${FUZZ:-}" ] || phase fuzz "fuzzing" fuzz
+}
+
+on_hosts() {
+	phase host "tests on a host" on_host
+	scenarios=(./internal/lab)
+	compgen -G 'test/e2e/*_test.go' >/dev/null && scenarios+=(./test/e2e)
+	phase lab "tests on lab hosts" on_labs "${scenarios[@]}"
+	[ -z "${LONG:-}" ] || phase builtin "tests with quorate-lb" with_builtin
+}
+
 "$quorate" lab clean
-phase lint lint hack/lint.sh
-phase unit "unit tests" unit
-[ -z "${FUZZ:-}" ] || phase fuzz "fuzzing" fuzz
-phase host "tests on a host" on_host
-scenarios=(./internal/lab)
-compgen -G 'test/e2e/*_test.go' >/dev/null && scenarios+=(./test/e2e)
-phase lab "tests on lab hosts" on_labs "${scenarios[@]}"
-[ -z "${LONG:-}" ] || phase builtin "tests with quorate-lb" with_builtin
+echo "lint and unit tests run beside the tests on hosts; what they say is shown after those"
+set -m # a process group of its own, which can be ended as a whole
+without_hosts >"$tmp/without" 2>&1 &
+beside=$!
+set +m
+on_hosts
+wait "$beside" || echo "lint and unit tests FAILED to run" >>"$tmp/results"
+beside=
+cat "$tmp/without"
 
 echo
-printf '%s\n' "${results[@]}"
-[ $failed = 0 ] && echo "all tests passed" || echo "some tests FAILED, see above"
-exit $failed
+cat "$tmp/results"
+if grep -q FAILED "$tmp/results"; then
+	echo "some tests FAILED, see above"
+	exit 1
+fi
+echo "all tests passed"
