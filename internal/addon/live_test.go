@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -86,6 +87,7 @@ func TestLive(t *testing.T) {
 	})
 	t.Run("bootstrap", func(t *testing.T) { l.bootstrap(ctx, t, c) })
 	t.Run("nodes", func(t *testing.T) { l.nodes(ctx, t, c) })
+	t.Run("security", func(t *testing.T) { l.security(ctx, t, c) })
 	t.Run("leaders", func(t *testing.T) {
 		for _, name := range []string{"kube-scheduler", "kube-controller-manager"} {
 			l.eventually(t, name+" leads", func() error {
@@ -146,6 +148,29 @@ func (l *live) addons(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 	delete(want, AddonMetricsServer)
 	if have, err := c.AddonDigests(ctx); err != nil || !maps.Equal(have, want) {
 		t.Errorf("without metrics-server: %v, %v; want %v", have, err, want)
+	}
+}
+
+// security: spec.security baseline keeps pods with a host's network out of
+// namespaces that do not allow them, but for kube-system, and Services from
+// taking addresses that they do not own.
+func (l *live) security(ctx context.Context, t *testing.T, c *kubeapi.Client) {
+	pod := corev1.Pod{Spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Name: "c", Image: "i"}}}}
+	pod.APIVersion, pod.Kind, pod.Name = "v1", "Pod", "p"
+	for namespace, refused := range map[string]string{"default": "violates PodSecurity", "kube-system": ""} {
+		l.eventually(t, "a pod in "+namespace+" is judged", func() error {
+			err := c.Rest.Post().AbsPath("/api/v1/namespaces/"+namespace+"/pods").Param("dryRun", "All").Body(&pod).Do(ctx).Error()
+			if (refused == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), refused) {
+				return fmt.Errorf("%q, want %q", err, refused) // its service account may not be there yet
+			}
+			return nil
+		})
+	}
+	s := corev1.Service{Spec: corev1.ServiceSpec{ExternalIPs: []string{"192.0.2.1"}, Ports: []corev1.ServicePort{{Port: 80}}}}
+	s.APIVersion, s.Kind, s.Name = "v1", "Service", "s"
+	err := c.Rest.Post().AbsPath("/api/v1/namespaces/default/services").Param("dryRun", "All").Body(&s).Do(ctx).Error()
+	if err == nil || !strings.Contains(err.Error(), "external IPs") {
+		t.Errorf("a Service with an external IP: %v", err)
 	}
 }
 

@@ -44,6 +44,7 @@ func startLive(t *testing.T) *live {
 	self := topology.Node{Name: "cp1", Address: liveAddress, ControlPlane: true, Etcd: true}
 	l.ctx = componenttest.Prod("cp1")
 	l.ctx.Self, l.ctx.EtcdMembers = self, []topology.Node{self}
+	l.ctx.Spec.Security = "baseline"
 	l.ctx.Spec.Components = map[string]spec.Component{
 		"kube-apiserver":          {ExtraArgs: map[string]string{"bind-address": liveAddress, "shutdown-delay-duration": "0s"}},
 		"kube-controller-manager": {ExtraArgs: map[string]string{"bind-address": liveAddress}},

@@ -61,15 +61,37 @@ func apiServerFiles(ctx Context) ([]workload.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", at.Authentication, err)
 	}
-	return []workload.File{
+	files := []workload.File{
 		{File: host.File{Path: at.AuditPolicy, Content: audit}},
 		{File: host.File{Path: at.Authentication, Content: authentication}},
-	}, nil
+	}
+	if ctx.Spec.Hardened() {
+		config, err := podSecurity(ctx.Spec.Security)
+		if err != nil {
+			return nil, err
+		}
+		admission, err := Render(config)
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", at.Admission, err)
+		}
+		files = append(files, workload.File{File: host.File{Path: at.Admission, Content: admission}})
+	}
+	return files, nil
 }
 
 // apiServerFlags are checked against v1.36's options (cmd/kube-apiserver,
 // k8s.io/apiserver/pkg/server/options); none is deprecated there.
 func apiServerFlags(ctx Context) map[string]string {
+	flags := apiServerDefaults(ctx)
+	if ctx.Spec.Hardened() {
+		flags["admission-control-config-file"] = ctx.Layout.APIServer.Admission
+		flags["enable-admission-plugins"] += ",DenyServiceExternalIPs"
+		flags["tls-cipher-suites"] = strings.Join(strongCiphers, ",")
+	}
+	return flags
+}
+
+func apiServerDefaults(ctx Context) map[string]string {
 	at := ctx.Layout
 	return map[string]string{
 		"advertise-address": ctx.Self.Address,

@@ -6,6 +6,7 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/component/componenttest"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -30,6 +31,36 @@ func dump(s workload.Service) string {
 		b.WriteString("==> verify: " + strings.Join(v, " ") + "\n")
 	}
 	return b.String()
+}
+
+// What spec.security makes of an API server, a kubelet and a static pod.
+func TestSecurityLevels(t *testing.T) {
+	for _, level := range []string{"baseline", "restricted"} {
+		ctx := componenttest.Prod("cp1")
+		ctx.Spec.Security = level
+		var out strings.Builder
+		for _, name := range []string{"kube-apiserver", "kubelet"} {
+			s, err := renderers[name](ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.WriteString(dump(s))
+		}
+		componenttest.Golden(t, "security."+level+".txt", out.String())
+	}
+}
+
+// A level of no meaning is the default's equal, and restarts nothing.
+func TestPrivilegedIsTheDefault(t *testing.T) {
+	ctx := componenttest.Prod("cp1")
+	was, err := component.APIServer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx.Spec.Security = spec.SecurityPrivileged
+	if is, err := component.APIServer(ctx); err != nil || is.Stamp() != was.Stamp() {
+		t.Errorf("another stamp (%v)", err)
+	}
 }
 
 func TestServices(t *testing.T) {

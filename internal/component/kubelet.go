@@ -30,7 +30,7 @@ func Kubelet(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
-	files := []workload.File{conf, {File: host.File{Path: at.Kubelet.Config, Content: config}}}
+	files := []workload.File{conf, {File: host.File{Path: at.Kubelet.Config, Content: config, Mode: 0o600}}}
 	flags := map[string]string{
 		"config":               at.Kubelet.Config,
 		"bootstrap-kubeconfig": at.Kubelet.Bootstrap,
@@ -149,8 +149,12 @@ func kubeletConfiguration(ctx Context) (kubelet.KubeletConfiguration, error) {
 	}
 	if !ctx.Layout.Kubeadm { // else in its flags, and its own settings
 		c.PodPidsLimit = new(int64(4096)) // a fork bomb ends at its pod
+		c.SeccompDefault = new(true)      // the runtime's profile where a pod names none
 		serving := ctx.Layout.PKI.Leaf(pki.KubeletServer)
 		c.TLSCertFile, c.TLSPrivateKeyFile = serving.Cert, serving.Key
+	}
+	if ctx.Spec.Hardened() {
+		c.TLSCipherSuites = strongCiphers
 	}
 	if ctx.CgroupV1 {
 		c.FailCgroupV1 = new(false)

@@ -84,7 +84,7 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 		"",
 	)
 	s := workload.Service{Name: ctx.Layout.Unit(model.PodNetwork), Unit: strings.Join(lines, "\n"), Reload: true, Files: []workload.File{
-		{File: host.File{Path: at.Conflist, Content: conflist}},
+		{File: host.File{Path: at.Conflist, Content: conflist, Mode: 0o600}},
 		{File: host.File{Path: at.Masquerade, Content: []byte(masquerade(ctx, self))}},
 		{File: host.File{Path: at.Routes, Content: []byte(routes)}},
 	}}

@@ -24,6 +24,9 @@ func TestFlagsAgainstRealBinaries(t *testing.T) {
 			if name == "kube-controller-manager" {
 				ctx.Spec.Network.CNI = "none" // the larger set of flags
 			}
+			if name == "kube-apiserver" {
+				ctx.Spec.Security = "restricted"
+			}
 			s, err := renderers[name](ctx)
 			if err != nil {
 				t.Fatal(err)

@@ -61,14 +61,16 @@ func apiServerPod(ctx Context) (workload.Service, error) {
 	}
 	at := ctx.Layout.APIServer
 	self := "https://127.0.0.1:" + at.Port
+	mounts := []workload.Mount{{Path: ctx.Layout.PKI.Dir}}
+	for _, f := range files {
+		mounts = append(mounts, workload.Mount{Path: f.Path})
+	}
+	mounts = append(mounts, workload.Mount{Path: path.Dir(at.AuditLog), Write: true, Make: true})
 	return workload.PodService(ctx.Layout.Unit(model.APIServer), workload.Pods(ctx.Layout), workload.Pod{
-		Cluster: ctx.Cluster,
-		Image:   ctx.ImageAPIServer,
-		Command: workload.Words(imageDir+"kube-apiserver", apiServerFlags(ctx), ctx.extra("kube-apiserver")),
-		Mounts: []workload.Mount{
-			{Path: ctx.Layout.PKI.Dir}, {Path: at.AuditPolicy}, {Path: at.Authentication},
-			{Path: path.Dir(at.AuditLog), Write: true, Make: true},
-		},
+		Cluster:   ctx.Cluster,
+		Image:     ctx.ImageAPIServer,
+		Command:   workload.Words(imageDir+"kube-apiserver", apiServerFlags(ctx), ctx.extra("kube-apiserver")),
+		Mounts:    mounts,
 		Started:   probe(self+"/livez", 1, 300), // without etcd it gives up by itself
 		Ready:     probe(self+"/readyz", 1, 3),
 		Live:      probe(self+"/livez", 10, 8),

@@ -130,6 +130,7 @@ func (e Etcd) PeerURL(address string) string { return https(address, e.PeerPort)
 // APIServer is where an API server's files lie, and its port.
 type APIServer struct {
 	AuditPolicy, AuditLog, Authentication string
+	Admission                             string // configuration of admission plugins
 	Logs                                  string // the folder of AuditLog, all its own
 	Run                                   string // its own folder of what a reboot takes away
 	Port                                  string

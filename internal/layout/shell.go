@@ -41,6 +41,7 @@ func (l Layout) vars() []variable {
 		{"AT_ENCRYPTION", l.PKI.Encryption}, {"AT_CONF", l.PKI.Conf},
 		{"AT_ETCD_DATA", l.Etcd.Data}, {"AT_ETCD_INITIAL", l.Etcd.Initial}, {"AT_ETCD_BOOTSTRAP", l.Etcd.Bootstrap},
 		{"AT_AUDIT_POLICY", l.APIServer.AuditPolicy}, {"AT_AUDIT_LOG", l.APIServer.AuditLog}, {"AT_AUTHENTICATION", l.APIServer.Authentication},
+		{"AT_ADMISSION", l.APIServer.Admission},
 		{"AT_API_SERVER_LOGS", l.APIServer.Logs}, {"AT_API_SERVER_RUN", l.APIServer.Run},
 		{"AT_CONTROLLER_MANAGER_CONF", l.ControllerManager.Kubeconfig},
 		{"AT_SCHEDULER_CONF", l.Scheduler.Kubeconfig}, {"AT_SCHEDULER_CONFIG", l.Scheduler.Config},

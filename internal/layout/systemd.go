@@ -40,7 +40,7 @@ func Systemd() Layout {
 		Kubernetes: kubernetes,
 		APIServer: APIServer{AuditPolicy: kubernetes + "/audit-policy.yaml", AuditLog: "/var/log/kubernetes/audit.log",
 			Logs: "/var/log/kubernetes", Run: "/run/kubernetes",
-			Authentication: kubernetes + "/authentication.yaml", Port: "6443"},
+			Authentication: kubernetes + "/authentication.yaml", Admission: kubernetes + "/admission.yaml", Port: "6443"},
 		ControllerManager: ControllerManager{Kubeconfig: kubernetes + "/controller-manager.conf", Port: "10257"},
 		Scheduler:         Scheduler{Kubeconfig: kubernetes + "/scheduler.conf", Config: kubernetes + "/scheduler.yaml", Port: "10259"},
 		FrontDoor: FrontDoor{Program: "/usr/sbin/nginx", Stream: "/usr/lib/nginx/modules/ngx_stream_module.so",

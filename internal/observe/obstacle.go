@@ -87,11 +87,21 @@ func twin(g *goal.Goal, o *Observation, id model.HostID, f Facts, setUp bool) st
 		if other == id || of.Err != nil || of.MachineID != f.MachineID || (of.Marker != "") != setUp {
 			continue
 		}
-		if setUp || !both || other < id {
+		if setUp || !both || before(g, other, id) {
 			return fmt.Sprintf("it has the machine-id of %s; give it its own (rm /etc/machine-id; systemd-machine-id-setup)", other)
 		}
 	}
 	return ""
+}
+
+// before: of two new hosts the control plane is the one that keeps its
+// machine-id, for a worker may have copied it.
+func before(g *goal.Goal, a, b model.HostID) bool {
+	worker := func(id model.HostID) int { return btoi(!g.Want.Hosts[id].Roles.Has(model.ControlPlane)) }
+	if d := worker(a) - worker(b); d != 0 {
+		return d < 0
+	}
+	return a < b
 }
 
 // Twins are the hosts that are set up and have one machine-id. They are copies of

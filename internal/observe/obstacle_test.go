@@ -178,6 +178,28 @@ func TestWorkerIsNoObstacle(t *testing.T) {
 	}
 }
 
+// A new worker with a name before all others does not keep a new control plane
+// with the same machine-id from anything.
+func TestNewWorkerCopiesMachineID(t *testing.T) {
+	o, _ := observer(t, nil)
+	o.File.Spec.Hosts = append(o.File.Spec.Hosts, spec.Host{Name: "a-worker", Address: "192.0.2.9", InternalAddress: "192.0.2.9",
+		Roles: []string{spec.RoleWorker}})
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ob := &Observation{Goal: g, Facts: map[model.HostID]Facts{
+		"cp1":      {MachineID: "2", Arch: "x86_64", Addresses: []string{"192.0.2.1"}},
+		"a-worker": {MachineID: "2", Arch: "x86_64", Addresses: []string{"192.0.2.9"}}}}
+	c := assemble(g, ob, time.Now())
+	if h := c.Hosts["cp1"]; !h.Obstacle.Is("") || h.LeftOut != "" {
+		t.Errorf("cp1: %v, %q", h.Obstacle, h.LeftOut)
+	}
+	if h := c.Hosts["a-worker"]; !strings.Contains(h.LeftOut, "machine-id of cp1") {
+		t.Errorf("the worker is left out for %q", h.LeftOut)
+	}
+}
+
 // Two machines that are set up are never left out for it, but one of them may
 // be a copy of the other: that is said.
 func TestTwins(t *testing.T) {

@@ -9,6 +9,10 @@ func judgeKubeadm(r *report, c *Cluster) {
 		r.bad("spec.network.proxyMode", "nftables, or artifacts.source: upstream", "an image of kube-proxy that is built from modules has no "+
 			"programs for %s", shown(mode))
 	}
+	if c.Spec.Hardened() {
+		r.bad("spec.security", SecurityPrivileged+", or flavour systemd", "%s is not built yet with flavour %s", shown(c.Spec.Security),
+			FlavourKubeadm)
+	}
 	if c.Spec.Etcd.Topology != TopologyStacked {
 		r.bad("spec.etcd.topology", TopologyStacked, "%s is not built yet with flavour %s", shown(c.Spec.Etcd.Topology), FlavourKubeadm)
 	}

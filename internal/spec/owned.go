@@ -19,6 +19,7 @@ kube-apiserver: it follows from the host's internalAddress: advertise-address bi
 kube-apiserver: spec.network.serviceCIDR says it: service-cluster-ip-range
 kube-apiserver: spec.network.nodePortRange says it: service-node-port-range
 kube-apiserver: spec.encryption says it: encryption-provider-config
+kube-apiserver: spec.security says it: admission-control-config-file
 kube-controller-manager: quorate writes the kubeconfig: kubeconfig authentication-kubeconfig authorization-kubeconfig master
 kube-controller-manager: quorate issues the certificates: tls-cert-file tls-private-key-file cert-dir client-ca-file requestheader-client-ca-file root-ca-file cluster-signing-cert-file cluster-signing-key-file service-account-private-key-file
 kube-controller-manager: one of several leads: leader-elect

@@ -34,7 +34,10 @@ type Spec struct {
 	Etcd       Etcd       `json:"etcd,omitempty"`
 	Network    Network    `json:"network,omitempty"`
 	Encryption Encryption `json:"encryption,omitempty"`
-	Addons     Addons     `json:"addons,omitempty"`
+	// What pods may do where their namespace does not say (Pod Security Standards).
+	// baseline and restricted also narrow TLS to ciphers of the CIS benchmark and forbid Services with external IPs.
+	Security string `json:"security,omitempty" enum:"privileged,baseline,restricted" default:"privileged"`
+	Addons   Addons `json:"addons,omitempty"`
 	// Extra command-line flags, by component.
 	Components map[string]Component `json:"components,omitempty" keys:"etcd,kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy"`
 	// Fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), for every kubelet.
@@ -60,6 +63,12 @@ type LoadBalancer struct {
 	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin" default:"nginx"`
 }
+
+// SecurityPrivileged is the level of spec.security that forbids nothing.
+const SecurityPrivileged = "privileged"
+
+// Hardened says that spec.security is more than Kubernetes' own defaults.
+func (s Spec) Hardened() bool { return s.Security != "" && s.Security != SecurityPrivileged }
 
 // FlavourKubeadm is the flavour whose control plane kubeadm writes.
 const FlavourKubeadm = "kubeadm"

@@ -99,7 +99,7 @@ func (s Service) Rendered() []host.File {
 	if s.Made != nil {
 		return out
 	}
-	return append(out, host.File{Path: s.Path(), Content: []byte(s.kind().Stamped(s, stamp)), Mode: 0o644})
+	return append(out, host.File{Path: s.Path(), Content: []byte(s.kind().Stamped(s, stamp)), Mode: 0o600})
 }
 
 // Disk is the digest of the files as they must lie on the disk.
