@@ -20,39 +20,59 @@ type Traits struct {
 	// Stamp is a command that prints what it has read, for what has no process
 	// that tells.
 	Stamp func(layout.Layout) string
+	// Asks are questions that it answers over HTTP while it runs.
+	Asks func(layout.Layout) []workload.Ask
 }
 
 // Table has an entry for each component.
 var Table = [model.NumComponents]Traits{
 	model.Containerd: {On: onNodes, Render: Containerd},
-	model.Etcd:       {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Made: etcdMade, Watch: workload.Watch{ServesStarting: true}},
-	model.APIServer:  {On: onControlPlanes, Render: APIServer, Pod: apiServerPod, Made: apiServerMade},
+	model.Etcd: {On: onMembers, Render: etcdOfHost, Pod: etcdPod, Made: etcdMade, Asks: etcdAsks,
+		Watch: workload.Watch{ServesStarting: true}},
+	model.APIServer: {On: onControlPlanes, Render: APIServer, Pod: apiServerPod, Made: apiServerMade,
+		Asks: readyz},
 	model.ControllerManager: {On: onControlPlanes, Render: ControllerManager, Made: controllerManagerMade,
 		Watch: workload.Watch{Silent: true}},
 	model.Scheduler:  {On: onControlPlanes, Render: Scheduler, Made: schedulerMade, Watch: workload.Watch{Silent: true}},
-	model.FrontDoor:  {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Watch: workload.Watch{Drains: true}},
-	model.Balancer:   {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Watch: workload.Watch{Drains: true}},
+	model.FrontDoor:  {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Asks: frontDoorAsks, Watch: workload.Watch{Drains: true}},
+	model.Balancer:   {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Asks: balancerAsks, Watch: workload.Watch{Drains: true}},
 	model.PodNetwork: {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
 	model.Kubelet:    {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
 	model.KubeProxy:  {On: proxyNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
 }
 
-func frontDoorStamp(at layout.Layout) string {
-	return "curl -s -m 2 http://" + net.JoinHostPort("127.0.0.1", at.FrontDoor.HealthPort) + "/quorate"
+func local(port, path string) string { return "http://" + net.JoinHostPort("127.0.0.1", port) + path }
+
+// etcdAsks: has it quorum, and can it read what it has? An alarm of one member makes
+// its health false on all; with NOSPACE they still read and vote.
+func etcdAsks(at layout.Layout) []workload.Ask {
+	return []workload.Ask{{URL: local(at.Etcd.MetricsPort, "/health?exclude=NOSPACE"), Seconds: 2},
+		{URL: local(at.Etcd.MetricsPort, "/health?serializable=true&exclude=NOSPACE&exclude=CORRUPT"), Seconds: 2}}
+}
+
+func readyz(at layout.Layout) []workload.Ask {
+	return []workload.Ask{{URL: at.APIServer.URL("127.0.0.1") + "/readyz", Seconds: 3}}
+}
+
+func frontDoorAsks(at layout.Layout) []workload.Ask {
+	return []workload.Ask{{URL: local(at.FrontDoor.HealthPort, "/quorate"), Seconds: 2}}
+}
+
+func frontDoorStamp(at layout.Layout) string { return "said " + at.Unit(model.FrontDoor) + ".1" }
+
+func balancerAsks(at layout.Layout) []workload.Ask {
+	return []workload.Ask{{URL: local(at.Balancer.HealthPort, "/healthz"), Seconds: 2}}
 }
 
 func balancerStamp(at layout.Layout) string {
-	return balancerAsks(at, "healthz") + ` | sed -n 's/.*"stamp":"\([^"]*\)".*/\1/p'`
+	return "said " + at.Unit(model.Balancer) + `.1 | sed -n 's/.*"stamp":"\([^"]*\)".*/\1/p'`
 }
 
 // BalancerBackends is a command that prints a line "WAY BACKEND" for each
 // backend that quorate-lb has in use.
 func BalancerBackends(at layout.Layout) string {
-	return balancerAsks(at, "metrics") + ` | sed -n 's/^quorate_lb_backend_sessions{backend="\([^"@]*\)",way="\([^"]*\)"}.*/\2 \1/p'`
-}
-
-func balancerAsks(at layout.Layout, path string) string {
-	return "curl -s -m 2 http://" + net.JoinHostPort("127.0.0.1", at.Balancer.HealthPort) + "/" + path
+	return "curl -s -m 2 " + local(at.Balancer.HealthPort, "/metrics") +
+		` | sed -n 's/^quorate_lb_backend_sessions{backend="\([^"@]*\)",way="\([^"]*\)"}.*/\2 \1/p'`
 }
 
 func routesStamp(at layout.Layout) string {
@@ -66,6 +86,9 @@ func Watched(at layout.Layout) []workload.Watch {
 		t.Watch.Name = at.Unit(model.Component(v))
 		if t.Stamp != nil {
 			t.Watch.Stamp = t.Stamp(at)
+		}
+		if t.Asks != nil {
+			t.Watch.Asks = t.Asks(at)
 		}
 		out = append(out, t.Watch)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
@@ -119,16 +120,16 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.Bootstrapped, f.Data = line("bootstrapped") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
-	f.HostsSum = line("hosts")
+	f.HostsSum = goal.Sum(wholeLines(frames["hosts"]))
 	f.Recorded, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err
 	}
 	f.Readyz = line("readyz") == "ok"
 	f.EtcdSilent = lines(frames["silent"])
-	f.EtcdServers, f.Backends = lines(frames["asks"]), lines(frames["backends"])
+	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), lines(frames["backends"])
 	f.Balancer = readBalancer(frames["balancer"])
-	f.Server, f.Resolved = line("server"), lines(frames["resolved"])
+	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
 	f.Images = lines(frames["images"])
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
 	for _, l := range lines(frames["sums"]) {
@@ -145,8 +146,8 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	}
 	// One that runs goes on from what it has, whatever its log is said to say.
 	f.EtcdDataLost = line("lost") == "yes" && f.Data && !(f.Up(model.Etcd) && f.Services[model.Etcd].Word == "active")
-	f.Peers = peers(frames["peers"], f.Services[model.Kubelet].PID)
-	f.Listeners = listeners(frames["ports"], owners(frames["owners"]))
+	f.Peers = peers(frames["sockets"], f.Services[model.Kubelet].PID)
+	f.Listeners = listeners(frames["sockets"], owners(frames["owners"]))
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
 	}
@@ -208,6 +209,31 @@ func lines(s string) []string {
 		}
 	}
 	return out
+}
+
+// wholeLines ends the last line.
+func wholeLines(s string) []byte {
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		s += "\n"
+	}
+	return []byte(s)
+}
+
+// etcdServers are the URLs in --etcd-servers flags.
+func etcdServers(flags string) (out []string) {
+	for _, l := range lines(flags) {
+		out = append(out, lines(strings.ReplaceAll(strings.TrimPrefix(l, "--etcd-servers="), ",", "\n"))...)
+	}
+	return out
+}
+
+// resolved are the addresses in the answer of getent ahosts, sorted.
+func resolved(answer string) (out []string) {
+	for _, l := range lines(answer) {
+		out = append(out, strings.Fields(l)[0])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func pairs(s, sep string, into map[string]string) {

@@ -42,7 +42,7 @@ func FuzzProbe(f *testing.F) {
 func FuzzSockets(f *testing.F) {
 	f.Add("x", "y")
 	f.Add("\",pid=8,fd=3))", "\nLISTEN 0 1 :1 ")
-	f.Add("\nLISTEN 0 5 a:", "\n0 0 a:1 b:2 ")
+	f.Add("\nLISTEN 0 5 a:", "\nESTAB 0 0 a b")
 	groups := "/proc/8/cgroup:0::/system.slice/etcd.service\n/proc/4321/cgroup:0::/user.slice/user@1000.service/etcd.service"
 	f.Fuzz(func(t *testing.T, one, two string) {
 		one, two = one[:min(len(one), 15)], two[:min(len(two), 15)] // TASK_COMM_LEN
@@ -52,7 +52,7 @@ func FuzzSockets(f *testing.F) {
 				t.Errorf("%q, %q: %+v", one, two, l)
 			}
 		}
-		if got := peers("0 0 192.0.2.1:9 192.0.2.66:6443"+users, 812); len(got) > 0 {
+		if got := peers("ESTAB 0 0 192.0.2.1:9 192.0.2.66:6443"+users, 812); len(got) > 0 {
 			t.Errorf("%q, %q: connections to %q", one, two, got)
 		}
 	})

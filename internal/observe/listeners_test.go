@@ -11,6 +11,7 @@ func TestListeners(t *testing.T) {
 	const sockets = `LISTEN 0 4096 *:6443 *:* users:(("kube-apiserver",pid=1773,fd=3))
 LISTEN 0 511 127.0.0.1:8443 0.0.0.0:* users:(("nginx",pid=20,fd=5),("nginx",pid=19,fd=5))
 LISTEN 0 5 0.0.0.0:10250 0.0.0.0:* users:(("socat",pid=77,fd=5))
+ESTAB 0 0 192.0.2.21:41226 192.0.2.66:6443 users:(("kubelet",pid=99,fd=3))
 LISTEN 0 128 [::]:22 [::]:*`
 	const groups = `/proc/1/cgroup:0::/lab/cp1/init.scope
 /proc/1773/cgroup:0::/lab/cp1/system.slice/kube-apiserver.service
@@ -31,10 +32,12 @@ func TestForgedListeners(t *testing.T) {
 /proc/8/cgroup:0::/system.slice/etcd.service
 /proc/20/cgroup:0::/user.slice/user-1000.slice/user@1000.service/app.slice/etcd.service`
 	for sockets, want := range map[string][]Listener{
-		`LISTEN 0 5 0.0.0.0:2379 0.0.0.0:* users:(("",pid=8,fd=3))",pid=20,fd=5))`:         {{"2379", "", 20, ""}},
-		"LISTEN 0 5 0.0.0.0:2379 0.0.0.0:* users:((\"\",pid=8,fd=3))\n\",pid=20,fd=5))":    {{"2379", "", 20, ""}},
-		"LISTEN 0 5 0.0.0.0:9 0.0.0.0:* users:((\"\nLISTEN 0 1 :1 \",pid=20,fd=5))":        {{"9", " LISTEN 0 1 :1 ", 20, ""}},
-		"LISTEN 0 5 *:9 *:* users:((\"a\",pid=20,fd=5),(\"\nLISTEN 0 1 a:\",pid=21,fd=5))": {{"9", "a", 21, ""}},
+		`LISTEN 0 5 0.0.0.0:2379 0.0.0.0:* users:(("",pid=8,fd=3))",pid=20,fd=5))`:            {{"2379", "", 20, ""}},
+		"LISTEN 0 5 0.0.0.0:2379 0.0.0.0:* users:((\"\",pid=8,fd=3))\n\",pid=20,fd=5))":       {{"2379", "", 20, ""}},
+		"LISTEN 0 5 0.0.0.0:9 0.0.0.0:* users:((\"\nLISTEN 0 1 :1 \",pid=20,fd=5))":           {{"9", " LISTEN 0 1 :1 ", 20, ""}},
+		"LISTEN 0 5 *:9 *:* users:((\"a\",pid=20,fd=5),(\"\nLISTEN 0 1 a:\",pid=21,fd=5))":    {{"9", "a", 21, ""}},
+		"LISTEN 0 5 *:9 *:* users:((\"\nESTAB 0 0 a b\",pid=20,fd=5))":                        {{"9", " ESTAB 0 0 a b", 20, ""}},
+		"LISTEN 0 5 *:9 *:* users:((\"x\",pid=8,fd=3))\nESTAB 0 0 192.0.2.1:7 192.0.2.2:6443": {{"9", "x", 8, "etcd"}},
 		"LISTEN 0 5 *:9 *:* users:((\"x\",pid=20,fd=5))\nLISTEN 0 5 [::1]:2379 [::]:* users:((\"e\",pid=8,fd=3))": {{"9", "x", 20, ""},
 			{"2379", "e", 8, "etcd"}},
 	} {

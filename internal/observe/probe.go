@@ -21,10 +21,12 @@ import (
 //go:embed probe.sh
 var probeText string
 
-// script is the probe with what package workload looks at.
+// script is the probe with what package workload looks at. Its answer is sent at
+// once: in a hundred pieces it would keep sshd busy.
 func script(at layout.Layout) string {
 	text := strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at)), 1)
-	return at.Script(workload.DigestScript + strings.Replace(text, "@BALANCER@", component.BalancerBackends(at), 1))
+	text = workload.DigestScript + strings.Replace(text, "@BALANCER@", component.BalancerBackends(at), 1)
+	return at.Script("look() {\n" + text + "\n}\nanswer=$(look)\nprintf '%s\\n' \"$answer\"\n")
 }
 
 // probeTimeout bounds one look at one host; a host that takes longer is not

@@ -15,15 +15,18 @@ type Listener struct {
 	Unit    string // the system's service it is part of, without ".service"
 }
 
-// listeners reads lines of ss -Hltnp. ss prints names as processes choose them,
-// line breaks and quotes included, of 15 bytes at most: what is no whole line of
-// its own is the rest of the line before.
+// listeners reads lines of ss -Htnp, with their state. ss prints names as
+// processes choose them, line breaks and quotes included, of 15 bytes at most:
+// what is no whole line of its own is the rest of the line before.
 func listeners(text string, owners map[int]string) (out []Listener) {
 	var users []string
+	established := false
 	for _, l := range lines(text) {
 		if port, rest, ok := listening(l); ok {
-			out, users = append(out, Listener{Port: port}), append(users, rest)
-		} else if len(users) > 0 {
+			out, users, established = append(out, Listener{Port: port}), append(users, rest), false
+		} else if _, is := connected(l); is {
+			established = true
+		} else if len(users) > 0 && !established {
 			users[len(users)-1] += " " + l
 		}
 	}
@@ -52,6 +55,17 @@ func listening(l string) (port, users string, ok bool) {
 	return port, users, host != "" && number(port)
 }
 
+// connected takes a line of ss about a connection apart: ESTAB, two numbers,
+// both addresses, and perhaps who holds it.
+func connected(l string) (to string, ok bool) {
+	w := strings.Fields(l)
+	if len(w) < 5 || w[0] != "ESTAB" || !number(w[1]) || !number(w[2]) {
+		return "", false
+	}
+	to, port, err := net.SplitHostPort(w[4])
+	return to, err == nil && number(port)
+}
+
 func number(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 32)
 	return err == nil
@@ -73,16 +87,11 @@ func lastPID(l string) int {
 	return n
 }
 
-// peers reads lines of ss -Htnp, without their state: the addresses to which
-// the connections of a process lead.
+// peers reads the same: the addresses to which the connections of a process lead.
 func peers(text string, pid int) (out []string) {
 	for _, l := range lines(text) {
-		w := strings.Fields(l)
-		if pid == 0 || len(w) < 5 || !number(w[0]) || !number(w[1]) || lastPID(l) != pid {
-			continue
-		}
-		if host, _, err := net.SplitHostPort(w[3]); err == nil {
-			out = append(out, strings.TrimPrefix(host, "::ffff:"))
+		if to, is := connected(l); is && pid != 0 && lastPID(l) == pid {
+			out = append(out, strings.TrimPrefix(to, "::ffff:"))
 		}
 	}
 	slices.Sort(out)

@@ -71,11 +71,12 @@ func TestWays(t *testing.T) {
 }
 
 func TestPeers(t *testing.T) {
-	got := peers(`0 0 192.0.2.21:41220 192.0.2.1:6443 users:(("kubelet",pid=7,fd=9))
-0 0 [::ffff:127.0.0.1]:41222 [::ffff:127.0.0.1]:6443 users:(("kubelet",pid=7,fd=10))
-0 0 192.0.2.21:41224 192.0.2.1:6443 users:(("kubelet",pid=7,fd=11))
-0 0 192.0.2.21:41226 192.0.2.66:6443 users:(("kubelet",pid=99,fd=3))
-0 0 192.0.2.21:41228 192.0.2.66:6443 users:(("",pid=7,fd=3)",pid=99,fd=3))
+	got := peers(`ESTAB 0 0 192.0.2.21:41220 192.0.2.1:6443 users:(("kubelet",pid=7,fd=9))
+ESTAB 0 0 [::ffff:127.0.0.1]:41222 [::ffff:127.0.0.1]:6443 users:(("kubelet",pid=7,fd=10))
+ESTAB 0 0 192.0.2.21:41224 192.0.2.1:6443 users:(("kubelet",pid=7,fd=11))
+ESTAB 0 0 192.0.2.21:41226 192.0.2.66:6443 users:(("kubelet",pid=99,fd=3))
+ESTAB 0 0 192.0.2.21:41228 192.0.2.66:6443 users:(("",pid=7,fd=3)",pid=99,fd=3))
+LISTEN 0 4096 127.0.0.1:10248 0.0.0.0:* users:(("kubelet",pid=7,fd=21))
 `, 7)
 	if !slices.Equal(got, []string{"127.0.0.1", "192.0.2.1"}) {
 		t.Errorf("%q", got)

@@ -12,6 +12,8 @@ var (
 	systemdProbe string
 	//go:embed staticpod.sh
 	staticPodProbe string
+	//go:embed ask.sh
+	askProbe string
 )
 
 // readStamps prints the stamps of the processes that both have found.
@@ -32,6 +34,15 @@ type Watch struct {
 	// Stamp is a command that prints what it has read, for what reads its files
 	// again, or has no process.
 	Stamp string
+	// Asks are questions to it while it runs. The answers are those of the shell
+	// command `said NAME.1`, `said NAME.2` and so on.
+	Asks []Ask
+}
+
+// Ask is a question over HTTP. No certificate is verified.
+type Ask struct {
+	URL     string
+	Seconds int // how long it may take
 }
 
 // State is what a host says of one service.
@@ -76,18 +87,22 @@ func young(since time.Duration, restarts int) bool {
 
 // ProbeScript is the part of the probe that looks at services. What comes after
 // it may use the shell functions `is_up NAME`, `is_active NAME` (ready, too),
-// `recent_log NAME` and the list $cmdlines of the services' /proc files. It needs
-// the function `frame`, the layout's variables, and those that ProbeVars gives.
+// `recent_log NAME`, `said NAME.N` (see Watch.Asks) and the list $cmdlines of the services' /proc files. It needs
+// host.Frames.Shell, the layout's variables, and those that ProbeVars gives.
 func ProbeScript(watched []Watch) string {
 	var names []string
-	var stamps strings.Builder
+	var asks, stamps strings.Builder
 	for _, w := range watched {
 		names = append(names, w.Name)
+		for i, a := range w.Asks {
+			fmt.Fprintf(&asks, "! is_up %[1]s || ask %[1]s.%[2]d %[3]d '%[4]s'\n", w.Name, i+1, a.Seconds, a.URL)
+		}
 		if w.Stamp != "" {
 			fmt.Fprintf(&stamps, "frame \"stamp %[1]s\"; is_up %[1]s && %[2]s\n", w.Name, w.Stamp)
 		}
 	}
-	return "SERVICES='" + strings.Join(names, " ") + "'\n" + systemdProbe + staticPodProbe + readStamps + stamps.String()
+	return "SERVICES='" + strings.Join(names, " ") + "'\n" + systemdProbe + staticPodProbe + readStamps +
+		askProbe + asks.String() + "ask_all\n" + stamps.String()
 }
 
 // ProbeVars are the variables of the probe that depend on what is wanted of a

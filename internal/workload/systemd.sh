@@ -21,4 +21,5 @@ $S
 END
 is_up() { case $up in *" $1.service "*) true ;; *) false ;; esac; }
 is_active() { case $active in *" $1.service "*) true ;; *) false ;; esac; }
-frame "versions"; for n in $UNITS; do grep -Hs '^Environment=QUORATE_VERSION=' $AT_UNITS/$n; done
+frame "versions"; set --; for n in $UNITS; do [ ! -f $AT_UNITS/$n ] || set -- "$@" $AT_UNITS/$n; done
+[ $# = 0 ] || grep -Hs '^Environment=QUORATE_VERSION=' "$@"
