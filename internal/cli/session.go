@@ -26,6 +26,7 @@ type target struct {
 	file      string
 	sum       string // SHA-256 of the file that was read, in hex
 	acceptNew bool
+	paces     map[string]*host.Pace // by jump host
 }
 
 func (t *target) flags(cmd *cobra.Command) {
@@ -87,6 +88,13 @@ func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) hos
 	ssh := file.HostSSH(h)
 	c := host.Config{Name: h.Name, Address: h.Address, Port: ssh.Port, User: ssh.User, KeyFile: ssh.KeyFile, PasswordFile: ssh.PasswordFile,
 		KnownHostsFile: ssh.KnownHostsFile, Jump: ssh.Jump, JumpPasswordFile: ssh.JumpPasswordFile, SudoPasswordFile: ssh.SudoPasswordFile}
+	if t.paces == nil {
+		t.paces = map[string]*host.Pace{}
+	}
+	if t.paces[c.Jump] == nil {
+		t.paces[c.Jump] = &host.Pace{}
+	}
+	c.Pace = t.paces[c.Jump]
 	if t.acceptNew {
 		c.Confirm = func(name, fingerprint string) (bool, error) {
 			if yes := cmd.Flags().Lookup("yes"); yes != nil && yes.Value.String() == "true" {

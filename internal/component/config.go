@@ -3,6 +3,8 @@ package component
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 
 	"sigs.k8s.io/yaml"
 )
@@ -11,41 +13,70 @@ import (
 // of component configurations have no omitempty on many fields; unset ones
 // ("", 0s, null) would only hide what is really said.
 func Render(typed any) ([]byte, error) {
-	m, err := fields(typed)
+	raw, err := json.Marshal(typed)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("write %T: %w", typed, err)
 	}
-	return yaml.Marshal(m)
+	return once(source{value: string(raw)}, func() ([]byte, error) {
+		m, err := fields(raw)
+		if err != nil {
+			return nil, err
+		}
+		return yaml.Marshal(m)
+	})
+}
+
+// rendered are documents by what they were made of. Most hosts have the same
+// ones, and a goal is made several times for a plan.
+var rendered sync.Map
+
+type source struct{ kind, value, user string }
+
+func once(of source, render func() ([]byte, error)) ([]byte, error) {
+	if text, ok := rendered.Load(of); ok {
+		return slices.Clone(text.([]byte)), nil
+	}
+	text, err := render()
+	if err == nil {
+		rendered.Store(of, slices.Clone(text))
+	}
+	return text, err
 }
 
 // renderWith is render with the user's own fields laid over ours, field by
 // field. The result must fit the type: a key that the type does not know is an
 // error naming where (the path in the user's file).
 func renderWith[T any](typed T, where string, user map[string]any) ([]byte, error) {
-	m, err := fields(typed)
-	if err != nil {
-		return nil, err
-	}
-	overlay(m, user)
-	text, err := yaml.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; check its values", where, err)
-	}
-	if err := yaml.UnmarshalStrict(text, new(T)); err != nil {
-		return nil, fmt.Errorf("%s does not fit %T: %w; correct the file", where, typed, err)
-	}
-	return text, nil
-}
-
-// fields is a typed value as a map, without what is unset.
-func fields(typed any) (map[string]any, error) {
 	raw, err := json.Marshal(typed)
 	if err != nil {
 		return nil, fmt.Errorf("write %T: %w", typed, err)
 	}
+	theirs, err := json.Marshal(user)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; check its values", where, err)
+	}
+	return once(source{fmt.Sprintf("%T", typed), string(raw), string(theirs)}, func() ([]byte, error) {
+		m, err := fields(raw)
+		if err != nil {
+			return nil, err
+		}
+		overlay(m, user)
+		text, err := yaml.Marshal(m)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w; check its values", where, err)
+		}
+		if err := yaml.UnmarshalStrict(text, new(T)); err != nil {
+			return nil, fmt.Errorf("%s does not fit %T: %w; correct the file", where, typed, err)
+		}
+		return text, nil
+	})
+}
+
+// fields is a typed value's JSON as a map, without what is unset.
+func fields(raw []byte) (map[string]any, error) {
 	var m map[string]any
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("read %T: %w", typed, err)
+		return nil, fmt.Errorf("read what was written: %w", err)
 	}
 	prune(m)
 	return m, nil

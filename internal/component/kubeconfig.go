@@ -18,12 +18,16 @@ import (
 // renewed certificate needs no restart (rest.TLSClientConfig.CertFile).
 func (c Context) byPath(path, server, cert string) (workload.File, error) {
 	keys := c.Layout.PKI
-	text, err := clientcmd.Write(*kubeconfig.Entry{Cluster: c.Cluster, User: cert, Context: cert, Server: server,
-		CAPath: keys.CA.Cert, CertPath: keys.Leaf(cert).Cert, KeyPath: keys.Leaf(cert).Key}.Config())
+	text, err := written(kubeconfig.Entry{Cluster: c.Cluster, User: cert, Context: cert, Server: server,
+		CAPath: keys.CA.Cert, CertPath: keys.Leaf(cert).Cert, KeyPath: keys.Leaf(cert).Key})
 	if err != nil {
 		return workload.File{}, fmt.Errorf("write %s: %w", path, err)
 	}
 	return workload.File{File: host.File{Path: path, Content: text, Mode: 0o600}}, nil
+}
+
+func written(e kubeconfig.Entry) ([]byte, error) {
+	return once(source{kind: "kubeconfig", value: fmt.Sprintf("%+v", e)}, func() ([]byte, error) { return clientcmd.Write(*e.Config()) })
 }
 
 // kubeletKubeconfig is byte for byte what a kubelet writes after its bootstrap
@@ -32,9 +36,9 @@ func (c Context) byPath(path, server, cert string) (workload.File, error) {
 // long as it names no valid certificate the kubelet bootstraps. So the endpoint
 // of a node changes by a new file and a restart, without a new certificate.
 func (c Context) kubeletKubeconfig() (workload.File, error) {
-	text, err := clientcmd.Write(*kubeconfig.Entry{Cluster: "default-cluster", User: "default-auth", Context: "default-context",
+	text, err := written(kubeconfig.Entry{Cluster: "default-cluster", User: "default-auth", Context: "default-context",
 		Namespace: "default", Server: c.server(), CAPath: c.Layout.PKI.CA.Cert,
-		CertPath: c.Layout.Kubelet.ClientPEM, KeyPath: c.Layout.Kubelet.ClientPEM}.Config())
+		CertPath: c.Layout.Kubelet.ClientPEM, KeyPath: c.Layout.Kubelet.ClientPEM})
 	if err != nil {
 		return workload.File{}, fmt.Errorf("write %s: %w", c.Layout.Kubelet.Kubeconfig, err)
 	}

@@ -31,7 +31,10 @@ type Config struct {
 	// records it. Nil refuses. It is called for one host at a time.
 	Confirm func(host, fingerprint string) (bool, error)
 
-	DialTimeout    time.Duration // default 5s, for the TCP connection alone: three SYNs
+	// Pace shortens DialTimeout while other hosts answer quickly; nil: it does not.
+	Pace *Pace
+
+	DialTimeout    time.Duration // default 5s, for the TCP connection alone: see Pace
 	ConnectTimeout time.Duration // default 15s, handshake included
 	KeepAlive      time.Duration // default 3s; three of them in silence break the connection
 
@@ -75,7 +78,7 @@ func (c Config) withDefaults() Config {
 		c.of = c.Name
 	}
 	if c.DialTimeout == 0 {
-		c.DialTimeout = 5 * time.Second
+		c.DialTimeout = dialTimeout
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 15 * time.Second

@@ -79,13 +79,15 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 // by the kernel, however busy the host is: who is silent is down, or far away.
 func dialWire(ctx context.Context, c Config) (net.Conn, error) {
 	if c.Jump == "" {
-		ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+		ctx, cancel := c.Pace.limit(ctx, c.DialTimeout)
 		defer cancel()
+		begun := time.Now()
 		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.addr())
 		if err != nil {
 			return nil, fmt.Errorf("%s: connect to %s: %w: check that it is up, and ssh.address and ssh.port (%w)",
 				c.Name, c.addr(), firstErr(err, ctx), unreachable{c.of})
 		}
+		c.Pace.took(time.Since(begun))
 		return raw, nil
 	}
 	jc, err := c.jump()
@@ -96,14 +98,16 @@ func dialWire(ctx context.Context, c Config) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+	ctx, cancel := c.Pace.limit(ctx, c.DialTimeout)
 	defer cancel()
+	begun := time.Now()
 	raw, err := j.client.DialContext(ctx, "tcp", c.addr())
 	if err != nil {
 		j.close()
 		return nil, fmt.Errorf("%s: connect to %s from jump host %s: %w: try it there with nc -z %s %d (%w)",
 			c.Name, c.addr(), c.Jump, firstErr(err, ctx), c.Address, c.Port, unreachable{c.of})
 	}
+	c.Pace.took(time.Since(begun))
 	return jumped{raw, j}, nil
 }
 

@@ -26,18 +26,26 @@ type Departed struct {
 
 // Departed are the hosts that left the file and have not been seen clean.
 func (c *Client) Departed(ctx context.Context) ([]Departed, error) {
+	_, left, err := c.Kept(ctx)
+	return left, err
+}
+
+// Kept is what the cluster keeps about itself: the applied file, and the hosts
+// that left it and have not been seen clean. Both are empty before the first apply.
+func (c *Client) Kept(ctx context.Context) (file []byte, left []Departed, err error) {
 	m, err := c.configMap(ctx, clusterPath)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	if err != nil || m[departedKey] == "" {
-		return nil, err
+	if err != nil {
+		return nil, nil, err
 	}
-	var out []Departed
-	if err := json.Unmarshal([]byte(m[departedKey]), &out); err != nil {
-		return nil, c.failed("read the hosts that left", fmt.Errorf("kube-system/quorate-cluster: %w", err))
+	if text := m[departedKey]; text != "" {
+		if err := json.Unmarshal([]byte(text), &left); err != nil {
+			return nil, nil, c.failed("read the hosts that left", fmt.Errorf("kube-system/quorate-cluster: %w", err))
+		}
 	}
-	return out, nil
+	return []byte(m[clusterKey]), left, nil
 }
 
 // DropDeparted forgets one of the hosts that left; that it is not among them is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -70,39 +71,67 @@ func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shar
 	return v
 }
 
+// read asks for everything at once, after one answer has made the connection.
 func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) error {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
 		return err
 	}
+	asks := []func() error{
+		func() error { return v.addons(ctx, c, ob.Goal) },
+		func() error { return v.departed(ctx, c, ob.Goal.File) },
+	}
+	var mu sync.Mutex
+	for _, n := range nodes {
+		id := model.HostID(n.Name)
+		v.Nodes[id] = n
+		if !n.Leaving {
+			continue
+		}
+		asks = append(asks, func() error {
+			pods, err := c.PodsOn(ctx, n.Name)
+			mu.Lock()
+			defer mu.Unlock()
+			v.Moving[id] = pods
+			return err
+		})
+	}
+	return together(asks)
+}
+
+// together does things side by side; the error is that of the first that has one.
+func together(things []func() error) error {
+	errs := make([]error, len(things))
+	var group sync.WaitGroup
+	for i, do := range things {
+		group.Go(func() { errs[i] = do() })
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addons reads which addons are applied. A workload's objects may be there while
+// its pods are not.
+func (v *APIView) addons(ctx context.Context, c *kubeapi.Client, g *goal.Goal) error {
 	digests, err := c.AddonDigests(ctx)
 	if err != nil {
 		return err
 	}
-	addons := map[string]model.Installed{}
+	v.Addons = map[string]model.Installed{}
 	for name, digest := range digests {
-		addons[name] = model.Installed{Digest: digest, Valid: digest != ""}
+		v.Addons[name] = model.Installed{Digest: digest, Valid: digest != ""}
 	}
-	// A workload's objects may be there while its pods are not.
 	for name, of := range map[string]string{addon.AddonCoreDNS: "coredns", addon.AddonMetricsServer: "metrics-server"} {
-		if ob.Goal.Want.Addons[name].Not(model.Installed{}) && addons[name].Valid && ob.Goal.Bridged() {
+		if g.Want.Addons[name].Not(model.Installed{}) && v.Addons[name].Valid && g.Bridged() {
 			if ready, want, err := c.Deployment(ctx, "kube-system", of); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			} else if err != nil || ready < want {
-				addons[name] = model.Installed{Digest: digests[name]}
-			}
-		}
-	}
-	v.Addons = addons
-	if err := v.departed(ctx, c, ob.Goal.File); err != nil {
-		return err
-	}
-	for _, n := range nodes {
-		id := model.HostID(n.Name)
-		v.Nodes[id] = n
-		if n.Leaving {
-			if v.Moving[id], err = c.PodsOn(ctx, n.Name); err != nil {
-				return err
+				v.Addons[name] = model.Installed{Digest: digests[name]}
 			}
 		}
 	}
@@ -119,14 +148,11 @@ func Departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) ([]kub
 // departed compares the file with what the cluster keeps: those that left a
 // file earlier and are not seen clean, and all of the file applied last.
 func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) error {
-	list, err := c.Departed(ctx)
+	text, list, err := c.Kept(ctx)
 	if err != nil {
 		return err
 	}
-	text, err := c.Cluster(ctx)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	v.applied, v.masters = nil, nil
 	var old spec.Cluster // not parsed strictly: it may be of another version of quorate
 	if err := yaml.Unmarshal(text, &old); err != nil {
 		return fmt.Errorf("kube-system/quorate-cluster: %w", err)

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"crypto/tls"
 	"sync"
 	"time"
 
@@ -14,17 +15,21 @@ import (
 )
 
 // conns keeps one client a host and kind, so that looking again costs no new
-// handshake. Certificates for them are made in memory and live a day.
+// handshake. One certificate of each kind is made for them, in memory; it lives
+// a day. No client dials before it is first used, so that the mutex is held for
+// a moment only.
 type conns struct {
 	mu   sync.Mutex
 	of   string // the identity of the keys they were made with
 	etcs map[string]*etcd.Client
 	apis map[string]*kubeapi.Client
+	tls  *tls.Config         // for etcd, once made
+	cred kubeapi.Credentials // for API servers, once made
 }
 
 func (c *conns) begin(shared *pki.Shared) {
 	if id := shared.Identity(); c.of != id {
-		c.of, c.etcs, c.apis = id, map[string]*etcd.Client{}, map[string]*kubeapi.Client{}
+		c.of, c.etcs, c.apis, c.tls, c.cred = id, map[string]*etcd.Client{}, map[string]*kubeapi.Client{}, nil, kubeapi.Credentials{}
 	}
 }
 
@@ -35,11 +40,14 @@ func (c *conns) etcd(ctx context.Context, h host.Host, at layout.Layout, shared 
 	if e, ok := c.etcs[h.Name()]; ok {
 		return e, nil
 	}
-	tls, err := pki.EtcdTLS(*shared, time.Now())
-	if err != nil {
-		return nil, err
+	if c.tls == nil {
+		config, err := pki.EtcdTLS(*shared, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		c.tls = config
 	}
-	e, err := etcd.Connect(ctx, h, tls, "127.0.0.1:"+at.Etcd.ClientPort)
+	e, err := etcd.Connect(ctx, h, c.tls, "127.0.0.1:"+at.Etcd.ClientPort)
 	if err == nil {
 		c.etcs[h.Name()] = e
 	}
@@ -53,11 +61,14 @@ func (c *conns) api(ctx context.Context, h host.Host, at layout.Layout, shared *
 	if k, ok := c.apis[h.Name()]; ok {
 		return k, nil
 	}
-	cert, key, err := pki.AdminClient(*shared, "quorate", 24*time.Hour, time.Now())
-	if err != nil {
-		return nil, err
+	if c.cred.Cert == nil {
+		cert, key, err := pki.AdminClient(*shared, "quorate", 24*time.Hour, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		c.cred = kubeapi.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key}
 	}
-	k, err := kubeapi.Connect(h, "127.0.0.1:"+at.APIServer.Port, "", kubeapi.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key})
+	k, err := kubeapi.Connect(h, "127.0.0.1:"+at.APIServer.Port, "", c.cred)
 	if err == nil {
 		c.apis[h.Name()] = k
 	}

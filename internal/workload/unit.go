@@ -70,9 +70,14 @@ func Words(program string, flags, extra map[string]string) []string {
 // Quote writes one word of ExecStart so that systemd reads it back unchanged
 // (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers").
 func Quote(word string) string {
-	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
+	word = specifiers.Replace(word)
 	if word != "" && !strings.ContainsAny(word, " \t\n\r\"'\\;") {
 		return word
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(word) + `"`
+	return `"` + escapes.Replace(word) + `"`
 }
+
+var (
+	specifiers = strings.NewReplacer("%", "%%", "$", "$$")
+	escapes    = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
+)
