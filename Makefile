@@ -8,11 +8,14 @@ export HOME ?= /root
 export GOFLAGS += -buildvcs=false
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X quorate.dev/quorate/internal/cli.Version=$(VERSION)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+DATE    := $(shell TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+STAMP   := quorate.dev/quorate/internal/version
+LDFLAGS := -s -w -X $(STAMP).Version=$(VERSION) -X $(STAMP).Commit=$(COMMIT) -X $(STAMP).Date=$(DATE)
 QUORATE := bin/quorate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench bench-faults clean
+.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench bench-faults bench-lb release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +25,7 @@ setup: ## install what building, testing and labs need and this machine lacks (r
 
 build: ## build bin/quorate and bin/quorate-lb
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(QUORATE) ./cmd/quorate
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.Version=$(VERSION)' -o bin/quorate-lb ./cmd/quorate-lb
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/quorate-lb ./cmd/quorate-lb
 
 artifacts: build ## build Kubernetes, etcd and the rest from their Go modules (15 minutes once, then nothing)
 	@$(QUORATE) artifacts build --source modules --test-image >/dev/null
@@ -57,5 +60,8 @@ bench-faults: setup artifacts ## what clients feel when a control plane falls si
 bench-lb: build ## measure quorate-lb beside nginx and haproxy; CHURN=2000000 opens so many connections instead
 	@hack/bench-lb.sh bin/quorate-lb
 
+release: ## build dist/: binaries, deb, rpm, container image, SBOM, man pages, checksums; from a clean git tree
+	@cd hack/release && GOFLAGS= CGO_ENABLED=0 go run -trimpath . -repo ../.. -out ../../dist
+
 clean: ## remove what was built here; the artefact store and the lab image stay
-	@rm -rf bin
+	@rm -rf bin dist

@@ -25,7 +25,7 @@ const module = "quorate.dev/quorate/"
 // rank orders the packages: each imports only those of a lower rank. A new
 // package gets its rank here.
 var rank = map[string]int{
-	"internal/model": 0, "internal/localfile": 0, "internal/plain": 0, "internal/units": 0,
+	"internal/model": 0, "internal/localfile": 0, "internal/plain": 0, "internal/units": 0, "internal/version": 0,
 	"internal/host": 2, "internal/host/hosttest": 3,
 	"internal/topology": 1, "internal/layout": 1,
 	"internal/plan": 1, "internal/prober": 1, "internal/kubeconfig": 1, "internal/lab": 1,

@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/balancer/admin"
 	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/notify"
+	"quorate.dev/quorate/internal/version"
 )
 
 // daemon is the process: its file, its balancer, its admin listener.
@@ -63,7 +64,7 @@ func (d *daemon) load() error {
 	}
 	server := d.admin
 	if server == nil || f.Admin != d.file.Admin {
-		if server, err = admin.Serve(f.Admin, d.balancer, Version); err != nil {
+		if server, err = admin.Serve(f.Admin, d.balancer, version.Version); err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
 	}

@@ -28,24 +28,22 @@ import (
 	"quorate.dev/quorate/internal/balancer/check"
 	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/notify"
+	"quorate.dev/quorate/internal/version"
 )
-
-// Version is set by the build.
-var Version = "dev"
 
 func main() {
 	path := flag.String("config", "/etc/quorate/lb.yaml", "the configuration `file`, YAML or JSON")
 	only := flag.Bool("check", false, "check the file and the certificates that it names, and exit")
 	leaving := flag.String("leaving", "/run/quorate/lb-leaving", "a `file` with backends that leave for a while; it need not exist")
-	version := flag.Bool("version", false, "print the version and exit")
+	printVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	switch {
 	case flag.NArg() > 0:
 		fmt.Fprintf(os.Stderr, "quorate-lb: unexpected argument %q\n", flag.Arg(0))
 		flag.Usage()
 		os.Exit(2)
-	case *version:
-		fmt.Println(Version)
+	case *printVersion:
+		fmt.Println("quorate-lb", version.Current())
 		return
 	case *only:
 		if err := checkFile(*path); err != nil {
@@ -92,7 +90,7 @@ func run(path, leaving string, log *slog.Logger) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR2)
 	tellParent(log)
 	d.send(notify.MainPID(), notify.Ready, notify.Status(d.status()))
-	log.Info("quorate-lb runs", "version", Version, "config", path, "pid", os.Getpid())
+	log.Info("quorate-lb runs", "version", version.Version, "config", path, "pid", os.Getpid())
 
 	changes := time.NewTicker(time.Second)
 	defer changes.Stop()

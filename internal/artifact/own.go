@@ -22,8 +22,8 @@ const Balancer = "quorate-lb"
 var own = Key{Source: "quorate", Component: Balancer, Version: "own", Arch: "amd64"}
 
 // Own brings a program of quorate's own for linux/amd64 into the store: the one
-// that lies beside the running quorate, or one that is built when quorate runs
-// in its own source tree.
+// that was installed with the running quorate, or one that is built when quorate
+// runs in its own source tree.
 func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File, error) {
 	at, err := os.Executable()
 	if err == nil {
@@ -37,7 +37,7 @@ func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File
 		return File{}, fmt.Errorf("bring %s into the store: %w", name, err)
 	}
 	defer os.RemoveAll(work)
-	beside, fresh, begun := filepath.Join(filepath.Dir(at), name), filepath.Join(work, name), time.Now()
+	beside, fresh, begun := installed(filepath.Dir(at), name), filepath.Join(work, name), time.Now()
 	switch err := copyFile(beside, fresh); {
 	case err == nil:
 		if err := runsOnHosts(fresh); err != nil {
@@ -61,6 +61,18 @@ func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File
 		return File{}, err
 	}
 	return f, s.record(own, time.Since(begun), origin{}, f)
+}
+
+// installed is where a program of quorate's own is installed beside quorate, for
+// hosts: under its name in a release, where packages for another architecture
+// keep it, or under its plain name.
+func installed(dir, name string) string {
+	for _, at := range []string{filepath.Join(dir, name+"-linux-amd64"), filepath.Join(dir, "..", "lib", "quorate", name+"-linux-amd64")} {
+		if _, err := os.Stat(at); err == nil {
+			return at
+		}
+	}
+	return filepath.Join(dir, name)
 }
 
 // runsOnHosts says why a program would not run on a host: it must be for

@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,21 @@ func TestOwnIsForHosts(t *testing.T) {
 	}
 	if err := runsOnHosts("/bin/sh"); err == nil || !strings.Contains(err.Error(), "libraries") {
 		t.Errorf("a program that needs libraries: %v", err)
+	}
+}
+
+// quorate on another architecture or system finds the program for hosts.
+func TestInstalled(t *testing.T) {
+	root := t.TempDir()
+	bin := filepath.Join(root, "bin")
+	for _, where := range []string{"bin/quorate-lb", "lib/quorate/quorate-lb-linux-amd64", "bin/quorate-lb-linux-amd64"} {
+		at := filepath.Join(root, where)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.WriteFile(at, nil, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if got := installed(bin, "quorate-lb"); got != at {
+			t.Errorf("%s, want %s", got, at)
+		}
 	}
 }
 

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"runtime"
-
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/artifact"
@@ -11,11 +9,6 @@ import (
 // JSON documents of commands whose report is not a value of another package.
 // docs/json.md describes them all.
 type (
-	versionDoc struct {
-		Version  string `json:"version"`
-		Go       string `json:"go"`
-		Platform string `json:"platform"`
-	}
 	// fileDoc is a file that was written or checked.
 	fileDoc struct {
 		Path     string   `json:"path"`
@@ -80,10 +73,6 @@ type (
 		File string `json:"file"`
 	}
 )
-
-func thisVersion() versionDoc {
-	return versionDoc{Version: Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-}
 
 func artifactOf(f artifact.File) artifactDoc {
 	return artifactDoc{Name: f.Name, Path: f.Path, Bytes: f.Size, SHA256: f.SHA256, Present: true}

@@ -24,5 +24,5 @@ func TestHelp(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(rootCommand())
+	walk(Command())
 }

@@ -21,6 +21,7 @@ import (
 	"quorate.dev/quorate/internal/prober"
 	"quorate.dev/quorate/internal/status"
 	"quorate.dev/quorate/internal/step"
+	"quorate.dev/quorate/internal/version"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -76,7 +77,7 @@ func samples() map[string]any {
 		"etcd": filled[status.Etcd](), "alarms": alarmsDoc(filled[[]etcdadmin.Alarm]()),
 		"snapshot": filled[etcd.Snapshot](), "snapshots": map[string]any{"hosts": filled[[]etcdadmin.Listed]()},
 		"defrag": map[string]any{"members": filled[[]etcdadmin.Defragged]()}, "probe": map[string]any{"report": filled[prober.Report]()},
-		"error": filled[failure](), "version": filled[versionDoc](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
+		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
 		"forgotten": filled[forgottenDoc](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
 		"verification": filled[verificationDoc](),
 		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
@@ -143,7 +144,7 @@ func TestEveryCommandHasJSON(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(rootCommand())
+	walk(Command())
 }
 
 func TestErrorsAsJSON(t *testing.T) {

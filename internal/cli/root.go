@@ -14,10 +14,8 @@ import (
 
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcdadmin"
+	"quorate.dev/quorate/internal/version"
 )
-
-// Version is set when the program is built.
-var Version = "dev"
 
 // Exit codes, as the design has them.
 const (
@@ -39,7 +37,7 @@ var errRefused = errors.New("nothing was changed")
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := rootCommand()
+	root := Command()
 	root.SetArgs(args)
 	root.SetIn(in)
 	plainOut, plainErr := &plainWriter{to: out}, &plainWriter{to: errOut}
@@ -90,17 +88,20 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
-func rootCommand() *cobra.Command {
+// Command is quorate's command line as a value. Main runs it; man pages and
+// shell completions are written from it.
+func Command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "quorate", Example: "  quorate init --name prod --control-plane 10.0.0.11,10.0.0.12,10.0.0.13 --worker 10.0.0.21\n  quorate apply",
 		Short: "Highly available Kubernetes control planes on your own machines",
 		Long: `quorate makes, changes and proves highly available Kubernetes control planes on
 your own machines: from one file and over SSH. It shows what will happen, and
 what a host loss in the middle would do, before anything is touched.`,
-		Version:       Version,
+		Version:       version.Current().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("quorate {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		if strings.Contains(err.Error(), "--dry-run") {
 			err = fmt.Errorf("%w: `quorate plan` shows what would be done and changes nothing", err)
@@ -108,7 +109,8 @@ what a host loss in the middle would do, before anything is touched.`,
 		return usageError{err}
 	})
 	root.AddCommand(initCommand(), validateCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(),
-		resetCommand(), forgetCommand(), etcdCommand(), journalCommand(), artifactsCommand(), labCommand(), versionCommand())
+		resetCommand(), forgetCommand(), etcdCommand(), journalCommand(), artifactsCommand(), versionCommand())
+	root.AddCommand(labCommands()...)
 	root.Args, root.RunE = cobra.ArbitraryArgs, subcommands
 	return root
 }
@@ -143,15 +145,16 @@ var elsewhere = map[string]string{
 	"diff":                  "`quorate plan` shows what apply would change",
 	"etcd backup":           "`quorate etcd snapshot save`",
 	"etcd snapshot restore": "`quorate etcd restore SNAPSHOT` takes the cluster back to a snapshot",
+	"lab":                   "lab hosts are systemd-nspawn containers: they need quorate on a Linux machine",
 	"lab destroy":           "`quorate lab down`",
 	"lab delete":            "`quorate lab down`",
 }
 
 func versionCommand() *cobra.Command {
 	var f form
-	cmd := &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print the version", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "version", Example: "  quorate version", Short: "Print version, commit, date and platform", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.print(cmd, "quorate "+Version+"\n", "version", thisVersion())
+			return f.print(cmd, "quorate "+version.Current().String()+"\n", "version", version.Current())
 		}}
 	f.flags(cmd, "")
 	return cmd

@@ -28,7 +28,8 @@ func TestScripts(t *testing.T) {
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Condition: func(name string) (bool, error) {
-			return name == "artifacts" && len(must(filepath.Glob(filepath.Join(labSeed(), "..", "index", "*kubernetes-1.36.3*")))) > 0, nil
+			index := filepath.Join(must(os.UserCacheDir()), "quorate", "index")
+			return name == "artifacts" && len(must(filepath.Glob(filepath.Join(index, "*kubernetes-1.36.3*")))) > 0, nil
 		},
 		Setup: func(e *testscript.Env) error {
 			// A key that fits nowhere, and the artefacts that this machine has.
@@ -40,7 +41,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			e.Setenv("CACHE", filepath.Dir(filepath.Dir(labSeed())))
+			e.Setenv("CACHE", must(os.UserCacheDir()))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_STATE_HOME", "")
 			e.Setenv("KUBECONFIG", "")

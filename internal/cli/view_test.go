@@ -77,7 +77,7 @@ func TestView(t *testing.T) {
 
 // An error leaves the program in three lines.
 func TestExplain(t *testing.T) {
-	root := rootCommand()
+	root := Command()
 	cmd, _, err := root.Find([]string{"apply"})
 	if err != nil {
 		t.Fatal(err)

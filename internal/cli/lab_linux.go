@@ -23,7 +23,7 @@ var labSeed = func() string {
 	return filepath.Join(cache, "quorate", "store")
 }
 
-func labCommand() *cobra.Command {
+func labCommands() []*cobra.Command {
 	cmd := &cobra.Command{
 		Use: "lab", Example: "  quorate lab up demo\n  quorate lab cut demo/cp1",
 		Short: "Test hosts on this machine: containers with systemd and SSH on a bridge of their own",
@@ -56,7 +56,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	})
 	off.Flags().BoolVar(&hard, "hard", false, "like pulling the plug")
 	cmd.AddCommand(off)
-	return cmd
+	return []*cobra.Command{cmd}
 }
 
 func labUp() *cobra.Command {
