@@ -19,7 +19,7 @@ go build -buildvcs=false -o "$tmp/testsum" ./hack/testsum
 
 phase() { # $1: key, $2: name, the rest: a command
 	local begun=$SECONDS state=ok
-	[[ " ${PHASES:-lint unit fuzz host lab builtin} " == *" $1 "* ]] || return 0
+	[[ " ${PHASES:-lint unit fuzz release host lab builtin} " == *" $1 "* ]] || return 0
 	echo "== $2"
 	"${@:3}" || state=FAILED
 	printf '%-22s %-7s %4d s\n' "$2" "$state" $((SECONDS - begun)) >>"$tmp/results"
@@ -34,6 +34,11 @@ fuzz() {
 	grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z]+' internal | while IFS=: read -r file name; do
 		go test -run '^$' -fuzz "^${name#func }\$" -fuzztime "$FUZZ" -fuzzminimizetime 5s "./$(dirname "$file")" || return
 	done
+}
+
+# release_tool checks hack/release, which is a module of its own.
+release_tool() {
+	(cd hack/release && go mod verify && go vet -mod=readonly ./... && go test -count=1 ./...)
 }
 
 # on_labs runs the tests that boot hosts, one package at a time: they share the
@@ -63,6 +68,7 @@ without_hosts() {
 	renice -n 19 "$BASHPID" >/dev/null
 	phase lint lint hack/lint.sh
 	phase unit "unit tests" unit
+	[ -z "${LONG:-}" ] || phase release "release tool" release_tool
 	[ -z "${FUZZ:-}" ] || phase fuzz "fuzzing" fuzz
 }
 

@@ -115,7 +115,10 @@ func (b *build) imageFiles(arch string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), w.Close()
+	if err := w.Close(); err != nil { // writes the end
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // roots are Mozilla's CA certificates, for downloads over HTTPS.
