@@ -21,16 +21,65 @@ const Balancer = "quorate-lb"
 // own is the key of the programs that quorate brings itself.
 var own = Key{Source: "quorate", Component: Balancer, Version: "own", Arch: "amd64"}
 
-// Own brings a program of quorate's own for linux/amd64 into the store: the one
-// that was installed with the running quorate, or one that is built when quorate
-// runs in its own source tree.
-func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File, error) {
+// OwnName names a program of quorate's own, with its digest, without making it:
+// the digest is that of the one installed with the running quorate, or else of the one
+// that was built last, "" when there is none. unbuilt is the source tree from
+// which Own would build it; "" when it is installed.
+func OwnName(s *Store, name string) (f File, unbuilt string, err error) {
+	at, err := ourProgram()
+	if err != nil {
+		return File{}, "", err
+	}
+	f.Name = name
+	beside := installed(filepath.Dir(at), name)
+	switch f.SHA256, f.Size, err = digest(beside); {
+	case err == nil:
+		if err := runsOnHosts(beside); err != nil {
+			return File{}, "", notForHosts(beside, name, err)
+		}
+		return f, "", nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return File{}, "", fmt.Errorf("read %s: %w", beside, err)
+	}
+	tree := sourceTree(filepath.Dir(at))
+	if tree == "" {
+		return File{}, "", notBeside(beside, name, at)
+	}
+	built, err := s.readEntry(s.entryPath(own))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return File{}, "", err
+	}
+	f.SHA256 = built.Files[name].SHA256
+	return f, tree, nil
+}
+
+func ourProgram() (string, error) {
 	at, err := os.Executable()
 	if err == nil {
 		at, err = filepath.EvalSymlinks(at)
 	}
 	if err != nil {
-		return File{}, fmt.Errorf("find the folder of quorate itself: %w", err)
+		return "", fmt.Errorf("find the folder of quorate itself: %w", err)
+	}
+	return at, nil
+}
+
+func notForHosts(beside, name string, err error) error {
+	return fmt.Errorf("%s: %w; next: put the %s of the same release there", beside, err, name)
+}
+
+func notBeside(beside, name, at string) error {
+	return fmt.Errorf("%s does not exist: it comes with quorate; next: put the %s of the same release beside %s, or run make build",
+		beside, name, at)
+}
+
+// Own brings a program of quorate's own for linux/amd64 into the store: the one
+// that was installed with the running quorate, or one that is built when quorate
+// runs in its own source tree.
+func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File, error) {
+	at, err := ourProgram()
+	if err != nil {
+		return File{}, err
 	}
 	work, err := os.MkdirTemp(filepath.Join(s.root, "tmp"), name+"-*")
 	if err != nil {
@@ -41,15 +90,14 @@ func Own(ctx context.Context, s *Store, name string, progress func(Event)) (File
 	switch err := copyFile(beside, fresh); {
 	case err == nil:
 		if err := runsOnHosts(fresh); err != nil {
-			return File{}, fmt.Errorf("%s: %w; next: put the %s of the same release there", beside, err, name)
+			return File{}, notForHosts(beside, name, err)
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return File{}, fmt.Errorf("bring %s into the store: %w", name, err)
 	default:
 		tree := sourceTree(filepath.Dir(at))
 		if tree == "" {
-			return File{}, fmt.Errorf("%s is not there: it comes with quorate; next: put the %s of the same release beside %s, or "+
-				"run make build", beside, name, at)
+			return File{}, notBeside(beside, name, at)
 		}
 		teller(name, progress)("build", "./cmd/"+name, 0, 0)
 		if err := buildOwn(ctx, tree, name, fresh); err != nil {

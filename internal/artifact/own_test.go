@@ -14,6 +14,13 @@ func TestOwnIsBuilt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before, tree, err := OwnName(s, Balancer)
+	if err != nil || before.Name != Balancer || before.SHA256 != "" || tree == "" {
+		t.Errorf("before it is built: %+v from %q, %v", before, tree, err)
+	}
+	if made, err := s.List(); err != nil || len(made) > 0 {
+		t.Errorf("naming it has made %+v, %v", made, err)
+	}
 	var said []string
 	f, err := Own(t.Context(), s, Balancer, func(e Event) { said = append(said, e.What) })
 	if err != nil {
@@ -24,6 +31,9 @@ func TestOwnIsBuilt(t *testing.T) {
 	}
 	if err := runsOnHosts(f.Path); err != nil {
 		t.Error(err)
+	}
+	if after, _, err := OwnName(s, Balancer); err != nil || after.SHA256 != f.SHA256 {
+		t.Errorf("once it is built: %+v, %v; want %s", after, err, f.SHA256)
 	}
 	listed, err := s.List()
 	if err != nil || len(listed) != 1 || listed[0].Name != Balancer || !listed[0].Present {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,11 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			port, err := strangers(e)
+			if err != nil {
+				return err
+			}
+			e.Setenv("SSH_PORT", port)
 			e.Setenv("CACHE", must(os.UserCacheDir()))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_STATE_HOME", "")
@@ -48,6 +54,41 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "id"), pem.EncodeToMemory(block), 0o600)
 		},
 	})
+}
+
+// strangers is an SSH server with a host key that nobody knows, which lets nobody in.
+func strangers(e *testscript.Env) (port string, err error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return "", err
+	}
+	config := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
+		return nil, errors.New("nobody")
+	}}
+	config.AddHostKey(signer)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	e.Defer(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				ssh.NewServerConn(c, config)
+			}()
+		}
+	}()
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	return port, err
 }
 
 // exits runs a program and wants an exit code: exits CODE PROGRAM ARGS...

@@ -98,7 +98,7 @@ func (t *target) config(cmd *cobra.Command, file *spec.Cluster, h spec.Host) hos
 	if t.acceptNew {
 		c.Confirm = func(name, fingerprint string) (bool, error) {
 			if yes := cmd.Flags().Lookup("yes"); yes != nil && yes.Value.String() == "true" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "recorded the new host key of %s: %s\n", name, fingerprint)
+				fmt.Fprintf(cmd.ErrOrStderr(), "recording the new host key of %s: %s\n", name, fingerprint)
 				return true, nil
 			}
 			return ask(cmd, fmt.Sprintf("%s presents the unknown host key %s. Accept it?", name, fingerprint))
@@ -135,11 +135,32 @@ func named(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluste
 	for _, name := range artifact.Flavour(file.Spec.Kubernetes.Flavour, false).Programs {
 		a.Programs = append(a.Programs, artifact.File{Name: name})
 	}
-	if err := balancer(ctx, file, &a, func(artifact.Event) {}); err != nil {
-		return a, err
+	if file.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
+		store, err := artifact.OpenStore("")
+		if err != nil {
+			return a, err
+		}
+		lb, unbuilt, err := artifact.OwnName(store, artifact.Balancer)
+		if err != nil {
+			return a, err
+		}
+		a.Programs = append(a.Programs, lb)
+		sayUnbuilt(cmd, lb, unbuilt)
 	}
 	a.Manifest, err = manifest(file)
 	return a, err
+}
+
+// sayUnbuilt says that apply would build a program of quorate's own first, and
+// what a plan without it goes by.
+func sayUnbuilt(cmd *cobra.Command, f artifact.File, tree string) {
+	by := "the plan takes the one built last"
+	if f.SHA256 == "" {
+		by = "the plan takes it for a new one"
+	}
+	if tree != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s is not beside quorate; apply first builds it from %s; %s\n", f.Name, tree, by)
+	}
 }
 
 // balancer adds quorate-lb when the file wants it. It comes with quorate; its
