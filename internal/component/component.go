@@ -63,9 +63,9 @@ type Context struct {
 type Renderer func(ctx Context) (workload.Service, error)
 
 // localAPIServer is how a control plane's own components reach the API: always
-// their own server, never the endpoint, so that an older kubelet or
-// controller-manager meets no newer or unready server during an upgrade
-// (kubernetes#127316).
+// their own server, never the endpoint, so that during an upgrade no kubelet or
+// controller-manager talks to a server older than itself, which the version skew
+// policy forbids (kubernetes#127316).
 func (c Context) localAPIServer() string { return c.Layout.APIServer.URL("127.0.0.1") }
 
 // server is the API server that the kubelet and kube-proxy of Self talk to:
