@@ -95,6 +95,19 @@ func byComponent(names []string) (order []string, groups map[string][]string, er
 	return order, groups, nil
 }
 
+// Parts is in how many parts programs and sets of images are brought into the
+// store: an Event's Component names one.
+func Parts(programs []string, sets ...string) int {
+	parts := map[string]bool{}
+	for _, p := range programs {
+		parts[componentOf(p)] = true
+	}
+	for _, s := range sets {
+		parts["images-"+s] = true
+	}
+	return len(parts)
+}
+
 // componentOf names the component a program belongs to, "" when unknown.
 func componentOf(program string) string {
 	for _, c := range components {

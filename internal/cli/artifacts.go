@@ -3,13 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +49,7 @@ func (a *wanted) flags(cmd *cobra.Command) {
 
 // get brings all of it into the store.
 func (a *wanted) get(cmd *cobra.Command) (v artifact.Versions, files []artifact.File, err error) {
-	ctx, progress := cmd.Context(), artifactProgress(cmd.ErrOrStderr())
+	ctx := cmd.Context()
 	store, err := artifact.OpenStore("")
 	if err != nil {
 		return v, nil, err
@@ -74,6 +72,9 @@ func (a *wanted) get(cmd *cobra.Command) (v artifact.Versions, files []artifact.
 		return v, nil, err
 	}
 	programs, sets := a.needed(file)
+	view := artifactProgress(cmd.ErrOrStderr(), v, artifact.Parts(programs, setNames(sets)...))
+	defer view.close()
+	progress := view.on
 	if files, err = src.Fetch(ctx, v, a.arch, programs, progress); err != nil {
 		return v, nil, err
 	}
@@ -109,6 +110,13 @@ func (a *wanted) needed(file *spec.Cluster) (programs []string, sets []artifact.
 		sets = append(sets, last)
 	}
 	return programs, sets
+}
+
+func setNames(sets []artifact.Needed) (out []string) {
+	for _, s := range sets {
+		out = append(out, s.Set)
+	}
+	return out
 }
 
 func artifactsBuild() *cobra.Command {
@@ -255,31 +263,4 @@ func artifactsVerify() *cobra.Command {
 	}
 	f.flags(cmd, "")
 	return cmd
-}
-
-// artifactProgress writes a line whenever something begins or ends, and at
-// most one in two seconds while it lasts.
-func artifactProgress(w io.Writer) func(artifact.Event) {
-	var last time.Time
-	var before artifact.Event
-	return func(e artifact.Event) {
-		if e.What == "cached" {
-			return // nothing is built or downloaded: nothing to tell
-		}
-		same := e.What == before.What && e.Component == before.Component
-		if same && time.Since(last) < 2*time.Second {
-			return
-		}
-		last, before = time.Now(), e
-		count := ""
-		switch {
-		case e.What == "download" && e.M > 0:
-			count = fmt.Sprintf(" %d/%d MiB", e.N>>20, e.M>>20)
-		case e.M > 1:
-			count = fmt.Sprintf(" %d/%d", e.N, e.M)
-		case e.M == 0 && e.N > 0:
-			count = fmt.Sprintf(" %d", e.N)
-		}
-		fmt.Fprintf(w, "%6.1fs  %s: %s%s  %s\n", e.Elapsed.Seconds(), e.Component, e.What, count, e.Text)
-	}
 }

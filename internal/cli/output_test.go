@@ -34,7 +34,8 @@ func TestOutputIsPlain(t *testing.T) {
 // The live view moves the cursor itself; what hosts say in it does not.
 func TestLiveViewIsPlain(t *testing.T) {
 	var out bytes.Buffer
-	w := &watcher{errOut: &plainWriter{to: &out}, fd: 1 << 20, fails: map[string]engine.Event{}, journal: &journal{err: errors.New("none")},
+	errOut := &plainWriter{to: &out}
+	w := &watcher{errOut: errOut, screen: screen{out: errOut, live: true, fd: 1 << 20}, fails: map[string]engine.Event{}, journal: &journal{err: errors.New("none")},
 		view: view{begun: time.Now()}}
 	about := plan.About{Host: model.HostID("cp1"), Title: "start etcd\x1b[2J"}
 	w.on(engine.Event{Kind: engine.StepRun, Step: &about, At: time.Now()})

@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"quorate.dev/quorate/internal/engine"
-	"quorate.dev/quorate/internal/plain"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
 )
@@ -33,8 +29,7 @@ type watcher struct {
 
 	mu     sync.Mutex
 	view   view
-	fd     int // of the terminal; -1: there is none
-	drawn  int // lines that the next drawing replaces
+	screen screen
 	tally  tally
 	fails  map[string]engine.Event // of steps that failed and were not done since
 	told   map[string]time.Time    // when how far a step is was last told
@@ -62,10 +57,9 @@ func name(a plan.About) string { return fmt.Sprintf("%s: %s", a.Host, a.Title) }
 func (s *session) watch(cmd *cobra.Command, f form, doing string) *watcher {
 	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), verbose: isVerbose(cmd), cmd: cmd,
 		doing: doing, run: s.engine.Run(),
-		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()}, fd: -1, fails: map[string]engine.Event{},
+		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()}, screen: screenOf(cmd.ErrOrStderr()), fails: map[string]engine.Event{},
 		quit: make(chan struct{})}
-	if f, ok := terminalOf(w.errOut); ok && !w.json && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		w.fd = int(f.Fd())
+	if w.screen.live = w.screen.live && !w.json; w.screen.live {
 		w.ticker = time.NewTicker(200 * time.Millisecond)
 		go w.tick()
 	}
@@ -112,8 +106,8 @@ func (w *watcher) on(ev engine.Event) {
 	switch {
 	case w.json:
 		_ = emit(w.cmd, "", ev) // a reader that went away does not stop the work
-	case w.fd < 0 && ev.Kind == engine.Progress && !w.due(ev), ev.Kept != nil && !w.verbose:
-	case w.fd >= 0:
+	case !w.screen.live && ev.Kind == engine.Progress && !w.due(ev), ev.Kept != nil && !w.verbose:
+	case w.screen.live:
 		w.draw(w.view.on(ev)...)
 	default:
 		if l := lineOf(ev); l != "" && ev.Kind != runBegin && ev.Kind != runEnd {
@@ -144,27 +138,7 @@ func (w *watcher) due(ev engine.Event) bool {
 
 // draw writes lines that stay, and what runs below them.
 func (w *watcher) draw(stay ...string) {
-	width, height, err := term.GetSize(w.fd)
-	if err != nil {
-		width, height = 80, 24
-	}
-	frame := w.view.frame(time.Now(), width, height)
-	if len(stay) == 0 && len(frame) == 0 && w.drawn == 0 {
-		return
-	}
-	var b strings.Builder
-	if w.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", w.drawn)
-	}
-	for _, l := range append(stay, frame...) {
-		l = plain.Line(l)
-		if p, ok := w.errOut.(*plainWriter); ok && p.colours {
-			l = colour(l)
-		}
-		b.WriteString(l + "\n")
-	}
-	w.drawn = len(frame)
-	io.WriteString(unfiltered(w.errOut), b.String())
+	w.screen.draw(func(width, height int) []string { return w.view.frame(time.Now(), width, height) }, stay...)
 }
 
 // end judges how the run ended: a lost lock and an interruption have their own

@@ -113,7 +113,7 @@ const maxManifest = 4 << 20
 
 // artifacts brings what the file's versions need into the store.
 func artifacts(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
-	return fetch(ctx, t, file, artifactProgress(cmd.ErrOrStderr()))
+	return fetch(ctx, cmd, t, file)
 }
 
 // noArtifacts is for commands that look but do not plan.
@@ -205,7 +205,7 @@ func (t *target) sourceOf(file *spec.Cluster, kind string, store *artifact.Store
 	return src, nil
 }
 
-func fetch(ctx context.Context, t *target, file *spec.Cluster, progress func(artifact.Event)) (goal.Artifacts, error) {
+func fetch(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
 	a := goal.Artifacts{}
 	store, err := artifact.OpenStore("")
 	if err != nil {
@@ -220,6 +220,9 @@ func fetch(ctx context.Context, t *target, file *spec.Cluster, progress func(art
 		return a, err
 	}
 	flavour := artifact.Flavour(file.Spec.Kubernetes.Flavour, file.Spec.Addons.MetricsServer)
+	view := artifactProgress(cmd.ErrOrStderr(), a.Versions, artifact.Parts(flavour.Programs, flavour.Set))
+	defer view.close()
+	progress := view.on
 	if a.Programs, err = src.Fetch(ctx, a.Versions, goal.Arch, flavour.Programs, progress); err != nil {
 		return a, err
 	}

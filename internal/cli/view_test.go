@@ -143,7 +143,7 @@ func TestEnd(t *testing.T) {
 	cancel(engine.LockLostError{Held: engine.Held{Host: "cp1", By: engine.Holder{Who: "eve@far"}}})
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")},
+	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, journal: &journal{err: errors.New("none")},
 		fails: map[string]engine.Event{}}
 	if err := w.end(lost, context.Canceled); !errors.As(err, new(engine.LockLostError)) {
 		t.Errorf("lost lock: %v", err)
@@ -158,7 +158,7 @@ func TestEnd(t *testing.T) {
 
 // What a run has begun is not "nothing", whether it ended, failed or was cut short.
 func TestTally(t *testing.T) {
-	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, fd: -1, journal: &journal{err: errors.New("none")},
+	w := &watcher{out: &strings.Builder{}, errOut: &strings.Builder{}, journal: &journal{err: errors.New("none")},
 		fails: map[string]engine.Event{}}
 	says := func(want string, events ...engine.Event) {
 		t.Helper()

@@ -2,6 +2,9 @@ package host
 
 import (
 	"context"
+	"errors"
+	"net"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,4 +44,24 @@ func TestPace(t *testing.T) {
 			t.Errorf("without a pace: given up after %s", got)
 		}
 	})
+}
+
+// Who waits while an attempt to connect fails has its error; who comes later tries again.
+func TestSharedFailure(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close() // refuses from now on
+	h := newSSH(Config{Name: "cp1", Address: "127.0.0.1", Port: port, KnownHostsFile: filepath.Join(t.TempDir(), "known")})
+	meanwhile := errors.New("failed meanwhile")
+	h.failed = failure{meanwhile, time.Now().Add(time.Hour)}
+	if _, err := h.get(t.Context()); !errors.Is(err, meanwhile) {
+		t.Errorf("who waited: %v", err)
+	}
+	h.failed.at = time.Now().Add(-time.Hour)
+	if _, err := h.get(t.Context()); errors.Is(err, meanwhile) || err == nil {
+		t.Errorf("who comes later: %v", err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -30,6 +31,7 @@ type sshHost struct {
 	end    context.CancelFunc
 	lock   chan struct{} // one token guards cur, so that waiting obeys a context
 	cur    *conn
+	failed failure       // of the last attempt to connect; guarded like cur
 	writes chan struct{} // one WriteFiles at a time
 	heard  noted
 }
@@ -55,8 +57,24 @@ func (h *sshHost) Close() error {
 	return nil
 }
 
-// get returns the living connection, or makes one.
+// failure is an attempt to connect that failed.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// Warm begins to connect to a host, for who is about to ask it something. What
+// fails then is told to those who ask meanwhile.
+func Warm(ctx context.Context, h Host) {
+	if s, ok := h.(*sshHost); ok {
+		go s.get(ctx)
+	}
+}
+
+// get returns the living connection, or makes one. Who waited while an attempt
+// failed has its error: another would cost the same time again.
 func (h *sshHost) get(ctx context.Context) (*conn, error) {
+	begun := time.Now()
 	select {
 	case h.lock <- struct{}{}:
 	case <-ctx.Done():
@@ -69,6 +87,22 @@ func (h *sshHost) get(ctx context.Context) (*conn, error) {
 	if h.cur != nil && h.cur.alive() {
 		return h.cur, nil
 	}
+	if h.failed.at.After(begun) {
+		return nil, h.failed.err
+	}
+	c, err := h.make(ctx)
+	if err != nil {
+		if ctx.Err() == nil { // else it is no failure but ours
+			h.failed = failure{err, time.Now()}
+		}
+		return nil, err
+	}
+	h.cur = c
+	return c, nil
+}
+
+// make connects, and sees that commands can be run as root.
+func (h *sshHost) make(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(h.life, cancel)()
@@ -82,7 +116,6 @@ func (h *sshHost) get(ctx context.Context) (*conn, error) {
 			return nil, err
 		}
 	}
-	h.cur = c
 	return c, nil
 }
 

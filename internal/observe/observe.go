@@ -105,6 +105,7 @@ func (o *Observer) Glance(ctx context.Context, hurry bool) (*Observation, error)
 }
 
 func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Duration) (*Observation, error) {
+	o.warm(ctx, ids)
 	frame, err := o.goal(o.hostTraits())
 	if err != nil {
 		return nil, err

@@ -57,6 +57,19 @@ func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.Host
 	}
 }
 
+// warm begins to connect to hosts before a first look, while what they are to be
+// asked is made.
+func (o *Observer) warm(ctx context.Context, ids []model.HostID) {
+	o.mu.Lock()
+	first := o.facts == nil
+	o.mu.Unlock()
+	for _, id := range ids {
+		if h := o.Hosts[id]; first && h != nil {
+			host.Warm(ctx, h)
+		}
+	}
+}
+
 // ask begins to probe a host; the caller holds the mutex.
 func (o *Observer) ask(ctx context.Context, frame *goal.Goal, id model.HostID) chan struct{} {
 	end, h := make(chan struct{}), o.Hosts[id]
