@@ -35,8 +35,8 @@ func TestOutputIsPlain(t *testing.T) {
 func TestLiveViewIsPlain(t *testing.T) {
 	var out bytes.Buffer
 	errOut := &plainWriter{to: &out}
-	w := &watcher{errOut: errOut, screen: screen{out: errOut, live: true, fd: 1 << 20}, fails: map[string]engine.Event{}, journal: &journal{err: errors.New("none")},
-		view: view{begun: time.Now()}}
+	w := &watcher{errOut: errOut, screen: screen{out: errOut, live: true, fd: 1 << 20}, fails: map[string]engine.Event{},
+		journal: &journal{err: errors.New("none")}, view: view{begun: time.Now()}}
 	about := plan.About{Host: model.HostID("cp1"), Title: "start etcd\x1b[2J"}
 	w.on(engine.Event{Kind: engine.StepRun, Step: &about, At: time.Now()})
 	w.on(engine.Event{Kind: engine.Note, Text: "cp1: \x1b[31mall is well\u202e"})

@@ -57,8 +57,8 @@ func name(a plan.About) string { return fmt.Sprintf("%s: %s", a.Host, a.Title) }
 func (s *session) watch(cmd *cobra.Command, f form, doing string) *watcher {
 	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), verbose: isVerbose(cmd), cmd: cmd,
 		doing: doing, run: s.engine.Run(),
-		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()}, screen: screenOf(cmd.ErrOrStderr()), fails: map[string]engine.Event{},
-		quit: make(chan struct{})}
+		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()},
+		screen: screenOf(cmd.ErrOrStderr()), fails: map[string]engine.Event{}, quit: make(chan struct{})}
 	if w.screen.live = w.screen.live && !w.json; w.screen.live {
 		w.ticker = time.NewTicker(200 * time.Millisecond)
 		go w.tick()
