@@ -5,7 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 )
 
 // build is a release in the making.
@@ -29,17 +29,22 @@ var programs = []program{
 	{"quorate", "darwin", "arm64"},
 }
 
-// binaries builds them, static. Nothing of the environment reaches them: not the
-// folder (-trimpath), not the user's Go settings.
+// settings are Go's defaults, said once more, so that neither the environment nor
+// `go env -w` of whoever builds changes the bytes.
+func settings(more ...string) []string {
+	return slices.Concat(os.Environ(), []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOAMD64=v1", "GOARM64=v8.0",
+		"GOFIPS140=off", "GOEXPERIMENT=", "GOWORK=off"}, more)
+}
+
+// binaries builds them, static, without the folder's path and git's state in them.
 func (b *build) binaries() error {
 	const stamp = "quorate.dev/quorate/internal/version."
 	flags := fmt.Sprintf("-s -w -X %sVersion=%s -X %sCommit=%s -X %sDate=%s", stamp, b.version, stamp, b.commit, stamp,
 		b.date())
 	for _, p := range programs {
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", flags,
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags,
 			"-o", filepath.Join(b.dist, p.file()), "./cmd/"+p.name)
-		cmd.Dir = b.dir
-		cmd.Env = append(clean(os.Environ()), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch, "GOWORK=off")
+		cmd.Dir, cmd.Env = b.dir, settings("GOOS="+p.os, "GOARCH="+p.arch)
 		fmt.Println("build", p.file())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", p.file(), err, out)
@@ -61,17 +66,4 @@ func (b *build) installed(arch string) (all []placed) {
 		all = append(all, placed{filepath.Join(b.dist, forHosts.file()), "/usr/lib/quorate/" + forHosts.file()})
 	}
 	return all
-}
-
-// clean is the environment without what changes the bytes that Go makes.
-func clean(env []string) (out []string) {
-	for _, v := range env {
-		name, _, _ := strings.Cut(v, "=")
-		switch name {
-		case "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GOFIPS140", "GODEBUG":
-		default:
-			out = append(out, v)
-		}
-	}
-	return out
 }

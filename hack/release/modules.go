@@ -68,7 +68,7 @@ func (b *build) dependencies() error {
 // folders are where the sources of the product's modules lie, by path.
 func (b *build) folders() (map[string]string, error) {
 	cmd := exec.Command("go", "list", "-m", "-json=Path,Dir", "all")
-	cmd.Dir, cmd.Env = b.dir, append(clean(os.Environ()), "GOWORK=off")
+	cmd.Dir, cmd.Env = b.dir, settings()
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list -m all: %w", err)

@@ -14,8 +14,8 @@ import (
 // settings, and installs the deb on a host.
 func TestRelease(t *testing.T) {
 	first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "another", "b")
-	release(t, first, "umask 022; exec make release")
-	release(t, second, "umask 077; TZ=Asia/Tokyo exec make release")
+	release(t, "../..", first, "umask 022; exec make release")
+	release(t, first, second, "umask 077; TZ=Asia/Tokyo exec make release")
 	sums := file(t, filepath.Join(first, "dist", "SHA256SUMS"))
 	if again := file(t, filepath.Join(second, "dist", "SHA256SUMS")); again != sums {
 		t.Fatalf("two builds of one commit differ:\n%s\n%s", sums, again)
@@ -58,11 +58,11 @@ func TestRelease(t *testing.T) {
 		test ! -e /usr/bin/quorate && test ! -e /usr/share/doc/quorate`)
 }
 
-// release clones the repository, so that only what is committed is built, and
+// release clones a repository, so that only what is committed is built, and
 // makes a release there.
-func release(t *testing.T, dir, script string) {
+func release(t *testing.T, from, dir, script string) {
 	t.Helper()
-	sh(t, "../..", "git clone -q . "+dir)
+	sh(t, from, "git clone -q . "+dir)
 	t.Log(sh(t, dir, script))
 }
 
