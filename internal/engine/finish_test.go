@@ -19,7 +19,7 @@ func (deed) Do(context.Context, step.Env) error { return nil }
 
 // What is done and undone again and again ends the run as a failure, not never.
 func TestDoneAgainAndAgain(t *testing.T) {
-	w := &work{Engine: &Engine{}, fails: failures{}, done: map[string]int{}}
+	w := &work{Engine: &Engine{}, fails: failures{}, gaveUp: gaveUp{}, done: map[string]int{}}
 	ob := &observe.Observation{Have: model.New("t")}
 	about := plan.About{Kind: "run-kube-scheduler", Host: "cp1", Title: "run kube-scheduler"}
 	for i := 1; ; i++ {

@@ -33,6 +33,7 @@ type world struct {
 	wrong []string
 
 	fails  int          // one step in so many fails
+	broken model.HostID // every step there does
 	cutAt  int          // before the so-manieth step a host loses its power; 0: none does
 	cut    model.HostID // that host
 	steady bool         // nothing is lost and nobody agreed to an outage: it must go on serving
@@ -68,6 +69,9 @@ func (w *world) do(ctx context.Context, s plan.Step) error {
 	}
 	if w.dead[a.Host] && reaches(a) {
 		return fmt.Errorf("%s is dead", a.Host)
+	}
+	if w.broken == a.Host {
+		return errors.New("it fails there")
 	}
 	if a.Kind == "add-learner" && !w.whole() {
 		return step.ErrNotYet
@@ -222,6 +226,39 @@ func TestSimulatedApply(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A worker on which every step fails keeps the control planes from nothing: they
+// become what the file wants, and the apply ends with what failed there.
+func TestSimulatedBrokenWorker(t *testing.T) {
+	for _, s := range sims {
+		synctest.Test(t, func(t *testing.T) {
+			w := simulated(1, s.from, s.to)
+			w.broken = "w1"
+			w.truth.Edit("w1", func(h *model.Host) {
+				h.Binaries = model.Is("older")
+				h.Components[model.Kubelet].Running = model.Is("")
+			})
+			err := w.apply(t)
+			var failed FailedError
+			if !errors.As(err, &failed) || failed.Step.Host != "w1" {
+				t.Errorf("%q to %q: %v", s.from, s.to, err)
+			}
+			if h := w.truth.Health(); !h.Etcd || !h.API {
+				t.Errorf("%q to %q: %+v", s.from, s.to, h)
+			}
+			for id, h := range w.want.Hosts {
+				if is := w.truth.Hosts[id]; h.Roles.Has(model.ControlPlane) && !(is.Runs(model.APIServer) && is.Etcd.Member.Is(model.Voter)) {
+					t.Errorf("%q to %q: %s is no member", s.from, s.to, id)
+				}
+			}
+			for id, is := range w.truth.Hosts {
+				if w.want.Hosts[id].Roles == 0 && is.Etcd.Member.Is(model.Voter) {
+					t.Errorf("%q to %q: %s is still a member", s.from, s.to, id)
+				}
+			}
+		})
 	}
 }
 

@@ -30,6 +30,7 @@ type work struct {
 	round  int       // batches of steps begun so far
 	looked time.Time // at all hosts
 	lost   time.Time // since when etcd's quorum is; zero: it is not
+	gaveUp gaveUp
 	mu     sync.Mutex
 	group  sync.WaitGroup
 	wake   chan struct{} // some step's Do has returned
@@ -54,6 +55,7 @@ func (w *work) run(ctx context.Context) error {
 		if ob, err = w.settle(ctx, ob); err != nil {
 			return err
 		}
+		w.gaveUp.leaveOut(&ob.Have)
 		var next plan.Stage
 		if !w.risky() {
 			next, _ = plan.Next(ob.Have, ob.Goal.Want, w.rules, w.steps())
@@ -231,7 +233,11 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 		}
 		r.explain(ctx)
 		w.tell(Event{Kind: StepFail, Step: &r.about, Took: units.Seconds(took), Err: r.err.Error()})
-		if fatal := w.fails.note(r.about, r.err); fatal != nil && err == nil {
+		fatal := w.fails.note(r.about, r.err)
+		if w.gaveUp.take(ob.Have, r.about, fatal) {
+			continue
+		}
+		if fatal != nil && err == nil {
 			err = fatal
 		}
 	}
@@ -274,7 +280,9 @@ func (w *work) end(ob *observe.Observation) error {
 	case ob.Have.QuorumLost() && !ob.Recovering():
 		return QuorumLostError{ob.Have}
 	case len(p.Blocked) > 0:
-		return BlockedError{p}
+		return errors.Join(w.gaveUp.err(), BlockedError{p})
+	case len(w.gaveUp) > 0:
+		return w.gaveUp.err()
 	case len(p.Deferred) > 0:
 		return DeferredError{p.Deferred}
 	}

@@ -55,6 +55,9 @@ func (s Stop) Need(c model.Cluster) error {
 	}
 	var first model.HostID
 	for id, h := range c.Hosts {
+		if h.LeftOut != "" {
+			continue // its front door is not led elsewhere in this run; that it is cut off is judged
+		}
 		if id != s.ID && stays(h) && h.Up() && h.HasDoor() && h.Backends.Or(model.HostSet{}).Has(s.ID) && (first == "" || id < first) {
 			first = id
 		}
