@@ -130,7 +130,7 @@ func (s *Store) Import(ctx context.Context, at string, tell telling) (found bool
 				return false, fmt.Errorf("read the bundle %s: %w", at, err)
 			}
 		default:
-			return false, fmt.Errorf("read the bundle %s: it holds %q, which is no part of a bundle", at, h.Name)
+			return false, fmt.Errorf("read the bundle %s: it holds %q, which does not belong in a bundle", at, h.Name)
 		}
 	}
 	for _, e := range entries {

@@ -59,8 +59,8 @@ func (u *Upstream) download(ctx context.Context, url, want, part string, tell te
 		if err := os.Remove(part); err != nil {
 			return fmt.Errorf("remove a damaged download: %w", err)
 		}
-		last = fmt.Errorf("%s: its SHA-256 is %s, published is %s; the file was thrown away: try again, or ask who runs the server", url, got,
-			want)
+		last = fmt.Errorf("%s: its SHA-256 is %s, published is %s; the file was discarded: try again, or ask the operator of the server", url,
+			got, want)
 		if !resumed {
 			return last // a whole download that is wrong will be wrong again
 		}

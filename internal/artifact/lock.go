@@ -42,7 +42,7 @@ func (s *Store) begin(ctx context.Context, name string, waiting func()) (*work, 
 		select {
 		case <-ctx.Done():
 			f.Close()
-			return nil, fmt.Errorf("wait for another quorate that makes %s: %w", name, ctx.Err())
+			return nil, fmt.Errorf("wait for another quorate that is making %s: %w", name, ctx.Err())
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

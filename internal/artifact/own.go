@@ -128,7 +128,7 @@ func installed(dir, name string) string {
 func runsOnHosts(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {
-		return fmt.Errorf("it is no program for Linux: %w", err)
+		return fmt.Errorf("it is not a Linux program: %w", err)
 	}
 	defer f.Close()
 	if f.Machine != elf.EM_X86_64 {

@@ -19,7 +19,7 @@ type session struct {
 	before, after *session // in the list that it is in
 }
 
-var errNoHello = errors.New("the client ended before its first message was whole")
+var errNoHello = errors.New("the client closed the connection before its first message was complete")
 
 // accept takes a connection from a listener. It must not block.
 func (w *way) accept(c *relay.Sock) {

@@ -20,9 +20,9 @@ func planCommand() *cobra.Command {
 	var f form
 	cmd := &cobra.Command{
 		Use: "plan", Example: "  quorate plan -f prod.yaml",
-		Short: "Show what apply would do, in which order, and what a host loss in the middle would do",
-		Long: "Plan observes the hosts and changes nothing. It ends with 0 when there is nothing to do, with 2 when there is, with 3 " +
-			"when it cannot be done.",
+		Short: "Show what apply would do, in which order, and what losing a host meanwhile would mean",
+		Long: "Plan observes the hosts and changes nothing. Exit codes: 0 nothing to do, 2 changes are pending, " +
+			"3 blocked.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.openWith(cmd.Context(), cmd, named)
@@ -60,8 +60,8 @@ func applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "apply", Example: "  quorate apply -f prod.yaml\n  quorate apply -f prod.yaml --yes --probe",
 		Short: "Make the cluster match the file",
-		Long: `Apply shows the plan, asks, and does it. It can be stopped or killed at any
-moment: the next apply observes and goes on.`,
+		Long: `Apply shows the plan, asks for confirmation and carries it out. It can be
+interrupted or killed at any time: the next apply continues from what it finds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.openWith(cmd.Context(), cmd, named)
@@ -147,7 +147,7 @@ func (s *session) probed(cmd *cobra.Command, f form, ob *observe.Observation, do
 		return fmt.Errorf("--probe: %w; apply without it", err)
 	}
 	if p.Waits() && !f.json() {
-		fmt.Fprintln(cmd.ErrOrStderr(), "probe: no API server answers yet; it begins with the first that does")
+		fmt.Fprintln(cmd.ErrOrStderr(), "probe: no API server answers yet; probing starts as soon as one does")
 	}
 	failed := do()
 	report, err := p.Stop(context.WithoutCancel(cmd.Context()))

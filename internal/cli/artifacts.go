@@ -39,10 +39,10 @@ type wanted struct {
 
 func (a *wanted) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&a.target.file, "file", "f", "", "a cluster file, whose versions, source, mirrors and checksums count")
+	f.StringVarP(&a.target.file, "file", "f", "", "take versions, source, mirrors and checksums from this cluster file")
 	f.StringVar(&a.kubernetes, "kubernetes-version", artifact.DefaultKubernetes, "version of Kubernetes; the others follow from it")
-	f.StringVar(&a.source, "source", "auto", "where to get it: auto | modules | upstream")
-	f.StringVar(&a.arch, "arch", goal.Arch, "processor of the hosts: amd64 | arm64")
+	f.StringVar(&a.source, "source", "auto", "where the artefacts come from: auto | modules | upstream")
+	f.StringVar(&a.arch, "arch", goal.Arch, "CPU architecture of the hosts: amd64 | arm64")
 	f.BoolVar(&a.test, "test-image", false, "also pack "+artifact.TestImage+", a small web server for tests")
 	cmd.MarkFlagsMutuallyExclusive("file", "kubernetes-version")
 }
@@ -150,7 +150,7 @@ func artifactsBundle() *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use: "bundle", Example: "  quorate artifacts bundle -f prod.yaml",
-		Short: "Write everything a cluster needs to one file, for a machine without a network",
+		Short: "Write everything a cluster needs to one file, for a machine without internet access",
 		Long: `Bundle gets what the cluster needs, as build does, and writes it to one tar file.
 Put that beside the cluster file on another machine: with source: auto quorate
 finds it there under the name that this command gives it.`,

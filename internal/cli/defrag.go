@@ -20,8 +20,8 @@ func defragCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "defrag", Example: "  quorate etcd defrag -f prod.yaml --host cp2",
 		Short: "Defragment etcd, one member at a time",
-		Long: `Defrag works on one member at a time, followers first; the leader hands the lead
-over before its turn, so that nobody waits for it. Between two, all must serve. It
+		Long: `Defrag works on one member at a time, followers first; the leader hands over
+leadership before its turn. All members must serve before the next one starts. It
 is refused while a member is down, unless --host names one without which the
 others have a quorum. A database that has reached its quota needs --compact, for
 the API server, which forgets history every five minutes, cannot do it then.`,
@@ -56,9 +56,9 @@ the API server, which forgets history every five minutes, cannot do it then.`,
 	}
 	t.flags(cmd)
 	f.flags(cmd, "")
-	cmd.Flags().StringVar(&only, "host", "", "this member only")
+	cmd.Flags().StringVar(&only, "host", "", "defragment only the member on this host")
 	cmd.Flags().BoolVar(&compact, "compact", false, "compact all history first; watches that lag behind must restart")
-	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept that a single member does not answer meanwhile")
+	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept that the only member does not answer meanwhile")
 	return cmd
 }
 

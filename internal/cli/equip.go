@@ -56,6 +56,6 @@ func (s *session) sayMissing(cmd *cobra.Command, p plan.Plan) {
 		return
 	}
 	if list, _ := s.missing(); len(list) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: apply first gets what this machine does not have: %s\n", strings.Join(list, ", "))
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: apply will first download or build what this machine does not have: %s\n", strings.Join(list, ", "))
 	}
 }

@@ -28,7 +28,7 @@ raised, or etcd could not be reached.`,
 
 func etcdMembersCommand() *cobra.Command {
 	return etcdLook("members", "List members (quorum read)",
-		`Members shows etcd's own list. It ends with 1 when no quorum agreed to it, so
+		`Members shows etcd's own list. It exits with 1 when no quorum agreed to it, so
 that it may be old.`,
 		func(e status.Etcd) (string, bool) {
 			if e.Err != "" {

@@ -95,7 +95,7 @@ func validateCommand() *cobra.Command {
 		Use:   "validate",
 		Short: "Check the cluster file without connecting to any host",
 		Long: `Validate reads the file as every other command does and names each mistake with
-its place. It ends with 0 when the file is valid, with 2 when it is not.`,
+its place. It exits with 0 when the file is valid, with 2 when it is not.`,
 		Example: "  quorate validate -f prod.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -155,7 +155,7 @@ func starterHosts(controlPlanes, workers []string) []spec.Host {
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("write %s: it is already there and was left as it is; next: choose another file with --file, or move %s away", path,
+		return fmt.Errorf("write %s: the file exists and was left unchanged; next: choose another name with --file, or move %s away", path,
 			filepath.Base(path))
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ func forgetCommand() *cobra.Command {
 		Short: "Stop tracking a removed host that cannot be cleaned up",
 		Long: `A host that is taken out of the file is cleaned by apply. One that is dead by
 then cannot be: the cluster remembers it, and plan and status name it, until it
-was seen clean. Forget is for one that never comes back. It changes nothing on
+has been seen clean. Forget is for one that never comes back. It changes nothing on
 the host, and says what stays there.`,
 		Example: "  quorate forget -f prod.yaml old1",
 		Args:    cobra.ExactArgs(1),

@@ -40,8 +40,8 @@ func kubeconfigCommand() *cobra.Command {
 		Long: `Kubeconfig issues a client certificate with the cluster's CA, which never leaves
 the control planes and this program's memory, and writes a kubeconfig for it: to
 stdout, to a file, or into the one that kubectl reads. The user belongs to the
-group ` + addon.AdminGroup + `, which may do everything; take the ClusterRoleBinding
-of that name away, or bind less, and all such certificates can do as much less.`,
+group ` + addon.AdminGroup + `, which may do everything. To limit all such certificates
+at once, bind the ClusterRoleBinding of that name to a lesser role, or delete it.`,
 		Example: `  quorate kubeconfig --merge
   quorate kubeconfig --host cp1 --to prod.kubeconfig`,
 		Args: cobra.NoArgs,
@@ -60,9 +60,9 @@ of that name away, or bind less, and all such certificates can do as much less.`
 	f.StringVar(&a.to, "to", "", "the file to write (mode 0600); by default stdout")
 	f.BoolVar(&a.merge, "merge", false, "merge it into $KUBECONFIG or ~/.kube/config")
 	f.StringVar(&a.user, "user", "", "the user's name, as it stands in audit logs (default: yours)")
-	f.IntVar(&a.days, "days", 90, "how long the certificate is valid; it cannot be revoked before")
+	f.IntVar(&a.days, "days", 90, "how long the certificate is valid; it cannot be revoked earlier")
 	f.StringVar(&a.server, "server", "", "another URL of the API, such as https://127.0.0.1:8443")
-	f.StringVar(&a.host, "host", "", "a control plane to go to directly; its certificate is checked by the endpoint's name")
+	f.StringVar(&a.host, "host", "", "connect to this control plane directly; its certificate is checked against the endpoint's name")
 	return cmd
 }
 
@@ -147,9 +147,9 @@ func noKeys(ob *observe.Observation, file *spec.Cluster) error {
 		return errors.New(ob.Have.Conflict)
 	}
 	if ob.Have.CAsCreated.Is(false) {
-		return fmt.Errorf("the cluster %s is not there yet: run quorate apply first", file.Metadata.Name)
+		return fmt.Errorf("cluster %s does not exist yet: run quorate apply first", file.Metadata.Name)
 	}
-	says := []string{"no control plane that holds the cluster's keys could be asked"}
+	says := []string{"no reachable control plane holds the cluster's keys"}
 	for _, id := range ob.IDs() {
 		if f := ob.Facts[id]; f.Err != nil {
 			says = append(says, "  "+f.Err.Error())
@@ -250,6 +250,6 @@ func hint(cmd *cobra.Command, file *spec.Cluster) {
 		address = first.Address
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s is known on the cluster's hosts only. Here, add a line to /etc/hosts (or to DNS, with "+
-		"every control plane):\n  %s %s\nor leave names alone: %s --host %s\n",
+		"every control plane):\n  %s %s\nor use an address instead of the name: %s --host %s\n",
 		name, address, name, command(cmd, "kubeconfig"), first.Name)
 }

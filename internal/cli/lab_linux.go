@@ -38,7 +38,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	cmd.AddCommand(labUp(), labList(), labDown(), labSSH(&in), labExec(&in), labClean(),
 		labPower("power-on HOST", "Boot a host and wait until SSH answers", &in, (*lab.Lab).PowerOn),
 		labPower("reinstall HOST", "Boot a host with a fresh file system and a new SSH host key", &in, (*lab.Lab).Reinstall),
-		labPower("mend HOST", "End what cut and hang did to a host", &in, (*lab.Lab).Mend), labHang(&in),
+		labPower("mend HOST", "Undo cut and hang on a host", &in, (*lab.Lab).Mend), labHang(&in),
 	)
 	var ports string
 	cut := labPower("cut HOST", "Drop all packets of a host, or those of some ports", &in,
@@ -145,7 +145,7 @@ func labDown() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "down NAME... | --all", Example: "  quorate lab down demo",
-		Short: "Remove labs with all they added to this machine",
+		Short: "Remove labs and everything they added to this machine",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
 				return usageError{errors.New("name the labs to remove, or pass --all")}
@@ -238,7 +238,7 @@ func labPower(use, short string, in *string, do func(*lab.Lab, context.Context, 
 func labHang(in *string) *cobra.Command {
 	return reportsDone(&cobra.Command{
 		Use: "hang HOST SERVICE", Example: "  quorate lab hang demo/cp1 etcd",
-		Short: "Stop the processes of a service without ending them (SIGSTOP)",
+		Short: "Freeze the processes of a service (SIGSTOP)",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, host, err := labHost(*in, args[0])

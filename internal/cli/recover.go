@@ -92,7 +92,7 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	defer s.close()
 	if s.file.Spec.Kubernetes.Flavour == spec.FlavourKubeadm {
-		return fmt.Errorf("%w: recovering etcd is not built yet with flavour %s; by hand: etcdutl snapshot restore on one control plane, "+
+		return fmt.Errorf("%w: recovering etcd is not supported yet with flavour %s; by hand: etcdutl snapshot restore on one control plane, "+
 			"with its manifests moved away meanwhile", errRefused, spec.FlavourKubeadm)
 	}
 	ob, err := s.engine.Look(ctx)
@@ -128,12 +128,12 @@ func (r *recovery) run(cmd *cobra.Command) error {
 	}
 	if !r.yes {
 		name := s.file.Metadata.Name
-		if err := typed(cmd, fmt.Sprintf("This takes the cluster %s to the data above.\nType the cluster's name to confirm: ", name),
+		if err := typed(cmd, fmt.Sprintf("This rebuilds the etcd of cluster %s from the data above.\nType the cluster's name to confirm: ", name),
 			name); err != nil {
 			return err
 		}
 	}
-	return r.apply(cmd, s, p, fmt.Sprintf("etcd is back on %s: %s; revisions go on above that", do.At, found.before(from)))
+	return r.apply(cmd, s, p, fmt.Sprintf("etcd is back on %s: %s; revisions continue above that", do.At, found.before(from)))
 }
 
 // apply carries the plan out, and says that it is done.
@@ -183,9 +183,9 @@ func (r *recovery) refuse(cmd *cobra.Command, ob *observe.Observation) error {
 		return fmt.Errorf("%w: etcd has quorum; `%s` repairs what else is wrong; to go back to an older state: %s SNAPSHOT", errRefused,
 			command(cmd, "apply"), command(cmd, "etcd restore"))
 	case !ob.Have.Bootstrapped():
-		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` makes it", errRefused, command(cmd, "apply"))
+		return fmt.Errorf("%w: this cluster has no etcd yet; `%s` creates it", errRefused, command(cmd, "apply"))
 	case ob.Shared == nil:
-		return fmt.Errorf("%w: no control plane that holds the cluster's keys can be reached", errRefused)
+		return fmt.Errorf("%w: no reachable control plane holds the cluster's keys", errRefused)
 	case r.host == "" && r.source == "" && !ob.Have.QuorumLost():
 		return fmt.Errorf("%w: most of etcd's members answer with their data: `%s` starts them, and nothing is lost; if they do not "+
 			"start, choose one of them with --host", errRefused, command(cmd, "apply"))

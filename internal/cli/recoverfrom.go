@@ -231,12 +231,12 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 	silent := s.table(&b)
 	switch {
 	case from != nil && from.is.Revision > 0:
-		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s (of %s, revision %d).\n", do.At, from.given,
+		fmt.Fprintf(&b, "\netcd continues on %s with %s (of %s, revision %d).\n", do.At, from.given,
 			from.is.Time.Local().Format(time.DateTime), from.is.Revision)
 	case from != nil:
-		fmt.Fprintf(&b, "\netcd goes on, on %s, with %s.\n", do.At, from.given)
+		fmt.Fprintf(&b, "\netcd continues on %s with %s.\n", do.At, from.given)
 	default:
-		fmt.Fprintf(&b, "\netcd goes on, on %s, with the data of its own member (revision %s or a little more).\n", do.At,
+		fmt.Fprintf(&b, "\netcd continues on %s with the data of its own member (revision %s or a little more).\n", do.At,
 			number(uint64(s.data[do.At].Revision)))
 	}
 	b.WriteString("\nWhat is lost:\n")
@@ -251,7 +251,7 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 		b.WriteString("  What the other members acknowledged beyond that.\n")
 	}
 	if ahead := s.ahead(do.At); from == nil && len(ahead) > 0 {
-		fmt.Fprintf(&b, "  The logs of %s go further, and are not chosen.\n", hostList(ahead))
+		fmt.Fprintf(&b, "  The logs of %s go further, but were not chosen.\n", hostList(ahead))
 	}
 	if len(silent) > 0 && from == nil {
 		fmt.Fprintf(&b, "  If %s can be brought back with their disks, do that instead: then nothing is lost, and no recovery is needed.\n",
@@ -262,7 +262,7 @@ func (s survey) text(do goal.Recovery, from *snapshotOf) string {
 
 // table writes what each host has, and returns those of whom nothing was seen.
 func (s survey) table(out io.Writer) (silent []model.HostID) {
-	fmt.Fprintln(out, "What there is of etcd's data:")
+	fmt.Fprintln(out, "etcd data that was found:")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  HOST\tDATA\tREVISION\tTERM\tINDEX\tCLUSTER\tETCD")
 	for _, id := range s.ob.Have.Critical() {

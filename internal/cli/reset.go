@@ -22,10 +22,10 @@ func resetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset [HOST...]",
 		Short: "Remove everything that quorate installed on the hosts, and nothing else",
-		Long: `Reset ends the cluster on all hosts of the file, or on those named, after its
-name was typed. Keys, etcd's data and configuration are not deleted but moved to
+		Long: `Reset removes the cluster from all hosts of the file, or from those named, after
+you have typed its name. Keys, etcd's data and configuration are not deleted but moved to
 ` + layout.Quorate().Kept + ` on each host. It can be repeated after any interruption;
-afterwards the hosts are fit for a new apply.
+afterwards the hosts are ready for a new apply.
 
 To take one host out of a living cluster, remove it from the file and apply
 instead: that moves its duties elsewhere first.`,
@@ -56,7 +56,7 @@ instead: that moves its duties elsewhere first.`,
 			}
 			if !yes {
 				name := s.file.Metadata.Name
-				if err := typed(cmd, fmt.Sprintf("This ends the cluster %s on %s.\nType the cluster's name to confirm: ", name, hostList(ids)),
+				if err := typed(cmd, fmt.Sprintf("This removes the cluster %s from %s.\nType the cluster's name to confirm: ", name, hostList(ids)),
 					name); err != nil {
 					return err
 				}

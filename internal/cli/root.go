@@ -94,9 +94,9 @@ func Command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "quorate", Example: "  quorate init --name prod --control-plane 10.0.0.11,10.0.0.12,10.0.0.13 --worker 10.0.0.21\n  quorate apply",
 		Short: "Highly available Kubernetes control planes on your own machines",
-		Long: `quorate makes, changes and proves highly available Kubernetes control planes on
-your own machines: from one file and over SSH. It shows what will happen, and
-what a host loss in the middle would do, before anything is touched.`,
+		Long: `quorate creates, changes and repairs highly available Kubernetes control planes on
+your own machines, from one file and over SSH. Before anything is touched it shows
+what will happen, and what losing a host meanwhile would mean.`,
 		Version:       version.Current().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -134,7 +134,7 @@ func subcommands(cmd *cobra.Command, args []string) error {
 
 // elsewhere names what quorate has instead of commands that other tools have.
 var elsewhere = map[string]string{
-	"upgrade": "upgrades are not built yet; `quorate plan` refuses a file with another version and says what runs",
+	"upgrade": "upgrades are not supported yet; `quorate plan` refuses a file with another version and says what runs",
 	"logs":    "`quorate journal` shows what quorate did; logs of a service are on its host: journalctl -u SERVICE",
 	"delete": "`quorate reset` removes quorate's components from hosts; to remove one host, take it out of the file " +
 		"and `quorate apply`",

@@ -154,9 +154,9 @@ func named(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluste
 // sayUnbuilt says that apply would build a program of quorate's own first, and
 // what a plan without it goes by.
 func sayUnbuilt(cmd *cobra.Command, f artifact.File, tree string) {
-	by := "the plan takes the one built last"
+	by := "this plan assumes the one built last"
 	if f.SHA256 == "" {
-		by = "the plan takes it for a new one"
+		by = "this plan assumes that it is new"
 	}
 	if tree != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s is not beside quorate; apply first builds it from %s; %s\n", f.Name, tree, by)

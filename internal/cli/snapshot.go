@@ -38,12 +38,12 @@ func snapshotSaveCommand() *cobra.Command {
 		Short: "Save a snapshot on a host, or with --to on this machine",
 		Long: `Save takes a snapshot of the leader's data, or of the member named. By default it
 is saved on that host under ` + layout.Quorate().Snapshots + `, where the ten newest
-stay. With --to it is streamed to a file on this machine, which must not be there
+are kept. With --to it is streamed to a file on this machine, which must not exist
 yet. Either way it is read back before it counts: its checksum and the database.
 
 A snapshot alone cannot be used elsewhere: what it has of Secrets is encrypted.
 With --with-keys the cluster's keys are put beside it (mode 0600, as SNAPSHOT` + etcd.KeysSuffix + `);
-without, it is told where they are. Whoever has both can read everything.`,
+without it, quorate says where they are. Whoever has both can read everything.`,
 		Example: `  quorate etcd snapshot save
   quorate etcd snapshot save --to prod-before-upgrade.db --with-keys`,
 		Args: cobra.NoArgs,
@@ -80,7 +80,7 @@ without, it is told where they are. Whoever has both can read everything.`,
 			fmt.Fprintln(cmd.OutOrStdout(), place)
 			if !keys {
 				keysAt := goal.LayoutOf(s.file).PKI
-				fmt.Fprintf(cmd.ErrOrStderr(), "note: it can be used only where the cluster's keys are; they lie under %s on %s: %s. "+
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: a snapshot can be used only with the cluster's keys, which are under %s on %s: %s. "+
 					"--with-keys saves them beside it\n",
 					keysAt.Dir, hostList(holders), strings.ReplaceAll(strings.Join(pki.SharedPaths(keysAt), " "), keysAt.Dir+"/", ""))
 			}
@@ -103,7 +103,7 @@ func snapshotListCommand() *cobra.Command {
 		Use: "list", Example: "  quorate etcd snapshot list -f prod.yaml",
 		Short: "List the snapshots on the hosts and check them",
 		Long: `List reads every snapshot under ` + layout.Quorate().Snapshots + ` of every host that is or
-was an etcd member. It ends with 1 when one is broken or a host could not be reached.`,
+was an etcd member. It exits with 1 when one is broken or a host could not be reached.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.guarded(cmd, f, func(_ *session, g *etcdadmin.Guard) error {
@@ -166,7 +166,7 @@ func snapshotVerifyCommand() *cobra.Command {
 		Short: "Check that a snapshot is complete",
 		Long: `Verify compares the checksum that etcd put at the end, and looks at the database
 before it: on a host with etcdutl, on this machine (which needs no cluster) that
-all its pages are there. It ends with 1 when the snapshot is broken.`,
+all its pages are there. It exits with 1 when the snapshot is broken.`,
 		Example: `  quorate etcd snapshot verify cp1:` + layout.Quorate().Snapshots + `/20261121T060000Z.db
   quorate etcd snapshot verify ./prod.db`,
 		Args: cobra.ExactArgs(1),
@@ -198,7 +198,7 @@ all its pages are there. It ends with 1 when the snapshot is broken.`,
 
 func (t *target) verifyOn(cmd *cobra.Command, name, file string) (etcd.Snapshot, error) {
 	if path.Clean(file) != file || strings.ContainsAny(file, "\n\r") {
-		return etcd.Snapshot{}, usageError{fmt.Errorf("%q is no clean path", file)}
+		return etcd.Snapshot{}, usageError{fmt.Errorf("%q is not a clean path", file)}
 	}
 	s, err := t.openWith(cmd.Context(), cmd, noArtifacts)
 	if err != nil {

@@ -23,9 +23,9 @@ func statusCommand() *cobra.Command {
 		Use: "status", Example: "  quorate status -f prod.yaml\n  quorate status -f prod.yaml -o json",
 		Short: "Show the cluster's health and what losing any one host would do",
 		Long: `Status observes the hosts and changes nothing; it works with hosts down, and says
-what could not be reached. It ends with 0 when all is well, and with 1 when
-something is down or could not be reached. Changes that wait for an apply, and
-certificates that will soon be renewed, are told and do not count as down.`,
+what could not be reached. It exits with 0 when all is well, and with 1 when
+something is down or could not be reached. Pending changes, and certificates
+that will soon be renewed, are listed and do not count as down.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := t.openWith(cmd.Context(), cmd, named)

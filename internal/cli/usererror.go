@@ -62,7 +62,7 @@ func explain(cmd *cobra.Command, err error) userError {
 	case errors.As(err, &notApproved):
 		e.next = command(cmd, "plan") + ", then " + command(cmd, "apply")
 	case errors.As(err, &deferred) && !deferred.Unreached():
-		e.next = "solve what is named, then " + again
+		e.next = "resolve what is named above, then run " + again
 	case errors.As(err, &deferred):
 		e.next = "bring these hosts back and run " + again + ", or take them out of the file"
 	case errors.As(err, &blocked) && blocked.Plan.Have.QuorumLost():
@@ -109,9 +109,9 @@ func (t tally) String() string {
 		says = append(says, fmt.Sprintf("completed steps stay (%d)", t.steps))
 	}
 	if n := len(t.open); n > few {
-		says = append(says, fmt.Sprintf("begun, and perhaps half done: %s; and %d more", strings.Join(t.open[:few], "; "), n-few))
+		says = append(says, fmt.Sprintf("started, perhaps not finished: %s; and %d more", strings.Join(t.open[:few], "; "), n-few))
 	} else if n > 0 {
-		says = append(says, "begun, and perhaps half done: "+strings.Join(t.open, "; "))
+		says = append(says, "started, perhaps not finished: "+strings.Join(t.open, "; "))
 	}
 	if n := len(t.kept); n > few {
 		says = append(says, fmt.Sprintf("%d replaced files are under %s on their hosts", n, layout.Quorate().Kept))

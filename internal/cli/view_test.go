@@ -95,17 +95,17 @@ func TestExplain(t *testing.T) {
 				"cause, then run quorate apply -f prod.yaml; completed steps are skipped\n"},
 		{ended{errStopped, tally{}}, 1, "stopped; what is already running on hosts finishes by itself\nkept: nothing was changed\nnext: " +
 			"quorate apply -f prod.yaml to continue\n"},
-		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; who, tells there: fuser -v " +
+		{ended{engine.Held{Host: "cp1"}, tally{}}, 3, "cp1: somebody else is working on this cluster; to see who, run there: fuser -v " +
 			"/run/quorate/lock\nkept: nothing was changed by this run\nnext: wait until that run has ended, then run quorate apply -f prod.yaml\n"},
 		{ended{engine.LockLostError{Held: engine.Held{Host: "cp1",
 			By: engine.Holder{Who: "eve@far", Doing: "apply", Run: "R", PID: 7, Since: at}}}, tally{steps: 3, open: []string{"cp2: run etcd"}}}, 3,
 			"the lock was lost in the middle of this run: cp1: eve@far is working on this cluster: apply (run R, process 7) since " +
 				at.Local().Format("2006-01-02 15:04:05") +
-				"\nkept: completed steps stay (3); begun, and perhaps half done: cp2: run etcd\nnext: wait until that run has ended, then run " +
+				"\nkept: completed steps stay (3); started, perhaps not finished: cp2: run etcd\nnext: wait until that run has ended, then run " +
 				"quorate apply -f prod.yaml\n"},
 		{engine.BlockedError{Plan: plan.Plan{Blocked: []plan.Refused{{Step: about, Err: errors.New("no")}}}}, 3,
-			"blocked: nothing can be done as things are\n  cp2: no\nkept: nothing was changed\nnext: resolve what is named above, then run " +
-				"quorate apply -f prod.yaml\n"},
+			"blocked: nothing is started until this is resolved\n  cp2: no\nkept: nothing was changed\nnext: resolve what is named above, " +
+				"then run quorate apply -f prod.yaml\n"},
 		{fmt.Errorf("cp1: connect: %w", host.ErrUnreachable), 1, "cp1: connect: host unreachable\nnext: bring the host back, then run " +
 			"quorate apply -f prod.yaml\n"},
 		{usageError{errors.New("bad flag")}, 2, "quorate: bad flag\n"},
@@ -171,14 +171,14 @@ func TestTally(t *testing.T) {
 		}
 	}
 	says("nothing was changed")
-	says("begun, and perhaps half done: cp1: run etcd", event(engine.StepRun, "cp1", "run etcd", 0))
+	says("started, perhaps not finished: cp1: run etcd", event(engine.StepRun, "cp1", "run etcd", 0))
 	says("completed steps stay (1)", event(engine.StepDone, "cp1", "run etcd", 0))
-	says("completed steps stay (1); begun, and perhaps half done: cp2: run etcd",
+	says("completed steps stay (1); started, perhaps not finished: cp2: run etcd",
 		event(engine.StepRun, "cp2", "run etcd", 0), event(engine.StepFail, "cp2", "run etcd", 0))
 	for i := range 5 {
 		w.on(event(engine.StepRun, fmt.Sprintf("w%d", i), "x", 0))
 	}
-	says("completed steps stay (1); begun, and perhaps half done: cp2: run etcd; w0: x; w1: x; and 3 more")
+	says("completed steps stay (1); started, perhaps not finished: cp2: run etcd; w0: x; w1: x; and 3 more")
 }
 
 func TestReplaceFile(t *testing.T) {

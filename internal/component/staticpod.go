@@ -100,7 +100,7 @@ func RendererOf(v model.Component, ctx Context) (Renderer, error) {
 	case t.Pod == nil:
 		return nil, fmt.Errorf("%s cannot run as a static pod", v)
 	case !isNode(ctx.Self):
-		return nil, fmt.Errorf("%s of %s shall be a static pod, and no kubelet runs there", v, ctx.Self.Name)
+		return nil, fmt.Errorf("%s of %s should be a static pod, but no kubelet runs there", v, ctx.Self.Name)
 	}
 	return t.Pod, nil
 }

@@ -128,7 +128,7 @@ func (b BlockedError) Error() string {
 			lines = append(lines, l)
 		}
 	}
-	return "blocked: nothing can be done as things are\n" + strings.Join(lines, "\n")
+	return "blocked: nothing is started until this is resolved\n" + strings.Join(lines, "\n")
 }
 
 // DeferredError says that all is done but what waits for hosts that do not answer.
@@ -161,7 +161,7 @@ type NotApprovedError struct {
 }
 
 func (n NotApprovedError) Error() string {
-	return fmt.Sprintf("%s: %s was not agreed to: %s\nnothing of it was begun; look at `quorate plan`, then apply again", n.Step.Host,
+	return fmt.Sprintf("%s: %s was not agreed to: %s\nit was not started; check `quorate plan`, then apply again", n.Step.Host,
 		n.Step.Title, strings.Join(n.Stage.Reasons, "; "))
 }
 

@@ -41,7 +41,7 @@ func TestEnded(t *testing.T) {
 	facts := func(restarts int) observe.Facts {
 		return observe.Facts{Services: map[model.Component]workload.State{model.Etcd: {CrashLooping: true, Restarts: restarts}}}
 	}
-	if err := ended(s, facts(maxRestarts)); err == nil || !strings.Contains(err.Error(), "etcd has ended") {
+	if err := ended(s, facts(maxRestarts)); err == nil || !strings.Contains(err.Error(), "etcd has exited") {
 		t.Errorf("a service that is crash-looping: %v", err)
 	}
 	if err := ended(s, facts(maxRestarts-1)); err != nil {

@@ -31,7 +31,7 @@ func Forgettable(ob *observe.Observation, id model.HostID) (kubeapi.Departed, er
 		return no("the file names it; take it out of the file and apply first")
 	}
 	if ob.API.Err != nil {
-		return no("what the cluster remembers could not be reached: %v", ob.API.Err)
+		return no("the list of removed hosts could not be read: %v", ob.API.Err)
 	}
 	h, left := ob.Have.Hosts[id], kubeapi.Departed{}
 	var others []string
@@ -51,9 +51,9 @@ func Forgettable(ob *observe.Observation, id model.HostID) (kubeapi.Departed, er
 	case h.Node.Registered.Is(true):
 		return no("it is still a node; apply first, which deletes that")
 	case left.Name == "" && len(others) == 0:
-		return no("the cluster remembers no host that left")
+		return no("the cluster tracks no removed host")
 	case left.Name == "":
-		return no("the cluster does not remember it; it remembers %s", strings.Join(others, ", "))
+		return no("the cluster does not track it; it tracks %s", strings.Join(others, ", "))
 	case ob.API.Named(id):
 		return no("the file that was applied last still names it; apply first")
 	case h.Up() && !(seen && obstacle != ""): // what is not ours any more is never cleaned
@@ -78,7 +78,7 @@ func (e *Engine) Forget(ctx context.Context, ob *observe.Observation, id model.H
 	}
 	for _, d := range list {
 		if d.Name == string(id) {
-			return errors.New("it was taken off the list of hosts that left, and is on it again: is somebody else at work?")
+			return errors.New("it was taken off the list of removed hosts and is on it again: is another quorate running?")
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func TestForgettable(t *testing.T) {
 		"who knows":               {"old1", func(h *model.Host) { h.Etcd.Member = model.Unknown[model.Member]("no quorum") }, nil, "no quorum"},
 		"a node":                  {"old1", func(h *model.Host) { h.Node.Registered = model.Is(true) }, nil, "apply first"},
 		"in the file":             {"cp1", nil, nil, "the file names it"},
-		"nobody knows it":         {"nobody", nil, nil, "it remembers old1"},
+		"nobody knows it":         {"nobody", nil, nil, "it tracks old1"},
 		"no API server to ask it": {"old1", nil, errors.New("none answers"), "none answers"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,7 +59,7 @@ type Held struct {
 
 func (h Held) Error() string {
 	if h.By.Who == "" {
-		return fmt.Sprintf("%s: somebody else is working on this cluster; who, tells there: fuser -v %s/lock", h.Host, layout.Quorate().Run)
+		return fmt.Sprintf("%s: somebody else is working on this cluster; to see who, run there: fuser -v %s/lock", h.Host, layout.Quorate().Run)
 	}
 	return fmt.Sprintf("%s: %s is working on this cluster: %s (run %s, process %d) since %s", h.Host, h.By.Who, h.By.Doing, h.By.Run, h.By.PID,
 		h.By.Since.Local().Format("2006-01-02 15:04:05"))

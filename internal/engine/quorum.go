@@ -34,7 +34,7 @@ func lostMembers(c model.Cluster) string {
 	}
 	switch len(names) {
 	case 0:
-		return "too many of its members have no data to go on from"
+		return "too many of its members have no usable data"
 	case 1:
 		return names[0] + " does not answer"
 	}
@@ -68,8 +68,8 @@ func (w *work) quorum(ob *observe.Observation) error {
 		w.lost = time.Time{}
 	case w.lost.IsZero():
 		w.lost = time.Now()
-		w.tell(Event{Kind: Note, Text: fmt.Sprintf("etcd has lost its quorum: %s; waiting up to %s for what comes back", lostMembers(ob.Have),
-			quorumTime)})
+		w.tell(Event{Kind: Note, Text: fmt.Sprintf("etcd has lost its quorum: %s; waiting up to %s for members to come back",
+			lostMembers(ob.Have), quorumTime)})
 	case time.Since(w.lost) > quorumTime:
 		return QuorumLostError{ob.Have}
 	}

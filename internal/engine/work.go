@@ -208,7 +208,7 @@ func (w *work) finish(ctx context.Context, ob *observe.Observation) (failed bool
 				w.tell(Event{Kind: StepDone, Step: &r.about, Took: units.Seconds(took)})
 				continue
 			}
-			r.err = fmt.Errorf("its effect did not last: it was done %d times in this run", maxDone)
+			r.err = fmt.Errorf("its effect did not last: it was done %d times in this run and reverted each time", maxDone)
 			w.fails[r.about.Key()] = maxFailures // a further time would not help
 		case r.did && took > r.limit:
 			// A timeout is an error.
@@ -258,7 +258,7 @@ func ended(s plan.Step, f observe.Facts) error {
 	}
 	for _, v := range r.Set {
 		if n := f.Services[v].Restarts; n >= maxRestarts && f.CrashLooping(v) {
-			return fmt.Errorf("%s has ended %d times", v, n)
+			return fmt.Errorf("%s has exited %d times", v, n)
 		}
 	}
 	return nil

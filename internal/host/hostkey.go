@@ -124,8 +124,8 @@ func (k *hostKeys) lookup(addr string, remote net.Addr, key ssh.PublicKey) error
 	var bad *knownhosts.KeyError
 	if errors.As(err, &bad) && len(bad.Want) > 0 {
 		w := bad.Want[0]
-		return fmt.Errorf("%w: THE HOST KEY OF %s HAS CHANGED: it shows %s %s, but %s:%d has %s: if the machine was set up anew, remove "+
-			"the line with ssh-keygen -f %s -R %s and accept the new key with --accept-new; if not, someone may be in between (%w)",
+		return fmt.Errorf("%w: THE HOST KEY OF %s HAS CHANGED: it shows %s %s, but %s:%d has %s: if the machine was reinstalled, remove "+
+			"the line with ssh-keygen -f %s -R %s and accept the new key with --accept-new; if not, someone may be intercepting the connection (%w)",
 			errHostKey, addr, key.Type(), ssh.FingerprintSHA256(key), w.Filename, w.Line, ssh.FingerprintSHA256(w.Key),
 			quote(w.Filename), quote(knownhosts.Normalize(addr)), err)
 	}

@@ -69,7 +69,7 @@ func (l *Lab) Mend(ctx context.Context, host string) error {
 	const script = `for s in /proc/[0-9]*/status; do
 	if grep -q '^State:[[:space:]]*T' "$s" 2>/dev/null; then p=${s%/status}; kill -CONT "${p#/proc/}"; fi
 done`
-	return l.inside(ctx, host, "let go on what hangs", script)
+	return l.inside(ctx, host, "resume what hangs", script)
 }
 
 // withHost changes what is cut off of a host, by the name of its link.

@@ -93,14 +93,14 @@ func found(ctx context.Context, o Options, image string) (*Lab, error) {
 		return nil, fmt.Errorf("find folder for %s.yaml: %w", o.Name, err)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("%s is no folder: cannot write %s.yaml there", dir, o.Name)
+		return nil, fmt.Errorf("%s is not a folder: cannot write %s.yaml there", dir, o.Name)
 	}
 	if o.Seed != "" {
 		if o.Seed, err = filepath.Abs(o.Seed); err != nil {
 			return nil, fmt.Errorf("find the artefact store: %w", err)
 		}
 		if info, err := os.Stat(o.Seed); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("the artefact store %s is no folder", o.Seed)
+			return nil, fmt.Errorf("the artefact store %s is not a folder", o.Seed)
 		}
 	}
 	all, err := allLabsLock(ctx)

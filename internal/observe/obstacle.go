@@ -41,12 +41,12 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return fmt.Sprintf("its processor is %s; the artefacts are for %s", f.Arch, goal.Arch)
 	}
 	if off := f.Offset.Abs(); off > maxOffset {
-		return fmt.Sprintf("its clock is %s off from this machine's; set it right (chrony, systemd-timesyncd), then apply again",
+		return fmt.Sprintf("its clock is %s off from this machine's; synchronise it (chrony, systemd-timesyncd), then apply again",
 			f.Offset.Round(time.Second))
 	}
 	if a, err := netip.ParseAddr(h.Node.Address); err == nil && !slices.Contains(f.Addresses, a.String()) {
 		if f.Marker != "" {
-			return fmt.Sprintf("it is set up with the address %s and has it no more (it has %s); give it back, or %s", h.Node.Address,
+			return fmt.Sprintf("it was set up with the address %s, which it no longer has (it has %s); restore that address, or %s", h.Node.Address,
 				strings.Join(f.Addresses, ", "), anew(id, "its new address"))
 		}
 		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address,
@@ -135,12 +135,12 @@ func stranger(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 	}
 	if old, other := o.API.Elsewhere[id]; other && f.Marker == "" {
 		return fmt.Sprintf("the cluster knows %s as the machine at %s, and this is another one: take %s out of the file and apply, so "+
-			"that the old one leaves (if that is gone for good, say so with `quorate forget %s`); then add it with its new address and "+
+			"that the old one leaves (if that is gone for good, run `quorate forget %s`); then add it with its new address and "+
 			"apply again", id, old, id, id)
 	}
 	at, address := peerAddress(o.Etcd.Members[id]), g.Hosts[id].Node.Address
 	if f.Data && at != "" && at != address {
-		return fmt.Sprintf("etcd knows it at the address %s, and the file says %s: a member keeps its address; give it back %s, or %s", at,
+		return fmt.Sprintf("etcd knows it at the address %s, and the file says %s: a member keeps its address; restore %s, or %s", at,
 			address, at, anew(id, "its new address"))
 	}
 	return ""

@@ -148,7 +148,7 @@ func TestCircle(t *testing.T) {
 		}
 	}
 	p := plan.Make(three(), three(), rule(change{kind: "flip", host: "a", effect: flip}))
-	if len(p.Blocked) != 1 || !strings.Contains(p.Blocked[0].Error(), "circle") {
+	if len(p.Blocked) != 1 || !strings.Contains(p.Blocked[0].Error(), "does not converge") {
 		t.Errorf("got %.200s", p.Text())
 	}
 }

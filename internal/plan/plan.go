@@ -166,7 +166,7 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 			return p
 		}
 		if len(p.Stages) == maxStages {
-			p.Blocked = append(p.Blocked, Refused{ready[0].About(), errors.New("the plan goes in a circle; this is a defect of quorate: " +
+			p.Blocked = append(p.Blocked, Refused{ready[0].About(), errors.New("the plan does not converge; this is a defect of quorate: " +
 				"please report it with `quorate plan --output json`")})
 			return p
 		}

@@ -29,7 +29,7 @@ func (p Plan) Text() string {
 		fmt.Fprintf(&b, "Stage %d\n", i+1)
 		st.write(&b)
 	}
-	section(&b, "Blocked: nothing is started until this is solved", p.Blocked)
+	section(&b, "Blocked: nothing is started until this is resolved", p.Blocked)
 	deferred := "Deferred: this waits, the rest goes on"
 	if slices.ContainsFunc(p.Deferred, func(r Refused) bool { return errors.As(r.Err, new(UnreachedError)) }) {
 		deferred += "; bring the host back and apply again, or take it out of the file"

@@ -49,7 +49,7 @@ Stage 2
   EXPOSED: while this runs, losing cp2 stops the control plane
 Stage 3
   w9  clean (not in the file) (cannot be undone)
-Blocked: nothing is started until this is solved
+Blocked: nothing is started until this is resolved
   cp1: it is foreign
       this waits for it: mint
 Deferred: this waits, the rest goes on; bring the host back and apply again, or take it out of the file

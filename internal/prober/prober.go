@@ -93,7 +93,7 @@ func Start(ctx context.Context, cfg Config) (*Prober, error) {
 	}
 	p := &Prober{cfg: cfg, begun: time.Now()}
 	if err := p.create(ctx, 0); err != nil {
-		return nil, fmt.Errorf("begin to probe: %w", err)
+		return nil, fmt.Errorf("start probing: %w", err)
 	}
 	ctx, p.cancel = context.WithCancel(ctx)
 	p.last = time.Now()

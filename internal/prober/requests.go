@@ -159,7 +159,7 @@ func (p *Prober) readBack(ctx context.Context) error {
 			return p.do(ctx, client, http.MethodDelete, configMaps+"/"+p.mapName(i), "", nil,
 				nil)
 		}); err != nil && !is(err, http.StatusNotFound) {
-			return fmt.Errorf("take the probe's ConfigMap away: %w", err)
+			return fmt.Errorf("delete the probe's ConfigMap: %w", err)
 		}
 	}
 	return nil

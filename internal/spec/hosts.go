@@ -79,7 +79,7 @@ func judgeAddress(r *report, path string, h Host) bool {
 		return reach && member
 	}
 	if !looksLikeIP(h.Address) && isSubdomain(strings.ToLower(h.Address)) {
-		r.bad(path+".internalAddress", "the IPv4 address the cluster's members shall use, since address is the name "+h.Address, "missing")
+		r.bad(path+".internalAddress", "the IPv4 address for the cluster's members to use, since address is the name "+h.Address, "missing")
 		return false
 	}
 	return judgeMember(r, address, h.Address)
@@ -108,7 +108,7 @@ func judgeMember(r *report, path, address string) bool {
 	return ok
 }
 
-const ipv4Only = "is IPv6, and only IPv4 single-stack is built yet"
+const ipv4Only = "is IPv6, and only IPv4 single-stack is supported yet"
 
 func ipv4(r *report, path, s string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(s)
@@ -133,7 +133,7 @@ func judgeSSH(r *report, path string, s SSH) {
 		return
 	}
 	if !isJump(s.Jump) {
-		r.bad(path+".jump", "[user@]host[:port]", "%s cannot be gone through", shown(s.Jump))
+		r.bad(path+".jump", "[user@]host[:port]", "%s is not a jump host", shown(s.Jump))
 	}
 }
 

@@ -71,7 +71,7 @@ func addresses(path string, h Host) []hostAddress {
 // ipv4Range reads a range and checks that it is written as one.
 func ipv4Range(r *report, path, s string) (netip.Prefix, bool) {
 	if strings.Contains(s, ",") {
-		r.bad(path, "one IPv4 range", "%s is dual-stack, and only IPv4 single-stack is built yet", shown(s))
+		r.bad(path, "one IPv4 range", "%s is dual-stack, and only IPv4 single-stack is supported yet", shown(s))
 		return netip.Prefix{}, false
 	}
 	p, err := netip.ParsePrefix(s)

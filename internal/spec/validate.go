@@ -84,7 +84,7 @@ func oneOfSet(r *report, path, what, value string, f field) {
 	case value == "":
 		r.bad(path, oneOf(built), "missing")
 	case slices.Contains(known, value):
-		r.bad(path, oneOf(built), "%s %s is not built yet", what, value)
+		r.bad(path, oneOf(built), "%s %s is not supported yet", what, value)
 	default:
 		r.bad(path, oneOf(built), "unknown %s %s", what, shown(value))
 	}

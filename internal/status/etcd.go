@@ -160,13 +160,13 @@ func silent(f observe.Facts, asked bool) string {
 	case u.Masked:
 		return u.As + " is masked there"
 	case u.Restarting:
-		return fmt.Sprintf("etcd crashes and is started again and again (%d times): %s tells why", u.Restarts, u.Logs)
+		return fmt.Sprintf("etcd is crash-looping (%d restarts): %s shows why", u.Restarts, u.Logs)
 	case !u.Up:
 		return u.As + " is " + u.Word + " there"
 	case asked:
 		return "running, but without quorum"
 	}
-	return "it running, but not serving"
+	return "running, but not serving"
 }
 
 // tolerance is the answer to: and if a member were lost now?

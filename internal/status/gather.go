@@ -54,7 +54,7 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		s.Hosts = append(s.Hosts, h)
 	}
 	for _, twins := range ob.Twins() {
-		s.note("%s have one machine-id: they are copies of one machine, or one of them copied it; give all but one their own "+
+		s.note("%s share one machine-id: they are copies of one machine, or one copied the other's; give all but one their own "+
 			"(rm /etc/machine-id; systemd-machine-id-setup; reboot)", list(twins))
 	}
 }

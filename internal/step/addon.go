@@ -44,12 +44,12 @@ func (s Addon) Need(c model.Cluster) error {
 	for _, id := range c.IDs() {
 		h := c.Hosts[id]
 		if h.Node.Registered.Is(true) && c.Addons[s.Name].Is(model.Installed{Digest: s.Digest}) && !podsRun(h) {
-			return notYet(c, id, fmt.Sprintf("it lacks nothing but pods that run, and the node %s does not do its work", id))
+			return notYet(c, id, fmt.Sprintf("its objects are applied; its pods wait for the node %s", id))
 		}
 		settled = settled || h.Node.Configured.Is(true)
 	}
 	if !settled {
-		return errors.New("no node is there yet to run it")
+		return errors.New("there is no node yet to run it")
 	}
 	return nil
 }

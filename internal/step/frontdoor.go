@@ -39,7 +39,7 @@ func (s Run) doorReady(c model.Cluster, h model.Host, checks bool) error {
 	}
 	has, wants := h.Backends.Or(model.HostSet{}), s.Want.Backends.Or(model.HostSet{})
 	if !wants.Any(serving) {
-		return fmt.Errorf("none of the API servers that it shall lead to answers (%s)", wants)
+		return fmt.Errorf("none of the API servers that it should lead to answers (%s)", wants)
 	}
 	// What is taken from behind the door still answers.
 	loses := has.Without(wants).Any(serving)
@@ -69,7 +69,7 @@ func (s Run) membersReady(c model.Cluster, h model.Host) error {
 	}
 	members := s.Want.EtcdBackends.Or(model.HostSet{})
 	if !slices.ContainsFunc(members.List(), func(id model.HostID) bool { return votes(c.Hosts[id]) }) {
-		return fmt.Errorf("none of the etcd members that it shall lead to is a voter that serves (%s)", members)
+		return fmt.Errorf("none of the etcd members that it should lead to is a voter that serves (%s)", members)
 	}
 	return nil
 }

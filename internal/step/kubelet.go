@@ -70,7 +70,7 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		}
 	case way.Kind != model.LocalBalancer:
 		if !way.Backends.Any(serving) {
-			return fmt.Errorf("no API server that it shall reach answers (%s)", way)
+			return fmt.Errorf("no API server that it should reach answers (%s)", way)
 		}
 	case !h.HasDoor():
 		return errors.New("its front door is not running yet")

@@ -162,7 +162,7 @@ func (s SetAside) Need(c model.Cluster) error {
 		return err
 	}
 	if !c.Hosts[s.ID].Etcd.Member.Is(model.NoMember) || !c.Quorum("") {
-		return errors.New("etcd's members do not say that it is none of them")
+		return errors.New("etcd's members do not confirm that it is not one of them")
 	}
 	return s.learned(c)
 }

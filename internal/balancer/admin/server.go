@@ -128,7 +128,7 @@ func login(next http.Handler, user, password string) http.Handler {
 		if r.URL.Path != "/healthz" && subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 			time.Sleep(200 * time.Millisecond) // guessing takes its time
 			w.Header().Set("WWW-Authenticate", `Basic realm="quorate-lb"`)
-			http.Error(w, "user and password, please", http.StatusUnauthorized)
+			http.Error(w, "user name and password required", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)
