@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,16 +55,27 @@ func (b *build) binaries() error {
 }
 
 // placed is a file of the release and where it is installed.
-type placed struct{ from, to string }
+type placed struct {
+	from, to string
+	mode     fs.FileMode
+}
 
 // installed are the programs of a package or image. One for another architecture
 // has the quorate-lb for cluster hosts too, which are amd64.
 func (b *build) installed(arch string) (all []placed) {
 	for _, name := range []string{"quorate", "quorate-lb"} {
-		all = append(all, placed{filepath.Join(b.dist, program{name, "linux", arch}.file()), "/usr/bin/" + name})
+		all = append(all, placed{filepath.Join(b.dist, program{name, "linux", arch}.file()), "/usr/bin/" + name, 0o755})
 	}
 	if forHosts := (program{"quorate-lb", "linux", "amd64"}); arch != forHosts.arch {
-		all = append(all, placed{filepath.Join(b.dist, forHosts.file()), "/usr/lib/quorate/" + forHosts.file()})
+		all = append(all, placed{filepath.Join(b.dist, forHosts.file()), "/usr/lib/quorate/" + forHosts.file(), 0o755})
 	}
 	return all
+}
+
+// legal is what goes along with the programs wherever they are installed.
+func (b *build) legal() []placed {
+	const doc = "/usr/share/doc/quorate/"
+	return []placed{{filepath.Join(b.dir, "LICENSE"), doc + "copyright", 0o644},
+		{filepath.Join(b.dist, licensesFile), doc + licensesFile, 0o644},
+		{filepath.Join(b.dist, sbomFile), doc + sbomFile, 0o644}}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -24,7 +25,7 @@ import (
 const imageUser, imageHome = 65532, "/quorate"
 
 // image writes a container image for both architectures, as an OCI layout in a
-// tar archive. It holds the programs and Mozilla's CA certificates, nothing else.
+// tar archive. It holds the programs, their licences and Mozilla's CA certificates.
 func (b *build) image() error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -94,12 +95,12 @@ func (b *build) imageFiles(arch string) ([]byte, error) {
 		{"etc/passwd", 0o644, fmt.Appendf(nil, "quorate:x:%d:%[1]d:quorate:%s:/sbin/nologin\n", imageUser, imageHome)},
 		{"etc/ssl/certs/ca-certificates.crt", 0o644, roots()},
 	}
-	for _, c := range b.installed(arch) {
+	for _, c := range slices.Concat(b.installed(arch), b.legal()) {
 		text, err := os.ReadFile(c.from)
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, entry{strings.TrimPrefix(c.to, "/"), 0o755, text})
+		entries = append(entries, entry{strings.TrimPrefix(c.to, "/"), int64(c.mode), text})
 	}
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)

@@ -24,7 +24,7 @@ const licensesFile = "third-party-licenses.txt"
 // dependency is a Go module, or Go's standard library, that programs contain.
 type dependency struct {
 	path, version string
-	license       string   // SPDX expression, or NOASSERTION
+	license       string   // SPDX expression of all that its texts name, or NOASSERTION
 	texts         []string // files: licence and notice
 	users         []string // files of the release
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goreleaser/nfpm/v2"
@@ -61,16 +62,12 @@ func (b *build) packFor(format, arch string) error {
 // contents are the files of a package.
 func (b *build) contents(format, arch string) (files.Contents, error) {
 	var all files.Contents
-	add := func(from, to string, mode fs.FileMode) {
-		all = append(all, &files.Content{Source: from, Destination: to, FileInfo: &files.ContentFileInfo{Mode: mode, MTime: b.time}})
+	add := func(p placed) {
+		all = append(all, &files.Content{Source: p.from, Destination: p.to, FileInfo: &files.ContentFileInfo{Mode: p.mode, MTime: b.time}})
 	}
-	for _, p := range b.installed(arch) {
-		add(p.from, p.to, 0o755)
+	for _, p := range slices.Concat(b.installed(arch), b.legal()) {
+		add(p)
 	}
-	for _, name := range []string{licensesFile, sbomFile} {
-		add(filepath.Join(b.dist, name), "/usr/share/doc/quorate/"+name, 0o644)
-	}
-	add(filepath.Join(b.dir, "LICENSE"), "/usr/share/doc/quorate/copyright", 0o644)
 	err := filepath.WalkDir(b.share, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -79,7 +76,7 @@ func (b *build) contents(format, arch string) (files.Contents, error) {
 		if format == "rpm" { // each family of distributions has its own folder for zsh
 			name = strings.Replace(name, "zsh/vendor-completions", "zsh/site-functions", 1)
 		}
-		add(path, "/usr/share/"+name, 0o644)
+		add(placed{path, "/usr/share/" + name, 0o644})
 		return err
 	})
 	return all, err
