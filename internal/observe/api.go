@@ -130,12 +130,24 @@ func (v *APIView) addons(ctx context.Context, c *kubeapi.Client, g *goal.Goal) e
 		if g.Want.Addons[name].Not(model.Installed{}) && v.Addons[name].Valid && g.Bridged() {
 			if ready, want, err := c.Deployment(ctx, "kube-system", of); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
-			} else if err != nil || ready < want {
+			} else if err != nil || ready < v.possible(want) {
 				v.Addons[name] = model.Installed{Digest: digests[name]}
 			}
 		}
 	}
 	return nil
+}
+
+// possible is how many pods of a workload can run that has at most one on each
+// node: a node that is not there is not waited for with the others' addons.
+func (v *APIView) possible(want int) int {
+	nodes := 0
+	for _, n := range v.Nodes {
+		if n.Ready && !n.Unschedulable {
+			nodes++
+		}
+	}
+	return min(want, max(1, nodes))
 }
 
 // Departed reads the hosts that left the file and are not forgotten yet.

@@ -210,3 +210,17 @@ func TestTwins(t *testing.T) {
 		t.Errorf("twins are %v", got)
 	}
 }
+
+// The exploit: a worker that never joins kept the second pod of CoreDNS from any
+// node, and with it the apply for nine minutes.
+func TestAddonsWaitForNodesThatAreThere(t *testing.T) {
+	v := &APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{}}
+	for n, want := range []int{1, 1, 2, 2} {
+		if got := v.possible(2); got != want {
+			t.Errorf("with %d nodes %d pods, want %d", n, got, want)
+		}
+		v.Nodes[model.HostID(rune('a'+n))] = kubeapi.NodeStatus{Ready: true}
+		v.Nodes[model.HostID(rune('A'+n))] = kubeapi.NodeStatus{Ready: n > 1, Unschedulable: true}
+		v.Nodes[model.HostID(rune('0'+n))] = kubeapi.NodeStatus{}
+	}
+}
