@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quorate.dev/quorate/internal/cis"
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/etcdadmin"
@@ -78,7 +79,7 @@ func samples() map[string]any {
 		"snapshot": filled[etcd.Snapshot](), "snapshots": map[string]any{"hosts": filled[[]etcdadmin.Listed]()},
 		"defrag": map[string]any{"members": filled[[]etcdadmin.Defragged]()}, "probe": map[string]any{"report": filled[prober.Report]()},
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
-		"forgotten": filled[forgottenDoc](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
+		"forgotten": filled[forgottenDoc](), "cis": filled[cis.Report](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
 		"verification": filled[verificationDoc](),
 		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
 	}
