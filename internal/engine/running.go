@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -88,11 +89,24 @@ func (e *Engine) limit(a plan.About) time.Duration {
 	return stepTime
 }
 
-// missing tells the difference between what is and what should be.
+// missing tells what of a step's effect is not there.
 func missing(s plan.Step, have model.Cluster) string {
 	id := s.About().Host
 	want := have.Only(id)
 	s.Effect(&want)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(want.Addons)) {
+		switch is, w := have.Addons[name], want.Addons[name]; {
+		case model.Same(is, w):
+		case is.Or(model.Installed{}).Digest == w.Or(model.Installed{}).Digest:
+			out = append(out, name+" is applied, and its pods are not all ready")
+		default:
+			out = append(out, fmt.Sprintf("%s is %s, not %s", name, is, w))
+		}
+	}
+	if len(out) > 0 {
+		return strings.Join(out, ", ")
+	}
 	return model.Difference(have.Hosts[id], want.Hosts[id])
 }
 

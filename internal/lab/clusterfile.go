@@ -28,8 +28,12 @@ spec:
   network: {podCIDR: 10.244.0.0/16, serviceCIDR: 10.96.0.0/12, cni: bridge, proxyMode: nftables}
   # What a container cannot do: its cgroups may be version 1, which the kubelet
   # refuses unless told otherwise; it may not lower an OOM score below its own;
-  # nf_conntrack_max belongs to the machine. Real hosts need none of this.
-  kubeletConfiguration: {failCgroupV1: false, oomScoreAdj: 0}
+  # nf_conntrack_max belongs to the machine; and all hosts share the machine's
+  # disk, of which less than 15%% may be free. Real hosts need none of this.
+  kubeletConfiguration:
+    failCgroupV1: false
+    oomScoreAdj: 0
+    evictionHard: {memory.available: 100Mi, nodefs.available: 1%%, imagefs.available: 1%%}
   kubeProxyConfiguration: {conntrack: {maxPerCore: 0}, oomScoreAdj: 0}
   ssh:
     user: root
