@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -119,8 +120,11 @@ func TestHouseIsDrawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	drawn := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| \\d+ \\| `([a-z0-9/]+)` \\|").FindAllStringSubmatch(string(text), -1) {
-		drawn["internal/"+m[1]] = true
+	for _, m := range regexp.MustCompile("(?m)^\\| (\\d+) \\| `([a-z0-9/]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		name := "internal/" + m[2]
+		if drawn[name] = true; m[1] != strconv.Itoa(rank[name]) {
+			t.Errorf("docs/architecture.md gives %s the rank %s; it is %d", name, m[1], rank[name])
+		}
 	}
 	there := map[string]bool{}
 	for _, p := range packages(t) {

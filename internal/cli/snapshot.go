@@ -131,7 +131,7 @@ func snapshotTable(all []etcdadmin.Listed) (text string, well bool) {
 	for _, l := range all {
 		if l.Err != "" {
 			well = false
-			down = append(down, fmt.Sprintf("DOWN: %s could not be reached: %s\n", l.Host, strings.TrimPrefix(l.Err, string(l.Host)+": ")))
+			down = append(down, fmt.Sprintf("DOWN: %s could not be reached: %s\n", l.Host, l.Err))
 		} else if len(l.Snapshots) == 0 {
 			fmt.Fprintf(w, "%s\tnone%s\n", l.Host, strings.Repeat("\t-", 6))
 		}

@@ -120,11 +120,7 @@ func (b BlockedError) Error() string {
 	var lines []string
 	for _, r := range b.Plan.Blocked {
 		// The reason says what to do; which steps wait for it is in the plan.
-		l := r.Err.Error()
-		if !strings.HasPrefix(l, string(r.Step.Host)+" ") { // it does not name its host itself
-			l = string(r.Step.Host) + ": " + l
-		}
-		if l = "  " + l; !slices.Contains(lines, l) {
+		if l := "  " + r.Reason(); !slices.Contains(lines, l) {
 			lines = append(lines, l)
 		}
 	}
@@ -135,12 +131,12 @@ func (b BlockedError) Error() string {
 type DeferredError struct{ Steps []plan.Refused }
 
 func (d DeferredError) Error() string {
-	hosts := map[model.HostID]string{}
+	seen := map[model.HostID]bool{}
 	var names []string
 	for _, r := range d.Steps {
-		if _, seen := hosts[r.Step.Host]; !seen {
-			hosts[r.Step.Host] = r.Err.Error()
-			names = append(names, "  "+r.Err.Error())
+		if !seen[r.Step.Host] {
+			seen[r.Step.Host] = true
+			names = append(names, "  "+r.Reason())
 		}
 	}
 	if !d.Unreached() {

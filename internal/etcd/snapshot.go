@@ -70,7 +70,7 @@ func SaveSnapshot(ctx context.Context, h host.Host, at layout.Layout) (Snapshot,
 		return Snapshot{}, err
 	}
 	if len(all) != 1 || all[0].Problem != "" || path.Dir(all[0].Path) != at.Own.Snapshots {
-		return Snapshot{}, fmt.Errorf("%s: %s: the host did not say where it is: %v", h.Name(), doing, all)
+		return Snapshot{}, host.Errorf(h.Name(), "%s: the host did not say where it is: %v", doing, all)
 	}
 	return all[0], nil
 }
@@ -83,7 +83,7 @@ func CheckSnapshot(ctx context.Context, h host.Host, at layout.Layout, file stri
 		return Snapshot{}, err
 	}
 	if len(all) != 1 {
-		return Snapshot{}, fmt.Errorf("%s: check %s: the host did not answer", h.Name(), file)
+		return Snapshot{}, host.Errorf(h.Name(), "check %s: the host did not answer", file)
 	}
 	return all[0], nil
 }
@@ -110,14 +110,14 @@ func snapshots(ctx context.Context, h host.Host, at layout.Layout, doing, unit, 
 	out, err := host.Output(ctx, h, host.Script{What: doing, Text: SnapshotScript(at), Args: append([]string{verb}, args...), Unit: unit})
 	var exit *host.ExitError
 	if errors.As(err, &exit) {
-		return nil, fmt.Errorf("%s: %s: %s", h.Name(), doing, strings.TrimSpace(exit.Stderr))
+		return nil, host.Errorf(h.Name(), "%s: %s", doing, strings.TrimSpace(exit.Stderr))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	all, err := ParseSnapshots(out)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
+		return nil, host.Errorf(h.Name(), "%s: %w", doing, err)
 	}
 	for i := range all {
 		all[i].Host = h.Name()

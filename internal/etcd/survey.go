@@ -35,7 +35,7 @@ type DiskData struct {
 // SurveyDisk says what data there is on a host. It changes nothing. The last file of the
 // log is brought here and read: 64 MiB at most, most of it zeros or text.
 func SurveyDisk(ctx context.Context, h host.Host, at layout.Layout) (DiskData, error) {
-	wrap := func(err error) error { return fmt.Errorf("%s: look at etcd's data: %w", h.Name(), err) }
+	wrap := func(err error) error { return host.Errorf(h.Name(), "look at etcd's data: %w", err) }
 	said, err := host.Output(ctx, h, host.Script{What: "survey etcd's data", Text: workload.Script(at, surveyScript)})
 	if err != nil {
 		return DiskData{}, wrap(err)

@@ -132,7 +132,7 @@ func (g *Guard) unasked() string {
 	s := ""
 	for _, id := range g.Seen.IDs() {
 		if f := g.Seen.Facts[id]; f.Err != nil {
-			s += "\n  " + string(id) + ": " + strings.TrimPrefix(f.Err.Error(), string(id)+": ")
+			s += "\n  " + string(id) + ": " + host.Reason(f.Err, string(id))
 		}
 	}
 	return s

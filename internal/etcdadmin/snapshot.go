@@ -243,13 +243,13 @@ func (g *Guard) Snapshots(ctx context.Context, read bool) []Listed {
 	for i, id := range ids {
 		out[i] = Listed{Host: id, Snapshots: []etcd.Snapshot{}}
 		if err := g.Seen.Facts[id].Err; err != nil {
-			out[i].Err = err.Error()
+			out[i].Err = host.Reason(err, string(id))
 			continue
 		}
 		wg.Go(func() {
 			all, err := etcd.Snapshots(ctx, g.Hosts[id], g.Seen.Goal.Layout, read)
 			if err != nil {
-				out[i].Err = err.Error()
+				out[i].Err = host.Reason(err, string(id))
 			}
 			out[i].Snapshots = append(out[i].Snapshots, all...)
 		})

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func Ask(ctx context.Context, h Host, s Script) (Answer, error) {
 	}
 	a, err := frames.Parse(res.Stdout)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s: %s: %w", h.Name(), s.What, err)
+		return Answer{}, Errorf(h.Name(), "%s: %w", s.What, err)
 	}
 	if l, ok := h.(interface{ hear([]byte) }); ok {
 		l.hear(a.Noise())

@@ -27,7 +27,7 @@ func credentials(c Config) ([]ssh.AuthMethod, io.Closer, error) {
 	signers, err := keys(c, agentKeys)
 	if err != nil {
 		closer.Close()
-		return nil, nil, fmt.Errorf("%s: %w", c.Name, err)
+		return nil, nil, Errorf(c.Name, "%w", err)
 	}
 	var methods []ssh.AuthMethod
 	if len(signers) > 0 {
@@ -37,14 +37,13 @@ func credentials(c Config) ([]ssh.AuthMethod, io.Closer, error) {
 		pw, err := readSecret(c.PasswordFile)
 		if err != nil {
 			closer.Close()
-			return nil, nil, fmt.Errorf("%s: read %s: %w", c.Name, c.passwordKey(), err)
+			return nil, nil, Errorf(c.Name, "read %s: %w", c.passwordKey(), err)
 		}
 		methods = append(methods, ssh.Password(pw), ssh.KeyboardInteractive(answerAll(pw)))
 	}
 	if len(methods) == 0 {
 		closer.Close()
-		return nil, nil, fmt.Errorf("%s: no key to log in with: set ssh.keyFile, or start an agent and run ssh-add; or set %s", c.Name,
-			c.passwordKey())
+		return nil, nil, Errorf(c.Name, "no key to log in with: set ssh.keyFile, or start an agent and run ssh-add; or set %s", c.passwordKey())
 	}
 	return methods, closer, nil
 }

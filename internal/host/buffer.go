@@ -21,7 +21,11 @@ type TooMuchError struct {
 }
 
 func (e *TooMuchError) Error() string {
-	return fmt.Sprintf("%s: %s: answered with more than %d MiB, the most that is read of one answer; it was ended", e.Host, e.What, e.Most>>20)
+	return e.Host + ": " + e.reason()
+}
+
+func (e *TooMuchError) reason() string {
+	return fmt.Sprintf("%s: answered with more than %d MiB, the most that is read of one answer; it was ended", e.What, e.Most>>20)
 }
 
 // buffer collects output while others may look at it, up to a limit.

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -116,12 +115,12 @@ func (c Config) jump() (Config, error) {
 	if h, p, err := net.SplitHostPort(rest); err == nil {
 		n, err := strconv.Atoi(p)
 		if err != nil {
-			return j, fmt.Errorf("%s: ssh.jump %q: port is not a number: write it as user@host:port", c.Name, c.Jump)
+			return j, Errorf(c.Name, "ssh.jump %q: port is not a number: write it as user@host:port", c.Jump)
 		}
 		j.Address, j.Port = h, n
 	}
 	if j.Address == "" {
-		return j, fmt.Errorf("%s: ssh.jump %q names no host: write it as user@host:port", c.Name, c.Jump)
+		return j, Errorf(c.Name, "ssh.jump %q names no host: write it as user@host:port", c.Jump)
 	}
 	return j.withDefaults(), nil
 }

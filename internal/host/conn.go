@@ -84,8 +84,7 @@ func dialWire(ctx context.Context, c Config) (net.Conn, error) {
 		begun := time.Now()
 		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.addr())
 		if err != nil {
-			return nil, fmt.Errorf("%s: connect to %s: %w: check that it is up, and ssh.address and ssh.port (%w)",
-				c.Name, c.addr(), firstErr(err, ctx), unreachable{c.of})
+			return nil, c.unreachable("connect to %s: %w: check that it is up, and ssh.address and ssh.port", c.addr(), firstErr(err, ctx))
 		}
 		c.Pace.took(time.Since(begun))
 		return raw, nil
@@ -104,8 +103,8 @@ func dialWire(ctx context.Context, c Config) (net.Conn, error) {
 	raw, err := j.client.DialContext(ctx, "tcp", c.addr())
 	if err != nil {
 		j.close()
-		return nil, fmt.Errorf("%s: connect to %s from jump host %s: %w: try it there with nc -z %s %d (%w)",
-			c.Name, c.addr(), c.Jump, firstErr(err, ctx), c.Address, c.Port, unreachable{c.of})
+		return nil, c.unreachable("connect to %s from jump host %s: %w: try it there with nc -z %s %d",
+			c.addr(), c.Jump, firstErr(err, ctx), c.Address, c.Port)
 	}
 	c.Pace.took(time.Since(begun))
 	return jumped{raw, j}, nil
@@ -123,6 +122,11 @@ func (j jumped) Close() error {
 	return err
 }
 
+// unreachable is an error of a host that no connection could be made to.
+func (c Config) unreachable(format string, args ...any) error {
+	return &Error{c.Name, fmt.Errorf(format, args...), unreachable{c.of}}
+}
+
 func firstErr(err error, ctx context.Context) error {
 	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return errors.New("no answer in time")
@@ -135,14 +139,14 @@ func explain(ctx context.Context, c Config, err error) error {
 	err = reported{err}
 	switch {
 	case errors.Is(err, errHostKey):
-		return fmt.Errorf("%s: %w", c.Name, err)
+		return Errorf(c.Name, "%w", err)
 	case strings.Contains(err.Error(), "unable to authenticate"):
-		return fmt.Errorf("%s: %s refused user %s: %w: try ssh -p %d %s@%s, then set ssh.user and ssh.keyFile to what works",
-			c.Name, c.addr(), c.User, err, c.Port, c.User, c.Address)
+		return Errorf(c.Name, "%s refused user %s: %w: try ssh -p %d %s@%s, then set ssh.user and ssh.keyFile to what works",
+			c.addr(), c.User, err, c.Port, c.User, c.Address)
 	case ctx.Err() != nil:
 		err = errors.New("no answer in time")
 	}
-	return fmt.Errorf("%s: ssh handshake with %s: %w: is it an SSH server? (%w)", c.Name, c.addr(), err, unreachable{c.of})
+	return c.unreachable("ssh handshake with %s: %w: is it an SSH server?", c.addr(), err)
 }
 
 func (c *conn) alive() bool { return c.life.Err() == nil }

@@ -19,7 +19,7 @@ import (
 // command on the host when sshd forwards nothing.
 func (h *sshHost) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if network != "tcp" && network != "unix" {
-		return nil, fmt.Errorf("%s: dial %s %s: network must be tcp or unix", h.cfg.Name, network, addr)
+		return nil, Errorf(h.cfg.Name, "dial %s %s: network must be tcp or unix", network, addr)
 	}
 	for again := false; ; again = true {
 		c, err := h.get(ctx)

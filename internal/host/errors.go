@@ -34,9 +34,62 @@ func Unreachable(err error) string {
 	return ""
 }
 
+// Error is an error of one host.
+type Error struct {
+	Host string
+	Err  error
+	away error // an unreachable: it means "could not ask"
+}
+
+// Errorf makes an Error. The format is without the host.
+func Errorf(host, format string, args ...any) error {
+	return &Error{Host: host, Err: fmt.Errorf(format, args...)}
+}
+
+// Error is one line, which begins with the host.
+func (e *Error) Error() string {
+	s := e.Host + ": " + e.Err.Error()
+	if e.away != nil {
+		s += " (" + e.away.Error() + ")"
+	}
+	return s
+}
+
+// Unwrap gives the errors inside.
+func (e *Error) Unwrap() []error {
+	if e.away == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Err, e.away}
+}
+
+// Reason is an error's text, for a line that names its host already and says
+// whether that could be reached.
+func Reason(err error, host string) string {
+	switch e := err.(type) { // an error around it has words of its own before the host's name
+	case *Error:
+		if e.Host == host {
+			return e.Err.Error()
+		}
+	case *ExitError:
+		if e.Host == host {
+			return e.reason()
+		}
+	case *TooMuchError:
+		if e.Host == host {
+			return e.reason()
+		}
+	}
+	return err.Error()
+}
+
 // Error is one short line; Stderr has the rest.
 func (e *ExitError) Error() string {
-	s := fmt.Sprintf("%s: %s: exit status %d", e.Host, label(e.Args, false), e.Code)
+	return e.Host + ": " + e.reason()
+}
+
+func (e *ExitError) reason() string {
+	s := fmt.Sprintf("%s: exit status %d", label(e.Args, false), e.Code)
 	if l := lastLine(e.Stderr); l != "" {
 		s += ": " + l
 	}
@@ -83,14 +136,13 @@ func clip(s string, n int) string {
 // for a moment, so nothing is claimed about it.
 func cutShort(ctx context.Context, host, what string, began time.Time) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%s: %s: timed out after %s: %w", host, what,
-			time.Since(began).Round(100*time.Millisecond), ctx.Err())
+		return Errorf(host, "%s: timed out after %s: %w", what, time.Since(began).Round(100*time.Millisecond), ctx.Err())
 	}
-	return fmt.Errorf("%s: %s: %w", host, what, ctx.Err())
+	return Errorf(host, "%s: %w", what, ctx.Err())
 }
 
 // lost is the error of a call whose connection broke.
 func lost(host, what string, cause error) error {
-	return fmt.Errorf("%s: %s: connection lost before the answer (%v); whether it was done is unknown, run it again: %w",
-		host, what, reported{cause}, unreachable{host})
+	return Errorf(host, "%s: connection lost before the answer (%v); whether it was done is unknown, run it again: %w", what,
+		reported{cause}, unreachable{host})
 }

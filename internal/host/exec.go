@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -67,11 +66,11 @@ func (h *sshHost) exec(ctx context.Context, c call) (Result, error) {
 	stderr.Write(p.error)
 	res := Result{stdout.Bytes(), stderr.complaint()}
 	if bad := p.inputErr.Load(); bad != nil {
-		return res, fmt.Errorf("%s: %s: read its input: %w", h.cfg.Name, c.what, bad.error)
+		return res, Errorf(h.cfg.Name, "%s: read its input: %w", c.what, bad.error)
 	}
 	if err == nil && !p.begun {
-		return Result{}, fmt.Errorf("%s: %s: the login shell did not run it, it said %q: give user %s a POSIX shell there",
-			h.cfg.Name, c.what, lastLine(string(res.Stdout)+string(res.Stderr)), h.cfg.User)
+		return Result{}, Errorf(h.cfg.Name, "%s: the login shell did not run it, it said %q: give user %s a POSIX shell there",
+			c.what, lastLine(string(res.Stdout)+string(res.Stderr)), h.cfg.User)
 	}
 	return res, h.verdict(c, res, err)
 }
@@ -126,7 +125,7 @@ func (h *sshHost) script(ctx context.Context, what, text string, stdin io.Reader
 	}
 	answer, err := live.frames.Parse(res.Stdout)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err)
+		return Answer{}, Errorf(h.cfg.Name, "%s: %w", what, err)
 	}
 	h.heard.add(answer.Noise())
 	return answer, nil
@@ -185,7 +184,7 @@ func (h *sshHost) start(ctx context.Context, what string, argv []string, stdout,
 	if err != nil {
 		go p.kill()
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%s: start %s: %w", h.cfg.Name, what, ctx.Err())
+			return nil, Errorf(h.cfg.Name, "start %s: %w", what, ctx.Err())
 		}
 		return nil, lost(h.cfg.Name, what, err)
 	}

@@ -33,7 +33,7 @@ func newHostKeys(c Config, pause, resume func()) (*hostKeys, error) {
 	}
 	file, err := expand(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: ssh.knownHostsFile: %w", c.Name, err)
+		return nil, Errorf(c.Name, "ssh.knownHostsFile: %w", err)
 	}
 	return &hostKeys{cfg: c, file: file, pause: pause, resume: resume}, nil
 }
@@ -48,12 +48,12 @@ func (k *hostKeys) read() (ssh.HostKeyCallback, error) {
 		if _, err := os.Stat(f); err == nil {
 			files = append(files, f)
 		} else if !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s: %w", k.cfg.Name, err)
+			return nil, Errorf(k.cfg.Name, "%w", err)
 		}
 	}
 	db, err := knownhosts.New(files...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: read known hosts: %w", k.cfg.Name, err)
+		return nil, Errorf(k.cfg.Name, "read known hosts: %w", err)
 	}
 	return db, nil
 }

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 )
@@ -11,11 +10,11 @@ import (
 // Run runs one command as root.
 func (h *sshHost) Run(ctx context.Context, c Cmd) (Result, error) {
 	if len(c.Args) == 0 || c.Args[0] == "" {
-		return Result{}, fmt.Errorf("%s: run: no command given", h.cfg.Name)
+		return Result{}, Errorf(h.cfg.Name, "run: no command given")
 	}
 	for _, a := range c.Args {
 		if strings.ContainsRune(a, 0) {
-			return Result{}, fmt.Errorf("%s: run %s: an argument has a NUL byte", h.cfg.Name, c.label())
+			return Result{}, Errorf(h.cfg.Name, "run %s: an argument has a NUL byte", c.label())
 		}
 	}
 	if c.Timeout > 0 {
@@ -40,7 +39,7 @@ func (h *sshHost) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	case !errors.As(err, &exit):
 		return nil, err
 	case isAbsent(exit.Stderr):
-		return nil, fmt.Errorf("%s: read %s: %w", h.cfg.Name, path, fs.ErrNotExist)
+		return nil, Errorf(h.cfg.Name, "read %s: %w", path, fs.ErrNotExist)
 	}
 	return nil, exit
 }

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -78,11 +77,11 @@ func (h *sshHost) get(ctx context.Context) (*conn, error) {
 	select {
 	case h.lock <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: connect: %w", h.cfg.Name, ctx.Err())
+		return nil, Errorf(h.cfg.Name, "connect: %w", ctx.Err())
 	}
 	defer func() { <-h.lock }()
 	if h.life.Err() != nil {
-		return nil, fmt.Errorf("%s: connection was closed by us", h.cfg.Name)
+		return nil, Errorf(h.cfg.Name, "connection was closed by us")
 	}
 	if h.cur != nil && h.cur.alive() {
 		return h.cur, nil
@@ -134,9 +133,9 @@ func (h *sshHost) session(ctx context.Context) (*ssh.Session, *conn, error) {
 		var refused *ssh.OpenChannelError
 		switch {
 		case ctx.Err() != nil:
-			return nil, nil, fmt.Errorf("%s: open session: %w", h.cfg.Name, ctx.Err())
+			return nil, nil, Errorf(h.cfg.Name, "open session: %w", ctx.Err())
 		case errors.As(err, &refused):
-			return nil, nil, fmt.Errorf("%s: sshd refused a session: %w: see MaxSessions in its sshd_config", h.cfg.Name, reported{err})
+			return nil, nil, Errorf(h.cfg.Name, "sshd refused a session: %w: see MaxSessions in its sshd_config", reported{err})
 		case again:
 			return nil, nil, lost(h.cfg.Name, "open session", err)
 		}
@@ -162,14 +161,14 @@ func (h *sshHost) asRoot(argv []string) (command, first string, err error) {
 	default:
 		pw, err := readSecret(h.cfg.SudoPasswordFile)
 		if err != nil {
-			return "", "", fmt.Errorf("%s: read ssh.sudoPasswordFile: %w", h.cfg.Name, err)
+			return "", "", Errorf(h.cfg.Name, "read ssh.sudoPasswordFile: %w", err)
 		}
 		argv = append([]string{"sudo", "-S", "-p", "", "-H", "--", "sh", "-c", skipTo, "sh", marker}, argv...)
 		first = pw + "\n" + marker + "\n"
 	}
 	command = "exec " + quoteAll(argv)
 	if len(command) > 120<<10 { // Linux limits one argument to 128 KiB
-		return "", "", fmt.Errorf("%s: arguments of %d bytes are too long for a shell: give them on stdin", h.cfg.Name, len(command))
+		return "", "", Errorf(h.cfg.Name, "arguments of %d bytes are too long for a shell: give them on stdin", len(command))
 	}
 	return command, first, nil
 }
@@ -199,9 +198,9 @@ func (h *sshHost) trySudo(ctx context.Context, c *conn) error {
 	case !errors.As(err, &exit):
 		return lost(h.cfg.Name, "sudo", err)
 	case h.cfg.SudoPasswordFile == "":
-		return fmt.Errorf("%s: user %s cannot become root: %s: put %q into /etc/sudoers.d/quorate there, or set ssh.sudoPasswordFile",
-			h.cfg.Name, h.cfg.User, lastLine(string(out.Bytes())), h.cfg.User+" ALL=(ALL) NOPASSWD: ALL")
+		return Errorf(h.cfg.Name, "user %s cannot become root: %s: put %q into /etc/sudoers.d/quorate there, or set ssh.sudoPasswordFile",
+			h.cfg.User, lastLine(string(out.Bytes())), h.cfg.User+" ALL=(ALL) NOPASSWD: ALL")
 	}
-	return fmt.Errorf("%s: user %s cannot become root with the password in %s: %s",
-		h.cfg.Name, h.cfg.User, h.cfg.SudoPasswordFile, lastLine(string(out.Bytes())))
+	return Errorf(h.cfg.Name, "user %s cannot become root with the password in %s: %s",
+		h.cfg.User, h.cfg.SudoPasswordFile, lastLine(string(out.Bytes())))
 }

@@ -22,7 +22,7 @@ var unitForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,200}$`)
 func (h *sshHost) runUnit(ctx context.Context, c Cmd) (Result, error) {
 	what := c.label()
 	if !unitForm.MatchString(c.Unit) {
-		return Result{}, fmt.Errorf("%s: run %s: %q cannot name a unit: use letters, digits, '.', '_' and '-'", h.cfg.Name, what, c.Unit)
+		return Result{}, Errorf(h.cfg.Name, "run %s: %q cannot name a unit: use letters, digits, '.', '_' and '-'", what, c.Unit)
 	}
 	began, unit := time.Now(), "quorate-"+c.Unit
 	limit := 0
@@ -48,7 +48,7 @@ func (h *sshHost) runUnit(ctx context.Context, c Cmd) (Result, error) {
 	case err == nil:
 		return h.unitResult(c, answer)
 	case errors.As(err, &exit):
-		return Result{}, fmt.Errorf("%s: start unit %s: %w: does the host run systemd?", h.cfg.Name, unit, exit)
+		return Result{}, Errorf(h.cfg.Name, "start unit %s: %w: does the host run systemd?", unit, exit)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return Result{}, h.unitTimedOut(ctx, c, unit, live, began)
 	case errors.Is(err, ErrUnreachable) && live.said("state", "started"):
@@ -89,7 +89,7 @@ func (h *sshHost) unitResult(c Cmd, a Answer) (Result, error) {
 // unitExit judges systemd's words: EXIT_CODE, EXIT_STATUS, SERVICE_RESULT.
 func (h *sshHost) unitExit(c Cmd, f []string, res Result) error {
 	if len(f) != 3 {
-		return fmt.Errorf("%s: %s: the unit ended as %q", h.cfg.Name, c.label(), f)
+		return Errorf(h.cfg.Name, "%s: the unit ended as %q", c.label(), f)
 	}
 	e := &ExitError{Host: h.cfg.Name, Args: c.Args, Stderr: string(res.Stderr)}
 	if c.Secret {
@@ -98,7 +98,7 @@ func (h *sshHost) unitExit(c Cmd, f []string, res Result) error {
 	code, err := strconv.Atoi(f[1])
 	switch {
 	case f[2] == "timeout":
-		return fmt.Errorf("%s: %s: timed out, the unit was stopped: %w", h.cfg.Name, c.label(), context.DeadlineExceeded)
+		return Errorf(h.cfg.Name, "%s: timed out, the unit was stopped: %w", c.label(), context.DeadlineExceeded)
 	case f[0] == "exited" && err == nil && code == 0:
 		return nil
 	case f[0] == "exited" && err == nil:

@@ -27,7 +27,7 @@ var uploadScript string
 // other, and say so.
 func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, error) {
 	what := "upload " + path
-	fail := func(err error) (int64, error) { return 0, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err) }
+	fail := func(err error) (int64, error) { return 0, Errorf(h.cfg.Name, "%s: %w", what, err) }
 	if err := checkPath(path); err != nil {
 		return fail(err)
 	}

@@ -44,13 +44,13 @@ func (h *sshHost) WriteFiles(ctx context.Context, files []File) ([]string, error
 		what += fmt.Sprintf(" and %d more", n-1)
 	}
 	if err := checkFiles(files); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, err)
+		return nil, Errorf(h.cfg.Name, "%s: %w", what, err)
 	}
 	select {
 	case h.writes <- struct{}{}:
 		defer func() { <-h.writes }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: %s: %w", h.cfg.Name, what, ctx.Err())
+		return nil, Errorf(h.cfg.Name, "%s: %w", what, ctx.Err())
 	}
 	contents := make([]io.Reader, len(files))
 	for i, f := range files {
@@ -67,7 +67,7 @@ func (h *sshHost) WriteFiles(ctx context.Context, files []File) ([]string, error
 	part, _ := answer.Part("kept")
 	kept := strings.Split(strings.TrimSuffix(string(part), "\n"), "\n")
 	if len(kept) != len(files) {
-		return nil, fmt.Errorf("%s: %s: the host answered for %d files, not %d", h.cfg.Name, what, len(kept), len(files))
+		return nil, Errorf(h.cfg.Name, "%s: the host answered for %d files, not %d", what, len(kept), len(files))
 	}
 	return kept, nil
 }

@@ -34,7 +34,7 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 			h.Roles, h.Address, h.PodCIDR = w.Roles, w.Address, w.PodCIDR
 		}
 		if f.Err != nil {
-			h = unreached(h, reason(id, f.Err))
+			h = unreached(h, host.Reason(f.Err, string(id)))
 			_, wanted := g.Want.Hosts[id]
 			if _, left := o.API.Left(id); !wanted && !left {
 				h.Clean = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
@@ -61,13 +61,6 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		}
 	}
 	return c
-}
-
-// reason is an error without what stands beside it wherever it is shown: whose
-// it is, and that it could not be reached.
-func reason(id model.HostID, err error) string {
-	s := strings.TrimPrefix(err.Error(), string(id)+": ")
-	return strings.TrimSuffix(s, " ("+host.ErrUnreachable.Error()+")")
 }
 
 func unreached(h model.Host, why string) model.Host {

@@ -45,7 +45,7 @@ func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Fact
 	f, err := parse(answer, g.Layout)
 	f.Took = time.Since(start)
 	if err != nil {
-		return Facts{Err: fmt.Errorf("%s: read the probe: %w", h.Name(), err), Took: f.Took}
+		return Facts{Err: host.Errorf(h.Name(), "read the probe: %w", err), Took: f.Took}
 	}
 	return f
 }

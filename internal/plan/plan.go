@@ -101,6 +101,29 @@ type Refused struct {
 
 func (r Refused) Error() string { return fmt.Sprintf("%s: %s: %v", r.Step.Host, r.Step.Title, r.Err) }
 
+// reason is why, and on which host that lies; named says that the text begins
+// with the host's name.
+func (r Refused) reason() (id model.HostID, text string, named bool) {
+	var away UnreachedError
+	var cause CauseError
+	switch {
+	case errors.As(r.Err, &away):
+		return away.Host, away.Error(), true
+	case errors.As(r.Err, &cause):
+		return cause.Host, cause.What, false
+	}
+	return r.Step.Host, r.Err.Error(), false
+}
+
+// Reason is why in one line, which begins with the host that it is about.
+func (r Refused) Reason() string {
+	id, text, named := r.reason()
+	if named {
+		return text
+	}
+	return string(id) + ": " + text
+}
+
 // Stage is steps that run side by side.
 type Stage struct {
 	Steps   []Step

@@ -80,6 +80,7 @@ func count(n int, what string) string {
 type line struct {
 	hosts []model.HostID
 	text  string
+	named bool // the text names its host itself
 }
 
 // fold joins what is the same on several hosts, in the order of its first
@@ -90,7 +91,7 @@ func fold(lines []line) (out []line) {
 		i, seen := at[l.text]
 		if !seen {
 			at[l.text] = len(out)
-			out = append(out, line{slices.Clone(l.hosts), l.text})
+			out = append(out, line{slices.Clone(l.hosts), l.text, l.named})
 			continue
 		}
 		out[i].hosts = append(out[i].hosts, l.hosts...)
@@ -121,7 +122,7 @@ func (st Stage) write(b *strings.Builder) {
 		if a.Irreversible {
 			text += " (cannot be undone)"
 		}
-		lines = append(lines, line{[]model.HostID{a.Host}, text})
+		lines = append(lines, line{hosts: []model.HostID{a.Host}, text: text})
 	}
 	writeLines(b, fold(lines))
 	for _, say := range st.Reasons {
@@ -150,28 +151,20 @@ func section(b *strings.Builder, title string, refused []Refused) {
 	var reasons []line
 	waits := map[string][]string{}
 	for _, r := range refused {
-		reason, host := r.Err.Error(), r.Step.Host
-		var u UnreachedError
-		if errors.As(r.Err, &u) {
-			reason, host = u.Error(), u.Host
-		}
-		var cause CauseError
-		if errors.As(r.Err, &cause) {
-			reason, host = cause.What, cause.Host
-		}
+		host, reason, named := r.reason()
 		what := r.Step.Title
 		if host != r.Step.Host {
 			what = string(r.Step.Host) + ": " + what
 		}
-		reasons = append(reasons, line{[]model.HostID{host}, reason})
+		reasons = append(reasons, line{[]model.HostID{host}, reason, named})
 		if !slices.Contains(waits[reason], what) {
 			waits[reason] = append(waits[reason], what)
 		}
 	}
 	for _, l := range fold(reasons) {
 		head := l.who() + ": "
-		if strings.HasPrefix(l.text, l.who()+" ") {
-			head = "" // it names its host itself
+		if l.named {
+			head = ""
 		}
 		fmt.Fprintf(b, "  %s%s\n", head, l.text)
 		what := waits[l.text]

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"quorate.dev/quorate/internal/etcd"
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 )
@@ -75,7 +75,7 @@ func EtcdOf(ob *observe.Observation) Etcd {
 		e.Err = ob.Etcd.Err.Error()
 		for _, id := range ob.Goal.IDs() {
 			if ob.Goal.Hosts[id].Node.Etcd {
-				e.Why = append(e.Why, fmt.Sprintf("%s: %s", id, strings.TrimPrefix(silent(ob.Facts[id], false), string(id)+": ")))
+				e.Why = append(e.Why, fmt.Sprintf("%s: %s", id, silent(id, ob.Facts[id], false)))
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func memberOf(ob *observe.Observation, id model.HostID) Member {
 		out.Role = RoleVoter
 	}
 	if !out.Healthy {
-		out.Why = silent(ob.Facts[id], asked)
+		out.Why = silent(id, ob.Facts[id], asked)
 		if corrupt(st) {
 			out.Why = "running, but it refuses reads and writes while the CORRUPT alarm is raised"
 		}
@@ -150,11 +150,11 @@ func corrupt(st etcd.Status) bool {
 }
 
 // silent is why a member does not serve.
-func silent(f observe.Facts, asked bool) string {
+func silent(id model.HostID, f observe.Facts, asked bool) string {
 	u := f.Services[model.Etcd]
 	switch {
 	case f.Err != nil:
-		return f.Err.Error()
+		return host.Reason(f.Err, string(id))
 	case !u.Installed:
 		return "etcd is not installed there"
 	case u.Masked:
@@ -208,7 +208,7 @@ func (e Etcd) Problems() []string {
 	out = append(out, e.Why...)
 	for _, m := range e.Members {
 		if !m.Healthy {
-			out = append(out, fmt.Sprintf("%s: %s", m.Host, strings.TrimPrefix(m.Why, string(m.Host)+": ")))
+			out = append(out, fmt.Sprintf("%s: %s", m.Host, m.Why))
 		}
 	}
 	return append(out, e.complaints()...)

@@ -3,9 +3,9 @@ package status
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
@@ -29,18 +29,18 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		h.Roles = append(h.Roles, wanted.Roles...)
 		switch {
 		case f.Err != nil && !ok:
-			h.Why = f.Err.Error()
+			h.Why = host.Reason(f.Err, string(id))
 			if _, left := ob.API.Left(id); left {
 				s.note("%s was removed from the file and has not been seen clean: %s; bring it back and apply, or quorate forget %s", id,
-					strings.TrimPrefix(h.Why, string(id)+": "), id)
+					h.Why, id)
 			} else {
 				s.note("%s: %s", id, h.Why)
 			}
 		case !ok && m.Clean.Is(false) && m.Obstacle.Is(""):
 			s.note("%s was removed from the file and is not clean yet: run quorate apply", id)
 		case f.Err != nil:
-			h.Why = f.Err.Error()
-			s.problem("%s could not be reached: %s", id, strings.TrimPrefix(h.Why, string(id)+": "))
+			h.Why = host.Reason(f.Err, string(id))
+			s.problem("%s could not be reached: %s", id, h.Why)
 		default:
 			h.Why = cmp.Or(m.Obstacle.Or(""), m.LeftOut)
 			if h.Why != "" {

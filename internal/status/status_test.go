@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
@@ -132,7 +133,7 @@ func TestTolerance(t *testing.T) {
 }
 
 func lose(o *observe.Observation, id model.HostID) {
-	o.Facts[id] = observe.Facts{Err: errors.New(string(id) + ": connect to 10.0.0.12:22: no route to host")}
+	o.Facts[id] = observe.Facts{Err: host.Errorf(string(id), "connect to 10.0.0.12:22: no route to host")}
 	o.Have.Edit(id, func(h *model.Host) {
 		h.Reached, h.Etcd.Healthy, h.Ready = model.Unknown[bool]("no route to host"), model.Is(false), model.Is(false)
 	})

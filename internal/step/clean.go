@@ -63,7 +63,7 @@ func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode str
 	}
 	var exit *host.ExitError
 	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
-		err = fmt.Errorf("%s: %s", h.Name(), strings.TrimSpace(exit.Stderr)) // the script's own words suffice
+		err = host.Errorf(h.Name(), "%s", strings.TrimSpace(exit.Stderr)) // the script's own words suffice
 	}
 	return out, err
 }

@@ -336,7 +336,7 @@ d=$k$AT_ETCD_DATA; mkdir -p -m 700 "$d"
 [ -e $AT_ETCD_DATA/member ] && mv $AT_ETCD_DATA/member "$d/"
 install -D -m 0644 /dev/null $AT_BOOTSTRAPPED; echo "$d"`), services...)
 	if err != nil {
-		return err
+		return said(e.Host, "set old etcd data aside", err)
 	}
 	e.Keep("etcd data", kept)
 	return nil

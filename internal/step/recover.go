@@ -42,9 +42,9 @@ func said(h host.Host, doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "":
-		return fmt.Errorf("%s: %s: %s", h.Name(), doing, strings.TrimSpace(exit.Stderr))
+		return host.Errorf(h.Name(), "%s: %s", doing, strings.TrimSpace(exit.Stderr))
 	}
-	return fmt.Errorf("%s: %s: %w", h.Name(), doing, err)
+	return host.Errorf(h.Name(), "%s: %w", doing, err)
 }
 
 // recovered is what the steps of a recovery have in common.

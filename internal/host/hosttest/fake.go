@@ -169,13 +169,13 @@ func (f *Fake) Run(ctx context.Context, c host.Cmd) (res host.Result, err error)
 	var stdin []byte
 	if c.Stdin != nil {
 		if stdin, err = io.ReadAll(c.Stdin); err != nil {
-			return res, fmt.Errorf("%s: run: read its input: %w", f.name, err)
+			return res, host.Errorf(f.name, "run: read its input: %w", err)
 		}
 	}
 	err = f.call(ctx, Call{Op: "Run", Args: slices.Clone(c.Args), Cmd: c, Stdin: stdin}, func() error {
 		do := f.handler(c.Args)
 		if do == nil {
-			return fmt.Errorf("%s: hosttest: no reply is scripted for %q", f.name, c.Args)
+			return host.Errorf(f.name, "hosttest: no reply is scripted for %q", c.Args)
 		}
 		res, err = do(ctx, c, stdin)
 		return err
@@ -201,7 +201,7 @@ func (f *Fake) ReadFile(ctx context.Context, path string) (b []byte, err error) 
 	err = f.call(ctx, Call{Op: "ReadFile", Args: []string{path}}, func() error {
 		file, ok := f.File(path)
 		if !ok {
-			return fmt.Errorf("%s: read %s: %w", f.name, path, fs.ErrNotExist)
+			return host.Errorf(f.name, "read %s: %w", path, fs.ErrNotExist)
 		}
 		b = slices.Clone(file.Content)
 		return nil
@@ -266,7 +266,7 @@ func (f *Fake) Upload(ctx context.Context, from host.Blob, path string) (sent in
 	err = f.call(ctx, Call{Op: "Upload", Args: []string{path}}, func() error {
 		b, err := os.ReadFile(from.Path)
 		if err != nil {
-			return fmt.Errorf("%s: upload %s: %w", f.name, path, err)
+			return host.Errorf(f.name, "upload %s: %w", path, err)
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -2,7 +2,6 @@ package hosttest
 
 import (
 	"context"
-	"fmt"
 
 	"quorate.dev/quorate/internal/host"
 )
@@ -27,7 +26,7 @@ func (f *Fake) FailNth(n int, when When, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil {
-		err = fmt.Errorf("%s: connection lost: %w", f.name, host.ErrUnreachable)
+		err = host.Errorf(f.name, "connection lost: %w", host.ErrUnreachable)
 	}
 	f.faults = append(f.faults, &fault{n, when, err})
 }
@@ -37,7 +36,7 @@ func (f *Fake) Down(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil {
-		err = fmt.Errorf("%s: connect: %w", f.name, host.ErrUnreachable)
+		err = host.Errorf(f.name, "connect: %w", host.ErrUnreachable)
 	}
 	f.down = err
 }
@@ -82,9 +81,9 @@ func (f *Fake) begin(ctx context.Context, c Call) (i int, before, after error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		before = fmt.Errorf("%s: %s: %w", f.name, c.Op, ctx.Err())
+		before = host.Errorf(f.name, "%s: %w", c.Op, ctx.Err())
 	case f.closed:
-		before = fmt.Errorf("%s: connection was closed by us", f.name)
+		before = host.Errorf(f.name, "connection was closed by us")
 	case f.down != nil:
 		before = f.down
 	}
