@@ -66,10 +66,11 @@ func SystemdNames() []string {
 }
 
 // KubeadmNames lists the programs that hosts of the kubeadm flavour have: those
-// of the control plane and kube-proxy are in images there.
+// of the control plane and kube-proxy are in images there. With etcd's own a
+// recovery reads the log of a member that does not run.
 func KubeadmNames() []string {
 	return []string{
-		"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl",
+		"kubeadm", "kubelet", "kubectl", "etcd", "etcdctl", "etcdutl",
 		"containerd", "containerd-shim-runc-v2", "ctr", "runc",
 		"bridge", "loopback", "host-local", "portmap", "firewall", "ptp",
 		"crictl",

@@ -13,7 +13,6 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/plan"
-	"quorate.dev/quorate/internal/spec"
 )
 
 // recovery is what the commands have in common that bring etcd's data back.
@@ -91,10 +90,6 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer s.close()
-	if s.file.Spec.Kubernetes.Flavour == spec.FlavourKubeadm {
-		return fmt.Errorf("%w: recovering etcd is not supported yet with flavour %s; by hand: etcdutl snapshot restore on one control plane, "+
-			"with its manifests moved away meanwhile", errRefused, spec.FlavourKubeadm)
-	}
 	ob, err := s.engine.Look(ctx)
 	if err != nil {
 		return err

@@ -12,14 +12,18 @@ func TestListeners(t *testing.T) {
 LISTEN 0 511 127.0.0.1:8443 0.0.0.0:* users:(("nginx",pid=20,fd=5),("nginx",pid=19,fd=5))
 LISTEN 0 5 0.0.0.0:10250 0.0.0.0:* users:(("socat",pid=77,fd=5))
 ESTAB 0 0 192.0.2.21:41226 192.0.2.66:6443 users:(("kubelet",pid=99,fd=3))
+LISTEN 0 4096 127.0.0.1:10257 0.0.0.0:* users:(("kube-controller",pid=9161,fd=3))
+LISTEN 0 4096 127.0.0.1:10259 0.0.0.0:* users:(("kube-scheduler",pid=9162,fd=3))
 LISTEN 0 128 [::]:22 [::]:*`
 	const groups = `/proc/1/cgroup:0::/lab/cp1/init.scope
 /proc/1773/cgroup:0::/lab/cp1/system.slice/kube-apiserver.service
 /proc/19/cgroup:1:name=systemd:/lab/cp1/system.slice/kube-nginx.service
+/proc/9161/cgroup:1:name=systemd:/lab/cp1/kubepods/burstable/pod4f1/5d0c
+/proc/9162/cgroup:0::/lab/cp1/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod4f2.slice/cri-containerd-5d0d.scope
 /dev/null:x`
 	got := listeners(sockets, owners(groups))
 	want := []Listener{{"6443", "kube-apiserver", 1773, "kube-apiserver"}, {"8443", "nginx", 19, "kube-nginx"}, {"10250", "socat", 77, ""},
-		{Port: "22"}}
+		{"10257", "kube-controller", 9161, podsGroup}, {"10259", "kube-scheduler", 9162, podsGroup}, {Port: "22"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

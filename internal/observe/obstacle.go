@@ -170,6 +170,9 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 			if other && slices.Contains(model.Doors, v) {
 				continue // they share the port until one takes the other's place
 			}
+			if l.Unit == podsGroup && h.Services[v].IsPod() {
+				continue // it was started again since the pods were looked at
+			}
 			if slices.Contains(want, l.Port) && l.Unit != g.Layout.Unit(v) && l.PID != 0 {
 				return fmt.Sprintf("port %s, which %s needs, is in use by %s (pid %d); stop it first", l.Port, v, l.Process, l.PID)
 			}

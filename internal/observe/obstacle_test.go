@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // What a machine is, against what the file says it is.
@@ -222,5 +223,26 @@ func TestAddonsWaitForNodesThatAreThere(t *testing.T) {
 		v.Nodes[model.HostID(rune('a'+n))] = kubeapi.NodeStatus{Ready: true}
 		v.Nodes[model.HostID(rune('A'+n))] = kubeapi.NodeStatus{Ready: n > 1, Unschedulable: true}
 		v.Nodes[model.HostID(rune('0'+n))] = kubeapi.NodeStatus{}
+	}
+}
+
+// A pod that was started again between two looks at the host is in nobody's way;
+// any other process is.
+func TestPortOfARestartedPod(t *testing.T) {
+	o, _ := observer(t, nil)
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &goal.Host{}
+	h.Services[model.ControllerManager] = &workload.Service{Kind: workload.StaticPods{}}
+	port := g.Layout.Ports(model.ControllerManager)[0]
+	f := Facts{Listeners: []Listener{{Port: port, Process: "kube-controller", PID: 9161, Unit: podsGroup}}}
+	if why := taken(g, h, f); why != "" {
+		t.Error(why)
+	}
+	f.Listeners[0].Unit = ""
+	if why := taken(g, h, f); !strings.Contains(why, "in use by kube-controller (pid 9161)") {
+		t.Errorf("somebody else's process: %q", why)
 	}
 }

@@ -12,7 +12,7 @@ type Listener struct {
 	Port    string
 	Process string // as it calls itself: anybody may choose any name
 	PID     int
-	Unit    string // the system's service it is part of, without ".service"
+	Unit    string // the system's service it is part of, without ".service"; podsGroup: it is a pod's
 }
 
 // listeners reads lines of ss -Htnp, with their state. ss prints names as
@@ -130,11 +130,18 @@ func owners(text string) map[int]string {
 	return out
 }
 
+// podsGroup is the control group in which the kubelet runs all pods, whatever
+// driver it uses (https://kubernetes.io/docs/concepts/architecture/cgroups/).
+const podsGroup = "kubepods"
+
 // serviceOf is the service that a control group belongs to.
 func serviceOf(path string) string {
 	groups := strings.Split(strings.Trim(path, "/"), "/")
-	if groups[0] == "user.slice" {
+	switch strings.TrimSuffix(groups[0], ".slice") {
+	case "user":
 		return ""
+	case podsGroup:
+		return podsGroup
 	}
 	for _, g := range groups {
 		if unit, is := strings.CutSuffix(g, ".service"); is {

@@ -111,7 +111,7 @@ func ProbeScript(watched []Watch) string {
 func ProbeVars(wanted []*Service) map[string][]string {
 	vars := map[string][]string{"PODS": nil, "ONCE": nil, "MADE": nil}
 	for _, s := range wanted {
-		if s == nil || !s.isPod() {
+		if s == nil || !s.IsPod() {
 			continue
 		}
 		vars["PODS"] = append(vars["PODS"], s.Name)

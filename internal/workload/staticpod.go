@@ -35,7 +35,8 @@ func Pods(at layout.Layout) StaticPods {
 	return StaticPods{Manifests: at.Kubelet.Manifests, Crictl: at.Program("crictl") + " -r " + socket + " -i " + socket}
 }
 
-func (s Service) isPod() bool {
+// IsPod says that the kubelet runs it.
+func (s Service) IsPod() bool {
 	_, is := s.Kind.(StaticPods)
 	return is
 }

@@ -5,17 +5,34 @@
 stop_services() {
 	units=
 	for n; do
-		if [ ! -e "$AT_MANIFESTS/$n.yaml" ]; then
+		if [ -e "$AT_MANIFESTS/$n.yaml" ]; then
+			mkdir -p -m 700 "$AT_KEPT" && mkdir -p "$k$AT_MANIFESTS" && mv "$AT_MANIFESTS/$n.yaml" "$k$AT_MANIFESTS/" || return 1
+			end_pods "$n" || return 1
+		elif [ "$(systemctl show -p LoadState "$n.service")" = LoadState=not-found ]; then
+			systemctl stop "$n.service" 2>/dev/null || true # its unit file may be gone while it runs
+			end_pods "$n" || return 1                       # or its manifest: a run was cut short
+		else
 			[ "$n" != "$UNIT_API_SERVER" ] || systemctl kill -s KILL "$n.service" || true
 			units="$units $n.service"
-			continue
 		fi
-		mkdir -p -m 700 "$AT_KEPT" && mkdir -p "$k$AT_MANIFESTS" && mv "$AT_MANIFESTS/$n.yaml" "$k$AT_MANIFESTS/" || return 1
-		for p in $(runtime pods -q --namespace kube-system --name "^$n-"); do
-			runtime stopp "$p" >/dev/null && runtime rmp -f "$p" >/dev/null || return 1
-		done
 	done
 	[ -z "$units" ] || systemctl stop $units
+}
+
+# end_pods NAME: removes the static pods of a manifest that is gone. The kubelet
+# does the same meanwhile, so that one may be gone when its turn comes.
+end_pods() {
+	[ -x "$AT_BIN/crictl" ] || return 0
+	tries=0
+	while pods=$(runtime pods -q --namespace kube-system --name "^$1-") || return 1 && [ -n "$pods" ]; do
+		if said=$(runtime stopp $pods 2>&1 && runtime rmp -f $pods 2>&1); then continue; fi
+		tries=$((tries + 1))
+		if [ $tries -gt 20 ]; then
+			echo "$said" >&2
+			return 1
+		fi
+		sleep 1
+	done
 }
 
 runtime() { $AT_BIN/crictl -r unix://$AT_CONTAINERD_SOCKET -i unix://$AT_CONTAINERD_SOCKET "$@"; }

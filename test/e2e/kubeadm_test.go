@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,6 +52,32 @@ func TestKubeadm(t *testing.T) {
 			t.Errorf("%s still has %s", h, left)
 		}
 	}
+}
+
+// TestKubeadmRecover: the etcd of a kubeadm cluster loses its quorum, and comes
+// back from a member's data, then from a snapshot.
+func TestKubeadmRecover(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "kubeadmrecover", 3, 0)
+	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm })
+	c.apply(t).want(t, 0)
+	recovered(t, c, "cp1", "cp2", "cp3")
+
+	snap := strings.TrimSpace(run(t, c.dir, "etcd", "snapshot", "save", "-f", filepath.Base(c.File)).want(t, 0).out)
+	c.kubectl(t, "cp1", "create", "configmap", "later", "--from-literal=a=b")
+	run(t, c.dir, "etcd", "restore", snap, "--yes", "-f", filepath.Base(c.File)).want(t, 0).says(t, "etcd is back")
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "cp1", "cp2", "cp3")
+	for _, h := range c.controlPlanes() {
+		c.holds(t, h, "kept", "hidden", "after", "last")
+		if list := c.kubectl(t, h, "--server=https://127.0.0.1:6443", "get", "configmaps", "-o", "name"); strings.Contains(list, "later") {
+			t.Errorf("%s still has what came after the snapshot:\n%s", h, list)
+		}
+	}
+	c.nodesReady(t, "cp1", c.of("")...)
 }
 
 // byHand: kubeadm's own commands work, and quorate goes on from what they did.
