@@ -23,31 +23,16 @@ type artifactView struct {
 	now      artifact.Event // the last of the part that is worked on; What is "" when none is
 	at       time.Time      // when that came
 	told     time.Time      // when a plain line was written last
-	ticker   *time.Ticker
-	quit     chan struct{}
+	stop     func()         // ends the drawing; nil: nothing is drawn
 }
 
 // artifactProgress shows the events until close.
 func artifactProgress(errOut io.Writer, versions artifact.Versions, parts int) *artifactView {
-	v := &artifactView{screen: screenOf(errOut), versions: versions, of: parts, quit: make(chan struct{})}
+	v := &artifactView{screen: screenOf(errOut), versions: versions, of: parts}
 	if v.screen.live {
-		v.ticker = time.NewTicker(200 * time.Millisecond)
-		go v.tick()
+		v.stop = redraw(&v.mu, func() { v.screen.draw(v.frame) })
 	}
 	return v
-}
-
-func (v *artifactView) tick() {
-	for {
-		select {
-		case <-v.quit:
-			return
-		case <-v.ticker.C:
-			v.mu.Lock()
-			v.screen.draw(v.frame)
-			v.mu.Unlock()
-		}
-	}
 }
 
 // close takes the moving line away.
@@ -55,10 +40,9 @@ func (v *artifactView) close() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.now = artifact.Event{}
-	if v.ticker != nil {
-		v.ticker.Stop()
-		v.ticker = nil
-		close(v.quit)
+	if v.stop != nil {
+		v.stop()
+		v.stop = nil
 		v.screen.draw(v.frame)
 	}
 }

@@ -35,8 +35,7 @@ type watcher struct {
 	told   map[string]time.Time    // when how far a step is was last told
 	well   bool                    // the run ended without an error
 	closed bool
-	ticker *time.Ticker
-	quit   chan struct{}
+	stop   func() // ends the drawing; nil: nothing is drawn
 }
 
 // tally is what a run has done so far.
@@ -58,27 +57,13 @@ func (s *session) watch(cmd *cobra.Command, f form, doing string) *watcher {
 	w := &watcher{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), json: f.json(), verbose: isVerbose(cmd), cmd: cmd,
 		doing: doing, run: s.engine.Run(),
 		journal: openJournal(s.file, s.engine.CA, s.origin), view: view{begun: time.Now()},
-		screen: screenOf(cmd.ErrOrStderr()), fails: map[string]engine.Event{}, quit: make(chan struct{})}
+		screen: screenOf(cmd.ErrOrStderr()), fails: map[string]engine.Event{}}
 	if w.screen.live = w.screen.live && !w.json; w.screen.live {
-		w.ticker = time.NewTicker(200 * time.Millisecond)
-		go w.tick()
+		w.stop = redraw(&w.mu, func() { w.draw() })
 	}
 	s.engine.Events = w.on
 	w.note(runBegin, strings.TrimSpace(doing+" "+s.file.Metadata.Name), nil)
 	return w
-}
-
-func (w *watcher) tick() {
-	for {
-		select {
-		case <-w.quit:
-			return
-		case <-w.ticker.C:
-			w.mu.Lock()
-			w.draw()
-			w.mu.Unlock()
-		}
-	}
 }
 
 // on takes one event.
@@ -189,9 +174,8 @@ func (w *watcher) close() {
 		return
 	}
 	w.closed = true
-	if w.ticker != nil {
-		w.ticker.Stop()
-		close(w.quit)
+	if w.stop != nil {
+		w.stop()
 		w.draw(w.view.rest()...)
 	}
 	if w.well && !w.json && !w.verbose {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -51,4 +53,24 @@ func (s *screen) draw(frame func(width, height int) []string, stay ...string) {
 	}
 	s.drawn = len(below)
 	io.WriteString(unfiltered(s.out), b.String())
+}
+
+// redraw draws again and again, holding mu, until stop is called by who holds it.
+func redraw(mu *sync.Mutex, draw func()) (stop func()) {
+	ticker, quit, stopped := time.NewTicker(200*time.Millisecond), make(chan struct{}), false
+	go func() {
+		for {
+			select {
+			case <-quit:
+				return
+			case <-ticker.C:
+				mu.Lock()
+				if !stopped { // while it waited for the lock
+					draw()
+				}
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() { stopped = true; ticker.Stop(); close(quit) }
 }

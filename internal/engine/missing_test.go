@@ -13,7 +13,7 @@ func TestMissing(t *testing.T) {
 	s := step.Addon{Name: "coredns", Digest: "new"}
 	s.ID = "cp1"
 	for want, is := range map[string]model.Known[model.Installed]{
-		"coredns is applied, and its pods are not all ready":      model.Invalid("new"),
+		"coredns is applied, but its pods are not all ready; see `kubectl -n kube-system describe pods`": model.Invalid("new"),
 		"coredns is older, not new":                               model.Valid("older"),
 		"coredns is nothing, not new":                             model.NotInstalled(),
 		"coredns is unknown (no API server answers yet), not new": model.Unknown[model.Installed]("no API server answers yet"),

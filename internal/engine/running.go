@@ -99,7 +99,7 @@ func missing(s plan.Step, have model.Cluster) string {
 		switch is, w := have.Addons[name], want.Addons[name]; {
 		case model.Same(is, w):
 		case is.Or(model.Installed{}).Digest == w.Or(model.Installed{}).Digest:
-			out = append(out, name+" is applied, and its pods are not all ready")
+			out = append(out, name+" is applied, but its pods are not all ready; see `kubectl -n kube-system describe pods`")
 		default:
 			out = append(out, fmt.Sprintf("%s is %s, not %s", name, is, w))
 		}

@@ -99,11 +99,11 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 	return together(asks)
 }
 
-// together does things side by side; the error is that of the first that has one.
-func together(things []func() error) error {
-	errs := make([]error, len(things))
+// together runs functions side by side; the error is that of the first that has one.
+func together(calls []func() error) error {
+	errs := make([]error, len(calls))
 	var group sync.WaitGroup
-	for i, do := range things {
+	for i, do := range calls {
 		group.Go(func() { errs[i] = do() })
 	}
 	group.Wait()

@@ -147,7 +147,7 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 	case u.CrashLooping:
 		out.Running = out.Running.Because("is crash-looping")
 	case u.Young:
-		out.Running = out.Running.Because("started a moment ago, and not known to stay up")
+		out.Running = out.Running.Because("started a moment ago and may still exit")
 	}
 	return out
 }

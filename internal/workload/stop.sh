@@ -8,15 +8,20 @@ stop_services() {
 		if [ -e "$AT_MANIFESTS/$n.yaml" ]; then
 			mkdir -p -m 700 "$AT_KEPT" && mkdir -p "$k$AT_MANIFESTS" && mv "$AT_MANIFESTS/$n.yaml" "$k$AT_MANIFESTS/" || return 1
 			end_pods "$n" || return 1
-		elif [ "$(systemctl show -p LoadState "$n.service")" = LoadState=not-found ]; then
-			systemctl stop "$n.service" 2>/dev/null || true # its unit file may be gone while it runs
-			end_pods "$n" || return 1                       # or its manifest: a run was cut short
+		elif no_unit "$n"; then
+			end_pods "$n" || return 1 # its manifest was moved by a run that was cut short
 		else
 			[ "$n" != "$UNIT_API_SERVER" ] || systemctl kill -s KILL "$n.service" || true
 			units="$units $n.service"
 		fi
 	done
 	[ -z "$units" ] || systemctl stop $units
+}
+
+# no_unit NAME: systemd knows none, nor runs one whose file is gone.
+no_unit() {
+	[ "$(systemctl show -p LoadState "$1.service")" = LoadState=not-found ] || return 1
+	case $(systemctl show -p ActiveState "$1.service") in ActiveState=inactive | ActiveState=failed) ;; *) return 1 ;; esac
 }
 
 # end_pods NAME: removes the static pods of a manifest that is gone. The kubelet

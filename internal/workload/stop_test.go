@@ -19,7 +19,10 @@ func stopped(t *testing.T, crictl string, manifest bool) (log string, err error)
 	at := layout.Kubeadm()
 	at.Bin, at.Kubelet.Manifests, at.Own.Kept = dir, dir+"/manifests", dir+"/kept"
 	files := map[string]string{"crictl": crictl, "sleep": "exit 0\n",
-		"systemctl": "echo systemctl $* >>$LOG\n[ $1 != show ] || echo LoadState=not-found\n[ $1 != stop ]\n"}
+		"systemctl": `echo systemctl $* >>$LOG
+case $* in *LoadState*) echo LoadState=not-found ;; *ActiveState*) echo ActiveState=${ACTIVE:-inactive} ;; esac
+[ $1 != stop ]
+`}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text), 0o755); err != nil {
 			t.Fatal(err)
@@ -55,6 +58,12 @@ case $* in *" pods "*) [ -e $DIR/gone ] || echo 8719d4 ;; *) touch $DIR/gone; ec
 			t.Errorf("manifest %t: %v\n%s", manifest, err, log)
 		}
 	}
+	t.Run("file gone", func(t *testing.T) {
+		t.Setenv("ACTIVE", "active")
+		if log, err := stopped(t, raced, false); err == nil || !strings.Contains(log, "systemctl stop etcd.service") {
+			t.Errorf("a unit that runs without its file, and does not stop, counts as stopped: %v\n%s", err, log)
+		}
+	})
 	if log, err := stopped(t, "exit 1\n", false); err == nil {
 		t.Errorf("the runtime does not answer, and its pod counts as stopped\n%s", log)
 	}
