@@ -25,7 +25,7 @@ func TestBuiltin(t *testing.T) {
 	for _, s := range []struct {
 		name string
 		test func(*testing.T, *cluster)
-	}{{"one way to etcd", oneWay}, {"silent host", silentHost}, {"hung API server", hungServer}, {"switch", switchKinds}} {
+	}{{"one way to etcd", oneWay}, {"defragment", defragment}, {"silent host", silentHost}, {"hung API server", hungServer}, {"switch", switchKinds}} {
 		if !t.Run(s.name, func(t *testing.T) { s.test(t, c) }) {
 			return // the next would begin with a broken cluster
 		}
@@ -52,6 +52,18 @@ func oneWay(t *testing.T, c *cluster) {
 	c.oneEtcd(t, c.controlPlanes()...)
 	if after := c.started(t, h); after != before {
 		t.Errorf("%s: the API server that started at %s has started again at %s", h, before, after)
+	}
+}
+
+// defragment: while a member is defragmented, balancers lead API servers to
+// others.
+func defragment(t *testing.T, c *cluster) {
+	run(t, c.dir, "etcd", "defrag", "-f", c.File).want(t, 0)
+	for _, h := range c.controlPlanes() {
+		log := c.on(t, h, `test ! -e /run/quorate/lb-leaving && journalctl -q -o cat -u quorate-lb`)
+		if !strings.Contains(log, "leaving=1") {
+			t.Errorf("%s: its load balancer was not told that a member leaves:\n%s", h, log)
+		}
 	}
 }
 
