@@ -22,9 +22,9 @@ const (
 	perSecond = 10 << 20
 )
 
-// aside has the hosts' balancers lead nobody to a member, and returns when no
-// API server is connected to it through them. back undoes it; where nobody
-// does, it ends by itself once the member must be done with size bytes.
+// aside takes a member out of the hosts' balancers, and returns when no API
+// server is connected to it through them. back undoes it; if it is never called,
+// the entry expires once the member must be done with size bytes.
 func (g *Guard) aside(ctx context.Context, id model.HostID, size int64) (back func(), err error) {
 	all, down := g.voters()
 	if len(all)-len(down) < 2 {
@@ -38,7 +38,7 @@ func (g *Guard) aside(ctx context.Context, id model.HostID, size int64) (back fu
 		}
 		for _, t := range told {
 			if _, err := g.Hosts[t].Run(ctx, host.Cmd{Args: []string{"rm", "-f", at}}); err != nil {
-				g.Say("%s: %s is there still, and means nothing in a while: %v", t, at, err)
+				g.Say("%s: could not remove %s, which expires by itself: %v", t, at, err)
 			}
 		}
 	}
@@ -48,21 +48,26 @@ func (g *Guard) aside(ctx context.Context, id model.HostID, size int64) (back fu
 			strconv.FormatInt(60+size/perSecond, 10)}})
 		if err != nil {
 			back()
-			return nil, fmt.Errorf("have the balancer of %s lead nobody to the member of %s: %w", t, id, err)
+			return nil, fmt.Errorf("take the member of %s out of quorate-lb on %s: %w", id, t, err)
 		}
 		told = append(told, t)
 	}
+	if len(told) > 0 {
+		select { // the balancers look once a second
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 	for _, t := range told {
 		if err := g.emptied(ctx, t, id); err != nil {
-			// They wait for it as they would without a balancer.
-			g.Say("%s: its API server may wait while the member of %s is defragmented: %v", t, id, err)
+			g.Say("%s: its API server may wait while the member of %s is defragmented, as without quorate-lb: %v", t, id, err)
 		}
 	}
 	return back, nil
 }
 
-// leadingTo are the hosts that answer and whose balancers have the member among
-// their backends.
+// leadingTo are the hosts that answer and whose quorate-lb has the member among
+// its backends.
 func (g *Guard) leadingTo(id model.HostID) (out []model.HostID) {
 	for _, t := range g.Seen.IDs() {
 		h := g.Seen.Have.Hosts[t]
@@ -77,7 +82,6 @@ func (g *Guard) leadingTo(id model.HostID) (out []model.HostID) {
 func (g *Guard) emptied(ctx context.Context, at, id model.HostID) error {
 	ctx, cancel := context.WithTimeout(ctx, emptyTime)
 	defer cancel()
-	time.Sleep(time.Second) // it looks once a second
 	return until(ctx, func(ctx context.Context) error {
 		n, err := g.sessions(ctx, at, id)
 		if err == nil && n > 0 {
