@@ -78,7 +78,7 @@ func silentHost(t *testing.T, c *cluster) {
 	others := without(c.controlPlanes(), c.leader(t))
 	victim, through := others[0], others[1]
 	c.felt(t, through, victim, func() error { return c.Cut(t.Context(), victim) })
-	if err := c.Mend(t.Context(), victim); err != nil {
+	if err := c.Heal(t.Context(), victim); err != nil {
 		t.Fatal(err)
 	}
 	c.oneEtcd(t, c.controlPlanes()...)
@@ -90,7 +90,7 @@ func hungServer(t *testing.T, c *cluster) {
 	others := without(c.controlPlanes(), c.leader(t))
 	victim, through := others[0], others[1]
 	c.felt(t, through, victim, func() error { return c.Hang(t.Context(), victim, "kube-apiserver") })
-	if err := c.Mend(t.Context(), victim); err != nil {
+	if err := c.Heal(t.Context(), victim); err != nil {
 		t.Fatal(err)
 	}
 	c.doorsSteady(t, c.of("")...)
