@@ -79,6 +79,7 @@ func samples() map[string]any {
 		"snapshot": filled[etcd.Snapshot](), "snapshots": map[string]any{"hosts": filled[[]etcdadmin.Listed]()},
 		"defrag": map[string]any{"members": filled[[]etcdadmin.Defragged]()}, "probe": map[string]any{"report": filled[prober.Report]()},
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
+		"token": filled[tokenDoc](), "tokens": filled[tokensDoc](), "tokenDeleted": filled[tokenDeletedDoc](),
 		"forgotten": filled[forgottenDoc](), "cis": filled[cis.Report](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
 		"verification": filled[verificationDoc](),
 		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
