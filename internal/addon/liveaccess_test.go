@@ -36,7 +36,8 @@ func (l *live) tokens(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 	review := authentication.TokenReview{Spec: authentication.TokenReviewSpec{Token: whole}}
 	review.APIVersion, review.Kind = authentication.SchemeGroupVersion.String(), "TokenReview"
 	l.post(ctx, t, c, "/apis/authentication.k8s.io/v1/tokenreviews", &review)
-	if who := review.Status.User; who.Username != "system:bootstrap:"+made.ID || !slices.Contains(who.Groups, "system:bootstrappers:some:nodes") {
+	if who := review.Status.User; who.Username != "system:bootstrap:"+made.ID ||
+		!slices.Contains(who.Groups, "system:bootstrappers:some:nodes") {
 		t.Errorf("with the token one is %+v", review.Status)
 	}
 	if err := c.DeleteToken(ctx, made.ID); err != nil {

@@ -119,7 +119,8 @@ func (s *session) createUser(cmd *cobra.Command, a access, o userOptions, ob *ob
 
 // certificate is signed through the API, which does not do that for
 // system:masters.
-func (o userOptions) certificate(cmd *cobra.Command, name string, ob *observe.Observation, c *kubeapi.Client) (cert, key []byte, err error) {
+func (o userOptions) certificate(cmd *cobra.Command, name string, ob *observe.Observation, c *kubeapi.Client) (cert, key []byte,
+	err error) {
 	if slices.Contains(o.groups, pki.MastersGroup) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s is above RBAC: nobody can limit this user before the certificate expires\n",
 			pki.MastersGroup)

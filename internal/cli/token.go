@@ -124,7 +124,8 @@ func (s *session) createToken(cmd *cobra.Command, f form, o tokenOptions, ob *ob
 	if err != nil {
 		return err
 	}
-	doc := tokenDoc{ID: made.ID, Token: whole, Expires: ends, Endpoint: s.file.Spec.ControlPlaneEndpoint, DiscoveryHash: hash, Copy: []copyDoc{}}
+	doc := tokenDoc{ID: made.ID, Token: whole, Expires: ends, Endpoint: s.file.Spec.ControlPlaneEndpoint, DiscoveryHash: hash,
+		Copy: []copyDoc{}}
 	says := whole + "\n"
 	if byKubeadm {
 		doc.Join = fmt.Sprintf("kubeadm join %s --token %s --discovery-token-ca-cert-hash %s", doc.Endpoint, whole, hash)
