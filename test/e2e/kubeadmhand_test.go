@@ -68,7 +68,7 @@ func access(t *testing.T, c *cluster) {
 
 	through := c.controlPlanes()[0]
 	can := func(conf string, args ...string) string {
-		out, err := c.feed(t.Context(), through, conf, `umask 077; cat >/run/user.conf; /opt/quorate/bin/kubectl --kubeconfig=/run/user.conf "$@"; rm /run/user.conf`, args...)
+		out, err := c.feed(t.Context(), through, conf, `umask 077; cat >/run/user.conf; /opt/quorate/bin/kubectl --kubeconfig=/run/user.conf "$@"; r=$?; rm /run/user.conf; exit $r`, args...)
 		if err != nil {
 			return err.Error()
 		}
