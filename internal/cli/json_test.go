@@ -82,7 +82,8 @@ func samples() map[string]any {
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
 		"token": filled[tokenDoc](), "tokens": filled[tokensDoc](), "tokenDeleted": filled[tokenDeletedDoc](),
 		"forgotten": filled[forgottenDoc](),
-		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
+		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "artifacts": filled[artifactsDoc](),
+		"bundle":       filled[bundleDoc](),
 		"verification": filled[verificationDoc](),
 		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
 	}
