@@ -12,11 +12,11 @@ import (
 // doctorCommand holds what judges hosts without a plan.
 func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "doctor", Example: "  quorate doctor hosts -f prod.yaml\n  quorate doctor cis -f prod.yaml",
-		Short: "Check the hosts: fit for a cluster, and by a published benchmark",
+		Use: "doctor", Example: "  quorate doctor hosts -f prod.yaml\n  quorate doctor lb haproxy.cfg",
+		Short: "Check hosts and load balancers without a plan",
 		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
-	cmd.AddCommand(hostsCommand(), cisCommand())
+	cmd.AddCommand(hostsCommand(), cisCommand(), doctorLBCommand())
 	return cmd
 }
 

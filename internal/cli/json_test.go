@@ -18,6 +18,7 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/etcdadmin"
 	"quorate.dev/quorate/internal/hostcheck"
+	"quorate.dev/quorate/internal/lblint"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/prober"
@@ -82,7 +83,8 @@ func samples() map[string]any {
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
 		"token": filled[tokenDoc](), "tokens": filled[tokensDoc](), "tokenDeleted": filled[tokenDeletedDoc](),
 		"forgotten": filled[forgottenDoc](),
-		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "artifacts": filled[artifactsDoc](),
+		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "lb": filled[lblint.Report](),
+		"artifacts":    filled[artifactsDoc](),
 		"bundle":       filled[bundleDoc](),
 		"verification": filled[verificationDoc](),
 		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
