@@ -56,12 +56,14 @@ func (s StopControlPlane) Do(ctx context.Context, e Env) error {
 	return stopServices(ctx, e, controlPlane)
 }
 
-// stopServices stops those of some components that may run on the step's host,
-// whatever runs them.
+// stopServices stops those of some components that are installed on the step's
+// host or may run there, whatever runs them. One that was not running when the
+// host was seen may be crash-looping, as a scheduler does without an API server,
+// and would be back in a moment.
 func stopServices(ctx context.Context, e Env, services []model.Component) error {
 	var names []string
 	for _, v := range services {
-		if h := e.Have.Hosts[model.HostID(e.Host.Name())]; mayRun(&h, v) {
+		if h := e.Have.Hosts[model.HostID(e.Host.Name())]; mayRun(&h, v) || !h.Components[v].Disk.Is("") {
 			names = append(names, e.Goal.Layout.Unit(v))
 		}
 	}

@@ -1,13 +1,18 @@
 package step
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/host/hosttest"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
@@ -34,6 +39,52 @@ func TestStoppedWithAReason(t *testing.T) {
 		}
 		if c.Put("cp1", pod); plan.Done(s, c) {
 			t.Errorf("%s: the kubelet goes on starting a static pod whose manifest is there", s.About().Title)
+		}
+	}
+}
+
+// What crash-loops was not running when the host was seen, and is stopped with the
+// rest: it would be back in a moment. What is not installed is left alone.
+func TestStopsWhatCrashLoops(t *testing.T) {
+	have := bare(model.Host{Reached: model.Is(true)})
+	for v := range have.Components {
+		have.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
+	}
+	have.Components[model.APIServer] = model.ComponentState{Disk: model.Is("d"), Running: model.Is("r")}
+	have.Components[model.Scheduler] = model.ComponentState{Disk: model.Is("d"), Running: model.Is("").Because("is crash-looping")}
+	c := model.New("c")
+	c.Put("cp1", have)
+	h, at := hosttest.New("cp1"), layout.Systemd()
+	h.Handle(func(context.Context, host.Cmd, []byte) (host.Result, error) { return host.Result{}, nil }, "sh")
+	// The fake answers without frames, which is an error here.
+	_ = stopServices(t.Context(), Env{Host: h, Goal: &goal.Goal{Layout: at}, Have: c}, controlPlane)
+	got := fmt.Sprint(h.Calls())
+	for v, stops := range map[model.Component]bool{model.APIServer: true, model.Scheduler: true, model.ControllerManager: false} {
+		if strings.Contains(got, at.Unit(v)) != stops {
+			t.Errorf("%s: stopped %t, want %t: %s", v, !stops, stops, got)
+		}
+	}
+}
+
+// etcd that is about to be started again is stopped before its data is replaced;
+// one that somebody has just started is not.
+func TestSwapBesideACrashLoop(t *testing.T) {
+	for restarts, want := range map[int]string{0: "etcd runs here (activating)", 3: ""} {
+		dir := t.TempDir()
+		at := layout.Systemd()
+		at.Kubelet.Manifests, at.Own.Recovery, at.Etcd.Data = dir+"/none", dir+"/recovery", dir+"/data"
+		for path, text := range map[string]string{at.Own.Recovery: `{"id":"x"}`, dir + "/state": "activating\n"} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		systemctl := fmt.Sprintf("systemctl() { case $* in is-active*) cat %[1]s/state ;; *NRestarts*) echo %[2]d ;; "+
+			"stop*) echo inactive >%[1]s/state ;; esac; }\n", dir, restarts)
+		cmd := exec.Command("sh", "-s", "--", "swap", "x")
+		cmd.Stdin = strings.NewReader(recoverVerbs(at, systemctl+recoverScript))
+		out, err := cmd.CombinedOutput()
+		if strings.TrimSpace(string(out)) != want || (err == nil) != (want == "") {
+			t.Errorf("after %d restarts: %v, %q; want %q", restarts, err, out, want)
 		}
 	}
 }
