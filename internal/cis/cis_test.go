@@ -3,6 +3,7 @@ package cis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"quorate.dev/quorate/internal/host/hosttest"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // argv is a command line as /proc has it.
@@ -144,14 +146,15 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// The script runs in a shell, finds a process of root by its name, and no
-// process that only has the name among its arguments.
+// The script runs in a shell, and judges the process that the runtime names, and
+// no other of the same name.
 func TestScript(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("it looks at processes of root")
 	}
 	at := layout.Systemd()
 	dir := t.TempDir()
+	at.Bin = t.TempDir()
 	name := "cis-" + filepath.Base(filepath.Dir(dir)) // of nobody else on this machine
 	program := filepath.Join(dir, name)
 	sleep, err := exec.LookPath("sleep")
@@ -161,13 +164,18 @@ func TestScript(t *testing.T) {
 	if err := os.Symlink(sleep, program); err != nil {
 		t.Fatal(err)
 	}
-	real, liar := exec.Command(program, "60"), exec.Command("sh", "-c", "sleep 60; :", name)
+	real, liar := exec.Command(program, "60"), exec.Command(program, "61")
 	for _, c := range []*exec.Cmd{liar, real} {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
 		defer c.Wait()
 		defer c.Process.Kill()
+	}
+	crictl := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *' ps '*'^%s$ --label io.kubernetes.pod.namespace=kube-system'*) echo 8719d4 ;; "+
+		"*' inspect '*8719d4) echo %d ;; esac\n", name, real.Process.Pid)
+	if err := os.WriteFile(at.Program("crictl"), []byte(crictl), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	h := hosttest.New("cp1")
 	h.Handle(func(ctx context.Context, _ host.Cmd, stdin []byte) (host.Result, error) {
@@ -177,7 +185,7 @@ func TestScript(t *testing.T) {
 		return host.Result{Stdout: out}, err
 	}, "sh")
 	vars := "NAMES='" + name + "' FILES='" + program + "' TREES='" + dir + "' SUMS='" + sleep + "' ENCRYPTION=/dev/null\n"
-	answer, err := host.Ask(t.Context(), h, host.Script{What: "look", Text: vars + lookText})
+	answer, err := host.Ask(t.Context(), h, host.Script{What: "look", Text: vars + workload.Script(at, lookText)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,14 @@
 # which only the names of the providers are printed.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-# pid_of NAME: the unit's main process, else root's first process of that program.
+# pid_of NAME: the main process of the unit, else of the container of that name in
+# kube-system. The process list would do for neither: anyone can take a name.
 pid_of() {
 	p=$(systemctl show -p MainPID --value "$1.service" 2>/dev/null)
 	if [ "${p:-0}" != 0 ]; then echo "$p"; return; fi
-	for f in $(grep -slaxzE "(.*/)?$1" /proc/[0-9]*/cmdline); do
-		d=${f%/cmdline} first=$(tr '\0' '\n' <"$f" 2>/dev/null | head -n 1)
-		if [ "${first##*/}" = "$1" ] && [ "$(stat -c %u "$d" 2>/dev/null)" = 0 ]; then echo "${d#/proc/}"; return; fi
-	done
+	[ -x "$AT_BIN/crictl" ] || return 0
+	id=$(runtime ps -q --state Running --name "^$1\$" --label io.kubernetes.pod.namespace=kube-system 2>/dev/null | head -n 1)
+	[ -z "$id" ] || runtime inspect -o go-template --template '{{.info.pid}}' "$id" 2>/dev/null
 }
 
 for n in $NAMES; do
