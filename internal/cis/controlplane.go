@@ -39,7 +39,7 @@ var controlPlane = []check{
 		fix: "chmod 700 the folder"},
 	{id: "1.1.12", title: "Ensure that the etcd data directory ownership is set to etcd:etcd",
 		on: members, judge: ownedBy("etcd:etcd", exactly(etcdData)),
-		fix: "see docs/security.md"},
+		fix: "let etcd run as a user of its own: quorate apply"},
 	{id: "1.1.13", title: "Ensure that the default administrative credential file permissions are set to 600",
 		on: controlPlanes, judge: closed(0o600, exactly(admins)),
 		fix: "chmod 600 the files that are named; quorate apply"},

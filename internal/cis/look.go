@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/workload"
 )
 
 //go:embed look.sh
@@ -48,7 +49,8 @@ func look(ctx context.Context, h host.Host, at layout.Layout) (*seen, error) {
 	for _, c := range judged {
 		names = append(names, at.Unit(c))
 	}
-	vars := map[string][]string{"NAMES": names, "TREES": trees(at), "SUMS": {at.PKI.CA.Cert, at.PKI.EtcdCA.Cert},
+	vars := map[string][]string{"NAMES": names, "TREES": trees(at),
+		"SUMS":       {at.PKI.CA.Cert, at.PKI.EtcdCA.Cert, at.For(model.Etcd).PKI.EtcdCA.Cert},
 		"ENCRYPTION": {at.PKI.Encryption}}
 	for _, list := range [][]string{kubeconfigs(at), admins(at), {at.Kubelet.Config, at.Etcd.Data, at.PKI.CA.Cert}} {
 		vars["FILES"] = append(vars["FILES"], list...)
@@ -60,7 +62,7 @@ func look(ctx context.Context, h host.Host, at layout.Layout) (*seen, error) {
 	for name, values := range vars {
 		text += fmt.Sprintf("%s='%s'\n", name, strings.Join(values, " "))
 	}
-	answer, err := host.Ask(ctx, h, host.Script{What: "look for the CIS benchmark", Text: text + lookText})
+	answer, err := host.Ask(ctx, h, host.Script{What: "look for the CIS benchmark", Text: text + workload.Script(at, lookText)})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -19,17 +20,19 @@ import (
 // certificate, the encryption configuration and the CAs again by itself; a
 // change of the etcd members needs a restart.
 func APIServer(ctx Context) (workload.Service, error) {
-	at := ctx.Layout.APIServer
+	root := ctx.Layout
+	ctx.Layout = root.For(model.APIServer)
+	at, flags := ctx.Layout.APIServer, apiServerFlags(ctx)
 	files, err := apiServerFiles(ctx)
 	if err != nil {
 		return workload.Service{}, err
 	}
-	return workload.UnitService(ctx.Layout.Unit(model.APIServer), workload.Unit{
+	return private(workload.UnitService(ctx.Layout.Unit(model.APIServer), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes API server",
 		After:       afterWay(ctx),
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/",
-		Exec:        workload.CommandLine(ctx.Layout.Program("kube-apiserver"), apiServerFlags(ctx), ctx.extra("kube-apiserver")),
+		Exec:        workload.CommandLine(ctx.Layout.Program("kube-apiserver"), flags, ctx.extra("kube-apiserver")),
 		Service: append([]string{
 			// Ready once it serves (k8s.io/apiserver: SdNotify). Without etcd it
 			// waits, and gives up by itself.
@@ -41,8 +44,10 @@ func APIServer(ctx Context) (workload.Service, error) {
 			"LimitNOFILE=65536",
 			workload.LogsDirectory(at.Logs),
 			"LogsDirectoryMode=0750",
-		}, slices.Concat(onlyReady(at.Port), confined)...),
-	}, apiServerCerts, files...), nil
+		}, slices.Concat(onlyReady(at.Port), confined, []string{
+			"SystemCallFilter=@chown", // lumberjack, where it begins a new audit log
+		})...),
+	}, apiServerCerts, files...), root, model.APIServer, slices.Collect(maps.Values(flags))...), nil
 }
 
 var apiServerCerts = []string{pki.APIServer, pki.APIServerEtcdClient, pki.APIServerKubeletClient, pki.FrontProxyClient}

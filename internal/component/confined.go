@@ -2,18 +2,68 @@ package component
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // confined is the hardening of the components that only compute and speak over
-// the network. It holds inside a container host as well: no seccomp filters, no
-// device or kernel namespaces.
-var confined = []string{
+// the network.
+var confined = append([]string{"CapabilityBoundingSet="}, sandbox...)
+
+// sandbox is what holds for load balancers as well, which may need a capability.
+// Not ProcSubset=pid: Go reads the length of the listen queue from /proc/sys, and
+// would take 128.
+var sandbox = []string{
+	"UMask=0077",
 	"NoNewPrivileges=yes",
-	"CapabilityBoundingSet=",
-	"ProtectSystem=full",
-	"ProtectHome=yes",
+	"LockPersonality=yes",
+	"MemoryDenyWriteExecute=yes",
+	"PrivateDevices=yes",
 	"PrivateTmp=yes",
+	"ProtectClock=yes",
+	"ProtectControlGroups=yes",
+	"ProtectHome=yes",
+	"ProtectHostname=yes",
+	"ProtectKernelLogs=yes",
+	"ProtectKernelModules=yes",
+	"ProtectKernelTunables=yes",
+	"ProtectProc=invisible",
+	"ProtectSystem=strict",
+	"RemoveIPC=yes",
+	"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+	"RestrictNamespaces=yes",
+	"RestrictRealtime=yes",
+	"RestrictSUIDSGID=yes",
+	"SystemCallArchitectures=native",
+	"SystemCallErrorNumber=EPERM",
+	"SystemCallFilter=@system-service",
+	"SystemCallFilter=~@privileged @resources",
+}
+
+// private makes a service run as a user of its own, with the name of its unit.
+// It was rendered by the layout as that user sees it (Layout.For): of its files,
+// and of the others that reads names, it gets copies.
+func private(s workload.Service, at layout.Layout, v model.Component, reads ...string) workload.Service {
+	s.User = at.Unit(v)
+	for i, f := range s.Files {
+		reads = append(reads, f.Path)
+		if original, ok := at.Original(v, f.Path); ok {
+			s.Files[i].Path = original
+		}
+	}
+	slices.Sort(reads)
+	for _, path := range slices.Compact(reads) {
+		if original, ok := at.Original(v, path); ok {
+			s.Copies = append(s.Copies, workload.Copy{From: original, To: path})
+		}
+	}
+	s.Unit = strings.Replace(s.Unit, "[Service]\n", "[Service]\nUser="+s.User+"\nGroup="+s.User+"\n", 1)
+	return s
 }
 
 // A connection to the API without data is pinged after pingAfter, and given up

@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -10,6 +11,7 @@ import (
 	scheduler "k8s.io/kube-scheduler/config/v1"
 
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/workload"
@@ -19,6 +21,8 @@ import (
 // elect a leader. With the pod network of quorate the nodes' pod networks are
 // given by quorate (Client.SetPodCIDR), otherwise by this controller.
 func ControllerManager(ctx Context) (workload.Service, error) {
+	root := ctx.Layout
+	ctx.Layout = root.For(model.ControllerManager)
 	at, keys := ctx.Layout.ControllerManager, ctx.Layout.PKI
 	conf, err := ctx.byPath(at.Kubeconfig, ctx.localAPIServer(), pki.ControllerManagerClient)
 	if err != nil {
@@ -55,14 +59,15 @@ func ControllerManager(ctx Context) (workload.Service, error) {
 		flags["cluster-cidr"] = ctx.Spec.Network.PodCIDR
 		flags["node-cidr-mask-size"] = strconv.Itoa(ctx.Spec.Network.NodeCIDRMaskSize)
 	}
-	return workload.UnitService(ctx.Layout.Unit(model.ControllerManager), workload.Unit{
+	return private(workload.UnitService(ctx.Layout.Unit(model.ControllerManager), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes controller manager",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
 		After:       []string{ctx.Layout.Service(model.APIServer)},
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-controller-manager"), flags, ctx.extra("kube-controller-manager")),
-		Service:     slices.Concat(confined, pings),
-	}, []string{pki.ControllerManagerClient, pki.ControllerManagerServer}, conf), nil
+		Service:     slices.Concat([]string{"LimitNOFILE=65536"}, confined, pings),
+	}, []string{pki.ControllerManagerClient, pki.ControllerManagerServer}, conf),
+		root, model.ControllerManager, reads(flags, keys.Leaf(pki.ControllerManagerClient))...), nil
 }
 
 // signingDuration is how long certificates of kubelets are valid: as long as
@@ -73,6 +78,8 @@ func signingDuration(ctx Context) string {
 
 // Scheduler is the kube-scheduler of a control plane. Several elect a leader.
 func Scheduler(ctx Context) (workload.Service, error) {
+	root := ctx.Layout
+	ctx.Layout = root.For(model.Scheduler)
 	at, keys := ctx.Layout.Scheduler, ctx.Layout.PKI
 	conf, err := ctx.byPath(at.Kubeconfig, ctx.localAPIServer(), pki.SchedulerClient)
 	if err != nil {
@@ -99,13 +106,19 @@ func Scheduler(ctx Context) (workload.Service, error) {
 		"tls-private-key-file":         keys.Leaf(pki.SchedulerServer).Key,
 		"tls-min-version":              "VersionTLS12",
 	}
-	return workload.UnitService(ctx.Layout.Unit(model.Scheduler), workload.Unit{
+	return private(workload.UnitService(ctx.Layout.Unit(model.Scheduler), workload.Unit{
 		Cluster:     ctx.Cluster,
 		Description: "Kubernetes scheduler",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",
 		After:       []string{ctx.Layout.Service(model.APIServer)},
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-scheduler"), flags, ctx.extra("kube-scheduler")),
-		Service:     slices.Concat(confined, pings),
+		Service:     slices.Concat([]string{"LimitNOFILE=65536"}, confined, pings),
 	}, []string{pki.SchedulerClient, pki.SchedulerServer}, conf,
-		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
+		workload.File{File: host.File{Path: at.Config, Content: config}}),
+		root, model.Scheduler, reads(flags, keys.Leaf(pki.SchedulerClient))...), nil
+}
+
+// reads are the values of flags, and the certificate that a kubeconfig names.
+func reads(flags map[string]string, client layout.Pair) []string {
+	return append(slices.Collect(maps.Values(flags)), client.Cert, client.Key)
 }

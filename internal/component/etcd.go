@@ -35,13 +35,21 @@ type EtcdConfig struct {
 // member that waits for its peers is healthy, and killing one that fetches a
 // snapshot would only make it begin again.
 func Etcd(c EtcdConfig) workload.Service {
-	return workload.Service{
+	root := c.Layout
+	c.Layout = root.For(model.Etcd)
+	args := EtcdArgs(c)
+	var reads []string
+	for _, arg := range args {
+		_, value, _ := strings.Cut(arg, "=")
+		reads = append(reads, value)
+	}
+	return private(workload.Service{
 		Name:   c.Layout.Unit(model.Etcd),
-		Unit:   etcdUnit(c),
+		Unit:   etcdUnit(c, args),
 		Files:  []workload.File{initialEnv(c)},
 		Verify: [][]string{{"systemd-analyze", "verify", "{}" + c.Layout.UnitPath(model.Etcd)}},
 		Certs:  []string{pki.EtcdServer, pki.EtcdPeer},
-	}
+	}, root, model.Etcd, reads...)
 }
 
 // etcdOfHost is the member of a host. Its state is always "existing": only the
@@ -74,11 +82,12 @@ func EtcdInitialEnv(c EtcdConfig) string {
 // etcdUnit is the unit file. A member whose data is gone does not start: its
 // peers would take it for the one it was, which may have voted for what it does
 // not know any more; and a lone founder would found a second, empty cluster. Only
-// a bootstrap that quorate has prepared begins without data. Hardening: etcd writes only its data folder and
-// needs no capability, for as root it owns all that it reads. No negative OOM
+// a bootstrap that quorate has prepared begins without data. The data is made
+// its user's at each start: a recovery is root's work, members of earlier builds
+// ran as root, and a start that was cut short is repeated. No negative OOM
 // score: where CAP_SYS_RESOURCE is missing (containers) the start would fail.
-func etcdUnit(c EtcdConfig) string {
-	at, own := c.Layout.Etcd, c.Layout.Own
+func etcdUnit(c EtcdConfig, args []string) string {
+	at, own, user := c.Layout.Etcd, c.Layout.Own, c.Layout.Unit(model.Etcd)
 	return `[Unit]
 Description=etcd member ` + c.Self.Name + ` of Kubernetes cluster ` + c.Cluster + `
 Documentation=https://etcd.io/docs/
@@ -91,10 +100,11 @@ StartLimitIntervalSec=0
 Type=notify
 EnvironmentFile=` + at.Initial + `
 EnvironmentFile=-` + at.Bootstrap + `
-ExecStartPre=/bin/sh -c 'test -d ` + at.Member() + ` || test -e ` + at.Bootstrap +
+ExecStartPre=+/bin/sh -c 'test -d ` + at.Member() + ` || test -e ` + at.Bootstrap +
 		` || { echo "there is no data, and an empty member must not come back as the one it was: run quorate apply" >&2; exit 1; }'
 ExecStartPre=+-/bin/sh -c '` + etcd.RaiseFence(own.Fence) + `'
-ExecStart=` + strings.Join(append([]string{c.Layout.Program("etcd")}, quoteAll(EtcdArgs(c))...), " \\\n  ") + `
+ExecStartPre=+/bin/chown -R ` + user + `:` + user + ` ` + at.Data + `
+ExecStart=` + strings.Join(append([]string{c.Layout.Program("etcd")}, quoteAll(args)...), " \\\n  ") + `
 ExecStartPost=+/usr/bin/install -D -m 0644 /dev/null ` + own.Bootstrapped + `
 ExecStartPost=+/bin/rm -f ` + at.Bootstrap + `
 Restart=always
@@ -104,20 +114,9 @@ TimeoutStopSec=30
 LimitNOFILE=65536
 IOSchedulingClass=best-effort
 IOSchedulingPriority=0
-UMask=0077
 ` + workload.StateDirectory(at.Data) + `
 StateDirectoryMode=0700
-CapabilityBoundingSet=
-NoNewPrivileges=yes
-LockPersonality=yes
-PrivateTmp=yes
-ProtectHome=yes
-ProtectSystem=strict
-ReadWritePaths=` + at.Data + `
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
+` + strings.Join(confined, "\n") + `
 
 [Install]
 WantedBy=multi-user.target

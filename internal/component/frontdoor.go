@@ -3,6 +3,7 @@ package component
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"quorate.dev/quorate/internal/host"
@@ -40,7 +41,7 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 	}
 	at := ctx.Layout.FrontDoor
 	nginx := at.Program + " -p " + at.State + "/ -c " + at.Config
-	text := strings.Join([]string{
+	text := strings.Join(slices.Concat([]string{
 		"[Unit]",
 		"Description=Front door to the Kubernetes API servers (nginx)",
 		"Documentation=https://nginx.org/en/docs/stream/ngx_stream_core_module.html",
@@ -60,16 +61,14 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 		"LimitNOFILE=131072",
 		workload.RuntimeDirectory(at.Run),
 		workload.StateDirectory(at.State),
-		"NoNewPrivileges=yes",
 		"CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL",
-		"ProtectSystem=full",
-		"ProtectHome=yes",
-		"PrivateTmp=yes",
+	}, sandbox, []string{
+		"SystemCallFilter=@chown @setuid", // its workers are nobody's
 		"",
 		"[Install]",
 		"WantedBy=multi-user.target",
 		"",
-	}, "\n")
+	}), "\n")
 	s := workload.Service{Name: ctx.Layout.Unit(model.FrontDoor), Unit: text, Reload: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
 	s.Verify = [][]string{

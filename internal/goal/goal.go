@@ -275,6 +275,9 @@ func (g *Goal) Paths(id model.HostID) map[model.Component][]string {
 		for _, f := range s.Rendered() {
 			out[model.Component(v)] = append(out[model.Component(v)], f.Path)
 		}
+		for _, c := range s.Copies {
+			out[model.Component(v)] = append(out[model.Component(v)], c.From, c.To)
+		}
 	}
 	return out
 }

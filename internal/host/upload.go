@@ -39,7 +39,7 @@ func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, er
 	if st, err := f.Stat(); err != nil || st.Size() != from.Size {
 		return fail(fmt.Errorf("%s no longer has %d bytes: fetch it again (%v)", from.Path, from.Size, err))
 	}
-	mode, owner := fmt.Sprintf("%04o", File{Mode: from.Mode}.mode()), quote(h.uploadOwner())
+	mode, owner := fmt.Sprintf("%04o", File{Mode: from.Mode}.Perm()), quote(h.uploadOwner())
 	there, err := h.script(ctx, what, uploadScript+fmt.Sprintf("frame there; look %s %d %s %s %s; frame_end\n",
 		quote(path), from.Size, quote(from.SHA256), mode, owner), nil, nil)
 	if err != nil {

@@ -95,7 +95,7 @@ func writeCalls(files []File, root string) string {
 		if f.Secret {
 			parents = "077"
 		}
-		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.mode(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content),
+		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.Perm(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content),
 			quote(f.Path))
 	}
 	b.WriteString("frame kept\n")
@@ -104,13 +104,14 @@ func writeCalls(files []File, root string) string {
 	}
 	b.WriteString("all flush\n")
 	for _, f := range files {
-		fmt.Fprintf(&b, "place %04o %s %s\n", f.mode(), quote(f.owner()), quote(f.Path))
+		fmt.Fprintf(&b, "place %04o %s %s\n", f.Perm(), quote(f.owner()), quote(f.Path))
 	}
 	fmt.Fprintf(&b, "all settle\n%sprune_kept %s %d %d >&2 || true\nframe_end\n", pruneScript, quote(root+folders.Kept), keptDays, keptCopies)
 	return b.String()
 }
 
-func (f File) mode() uint32 {
+// Perm are the permission bits that it gets.
+func (f File) Perm() uint32 {
 	if f.Mode == 0 {
 		return 0o644
 	}

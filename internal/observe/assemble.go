@@ -108,6 +108,9 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
 }
 
+// rootOwns is the owner of all files but services' copies.
+const rootOwns = "root:root"
+
 // service compares what lies on the disk and what runs with what is wanted.
 func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Services[v]
@@ -119,9 +122,15 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 		for _, file := range want.Rendered() {
 			sums[file.Path] = f.Sums[file.Path]
 			any = any || sums[file.Path] != ""
+			if m, known := f.Modes[file.Path]; known && sums[file.Path] != "" && (m.Bits&^file.Perm() != 0 || m.Owner != rootOwns) {
+				sums[file.Path] += " open to others"
+			}
 			if want.Argv != nil && file.Path == want.Path() && sums[file.Path] == goal.Sum(file.Content) {
 				out.Version = want.Version // the definition names the image
 			}
+		}
+		for _, c := range want.Copies {
+			sums[c.To] = want.Seen(c, f.Sums, f.Modes)
 		}
 		if any {
 			disk := workload.DiskDigest(sums)

@@ -6,10 +6,9 @@ package observe
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/hex"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +57,7 @@ type Facts struct {
 	Kubelet      bool              // the kubelet has a client certificate that is still valid
 	KubeletEnd   time.Time         // of that certificate, also when it is over; zero: there is none
 	Sums         map[string]string
+	Modes        map[string]workload.Mode // of the files in Sums
 	HostsSum     string
 	Links        map[string]string // target by path
 	Programs     map[string]string // SHA-256 by path, of what can be read there
@@ -117,18 +117,18 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
 	f.StreamModule = line("stream")
-	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), first(cut(namedAs, frames["named"]))
+	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
 	f.Bootstrapped, f.Data = line("bootstrapped") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
-	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), cut(address, frames["address"]), lines(frames["needs"])
+	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
 	f.HostsSum = goal.Sum(wholeLines(frames["hosts"]))
-	f.Recorded, f.Fence = lines(frames["superseded"]), cut(fenced, frames["fence"])
+	f.Recorded, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err
 	}
 	f.Readyz = line("readyz") == "ok"
 	f.EtcdSilent = lines(frames["silent"])
-	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), backends(frames["backends"], at.APIServer.Port)
+	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), lines(frames["backends"])
 	f.Balancer = readBalancer(frames["balancer"])
 	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
 	f.Images = lines(frames["images"])
@@ -138,6 +138,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 			f.Sums[path] = sum
 		}
 	}
+	f.Modes = modes(frames["modes"])
 	pairs(frames["links"], " ", f.Links)
 	f.programs(frames)
 	pairs(frames["sysctls"], "=", f.Sysctls)
@@ -184,7 +185,7 @@ func (f *Facts) etcd(frames map[string]string, line func(frame string) string, a
 		}
 		f.Claimed = &r
 	}
-	if head, err := hex.DecodeString(strings.Join(strings.Fields(frames["wal"]), "")); err == nil && f.Data {
+	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)
 		}
@@ -210,36 +211,6 @@ func lines(s string) []string {
 		}
 	}
 	return out
-}
-
-// What the probe's lines of files and of ip(8) are cut down to.
-var (
-	namedAs = regexp.MustCompile(`.*--(?:hostname-override|name)=(\S*)`)
-	address = regexp.MustCompile(` inet6? ([^ /]+)`)
-	fenced  = regexp.MustCompile(` saddr (\S+) `)
-	backend = regexp.MustCompile(`^ *server ([^ ;{]+)`)
-)
-
-// cut is the first group of a pattern in each line that it matches.
-func cut(by *regexp.Regexp, text string) (out []string) {
-	for l := range strings.Lines(text) {
-		if m := by.FindStringSubmatch(l); m != nil {
-			out = append(out, m[1])
-		}
-	}
-	return out
-}
-
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
-}
-
-// backends are the API servers in the server lines of an nginx configuration.
-func backends(text, port string) []string {
-	return slices.DeleteFunc(cut(backend, text), func(a string) bool { return !strings.HasSuffix(a, ":"+port) })
 }
 
 // wholeLines ends the last line.
@@ -279,4 +250,17 @@ func osName(release string) string {
 	m := map[string]string{}
 	pairs(release, "=", m)
 	return strings.Trim(m["PRETTY_NAME"], `"`)
+}
+
+// modes reads lines like "600 root:root /etc/kubernetes/scheduler.conf".
+func modes(frame string) map[string]workload.Mode {
+	out := map[string]workload.Mode{}
+	for _, l := range lines(frame) {
+		bits, rest, _ := strings.Cut(l, " ")
+		owner, path, ok := strings.Cut(rest, " ")
+		if n, err := strconv.ParseUint(bits, 8, 12); ok && err == nil {
+			out[path] = workload.Mode{Bits: uint32(n), Owner: owner}
+		}
+	}
+	return out
 }

@@ -119,6 +119,18 @@ destroy_keys() {
 	[ $destroyed = 0 ] || echo "destroyed $destroyed files with keys"
 }
 
+# private_copies: goes with the copies that services read of root's files, and
+# with the users that they belonged to.
+private_copies() {
+	for u in $UNIT_ETCD $UNIT_API_SERVER $UNIT_CONTROLLER_MANAGER $UNIT_SCHEDULER; do
+		if [ -d "$AT_STATE/$u" ]; then
+			find "$AT_STATE/$u" -xdev -type f -exec shred -n 1 -u -- {} + 2>/dev/null
+			rm -rf "${AT_STATE:?}/$u" || die "$AT_STATE/$u cannot be removed"
+		fi
+		case $(getent passwd "$u") in *:quorate:*) userdel "$u" || echo "left the user $u" ;; esac
+	done
+}
+
 # written PATH...: removes the files that say that quorate wrote them.
 written() {
 	for p; do
@@ -232,7 +244,9 @@ case $leaves in *" data "*)
 	fi
 	;;
 esac
+[ ! -d $AT_ETCD_DATA ] || chown -R root:root $AT_ETCD_DATA # its user goes
 keep $AT_KUBERNETES $AT_ETCD_DATA/member $AT_ETCD_DATA/.quorate-old
+private_copies
 rm -rf $AT_ETCD_DATA/.quorate-new $AT_ETCD_DATA/.quorate-recovery-* $AT_RESTORE
 bare $AT_ETCD_DATA
 

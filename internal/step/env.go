@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // Env is what the real half of a step works with.
@@ -88,6 +89,19 @@ func write(ctx context.Context, e Env, files []host.File) error {
 		}
 	}
 	return nil
+}
+
+// refreshCopies does so with the copies that services of the host read, of those
+// that have been installed before.
+func refreshCopies(ctx context.Context, e Env, h *goal.Host) error {
+	var installed []*workload.Service
+	have := e.Have.Hosts[model.HostID(e.Host.Name())]
+	for v, s := range h.Services {
+		if !have.Components[v].Disk.Is("") {
+			installed = append(installed, s)
+		}
+	}
+	return workload.MakeCopies(ctx, e.Host, installed)
 }
 
 // sh runs a short script on the host; values go in as $1, $2, …

@@ -177,7 +177,10 @@ func (s CopyKeys) Do(ctx context.Context, e Env) error {
 	if e.Shared == nil {
 		return ErrNotYet
 	}
-	return write(ctx, e, e.Shared.FilesFor(h.Node, e.Goal.Layout.PKI))
+	if err := write(ctx, e, e.Shared.FilesFor(h.Node, e.Goal.Layout.PKI)); err != nil {
+		return err
+	}
+	return refreshCopies(ctx, e, h)
 }
 
 // Do implements Action.
@@ -209,5 +212,8 @@ func (s Certs) Do(ctx context.Context, e Env) error {
 		}
 		files = append(files, both...)
 	}
-	return write(ctx, e, files)
+	if err := write(ctx, e, files); err != nil {
+		return err
+	}
+	return refreshCopies(ctx, e, h)
 }

@@ -45,6 +45,9 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}
+	if err := workload.MakeCopies(ctx, e.Host, services); err != nil {
+		return err
+	}
 	if err := s.make(ctx, e, h, services); err != nil {
 		return err
 	}

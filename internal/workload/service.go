@@ -40,6 +40,10 @@ type Service struct {
 	Kind    Kind   // nil: Systemd
 	Unit    string // its definition, which gets the stamp: for systemd the unit file
 	Files   []File
+	// User is the system user that it runs as; "" is root. Copies are files of
+	// root's that it reads.
+	User   string
+	Copies []Copy
 	// Reload says that a change of Files, the unit being the same, needs only
 	// a reload (nginx).
 	Reload bool
@@ -107,6 +111,9 @@ func (s Service) Disk() string {
 	sums := map[string]string{}
 	for _, f := range s.Rendered() {
 		sums[f.Path] = sum(f.Content)
+	}
+	for _, c := range s.Copies {
+		sums[c.To] = c.true()
 	}
 	if s.Made != nil {
 		return s.Made.disk(s.Made.Image, s.Made.Flags) + "-" + DiskDigest(sums)

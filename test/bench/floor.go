@@ -15,6 +15,7 @@ import (
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/layout"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
@@ -128,7 +129,9 @@ func floorCommands(dir string) (out []command, err error) {
 	at := layout.Systemd()
 	for _, n := range nodes {
 		home := filepath.Join(dir, n.Name)
-		here := strings.NewReplacer("/etc/kubernetes", home+"/etc/kubernetes", "/var/log/", home+"/var/log/")
+		keys := home + at.Kubernetes // all runs as who calls this
+		here := strings.NewReplacer(at.Private(model.Etcd), keys, at.Private(model.APIServer), keys, at.Kubernetes, keys,
+			"/var/log/", home+"/var/log/")
 		put := func(path string, content []byte) error {
 			path = home + path
 			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -96,7 +96,8 @@ func TestChange(t *testing.T) {
 }
 
 // leftovers shows what a host that left must not have.
-const leftovers = `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member 2>/dev/null || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
+const leftovers = `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member /var/lib/quorate/etcd /var/lib/quorate/kube-* 2>/dev/null || true
+getent passwd etcd kube-apiserver kube-controller-manager kube-scheduler || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
 
 // probed applies while the cluster is asked. How many requests fail depends on
 // the machine under the tests; what was acknowledged must be there on any.

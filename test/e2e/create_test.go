@@ -63,7 +63,7 @@ func keysWhereTheyBelong(t *testing.T, c *cluster) {
 				t.Errorf("%s: %s has mode %s", h, f, mode)
 			}
 		}
-		if list := c.on(t, h, `find / -xdev \( -name '*.key' -o -name encryption.yaml \) ! -perm 600 2>/dev/null; true`); list != "" {
+		if list := c.on(t, h, `find / -xdev \( -name '*.key' -o -name encryption.yaml \) ! -perm 600 ! -perm 400 2>/dev/null; true`); list != "" {
 			t.Errorf("%s: not of mode 600: %s", h, list)
 		}
 	}

@@ -1,0 +1,55 @@
+package component_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/component/componenttest"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// A service with a user of its own reads its copies and nothing of root's, every
+// key among them, and no service reads another's.
+func TestServicesReadCopies(t *testing.T) {
+	ctx := componenttest.Prod("cp1")
+	ctx.Members, ctx.Spec.Security = ctx.EtcdMembers, "restricted"
+	for v, least := range map[model.Component]int{model.Etcd: 5, model.APIServer: 17, model.ControllerManager: 8, model.Scheduler: 8} {
+		s, err := component.Table[v].Render(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, own := ctx.Layout.Kubernetes+"/", ctx.Layout.Private(v)+"/"
+		text := strings.ReplaceAll(s.Unit, "EnvironmentFile="+ctx.Layout.Etcd.Initial, "") // systemd reads it
+		for _, f := range s.Files {
+			text += string(f.Content)
+			if !strings.HasPrefix(f.Path, root) {
+				t.Errorf("%s: %s does not lie below %s", v, f.Path, root)
+			}
+		}
+		if strings.Contains(text, root) {
+			t.Errorf("%s reads root's files:\n%s", v, text)
+		}
+		if s.User != ctx.Layout.Unit(v) || !strings.Contains(s.Unit, "\nUser="+s.User+"\nGroup="+s.User+"\n") {
+			t.Errorf("%s runs as %q", v, s.User)
+		}
+		if len(s.Copies) < least {
+			t.Errorf("%s has %d copies, and should have %d at least: %v", v, len(s.Copies), least, s.Copies)
+		}
+		for _, c := range s.Copies {
+			if strings.Replace(c.To, own, root, 1) != c.From || !strings.Contains(text, c.To) {
+				t.Errorf("%s: %v", v, c)
+			}
+		}
+		for _, name := range s.Certs {
+			pair := ctx.Layout.PKI.Leaf(name)
+			for _, from := range []string{pair.Cert, pair.Key} {
+				if !slices.Contains(s.Copies, workload.Copy{From: from, To: strings.Replace(from, root, own, 1)}) {
+					t.Errorf("%s has no copy of %s", v, from)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package layout
+
+import (
+	"strings"
+
+	"quorate.dev/quorate/internal/model"
+)
+
+// Private is the folder of a component that runs as a user of its own. The
+// cluster's files belong to root; here lie copies of those that it reads, which
+// belong to its user.
+func (l Layout) Private(c model.Component) string { return l.Own.State + "/" + l.Unit(c) }
+
+// For is the layout as such a component sees it: its copies in the place of
+// root's files.
+func (l Layout) For(c model.Component) Layout {
+	root, private := l.Kubernetes+"/", l.Private(c)+"/"
+	keys := &l.PKI
+	for _, p := range []*string{
+		&keys.Dir, &keys.CA.Cert, &keys.CA.Key, &keys.EtcdCA.Cert, &keys.EtcdCA.Key, &keys.FrontProxyCA.Cert, &keys.FrontProxyCA.Key,
+		&keys.SAKey, &keys.SAPub, &keys.Encryption,
+		&l.APIServer.AuditPolicy, &l.APIServer.Authentication, &l.APIServer.Admission,
+		&l.ControllerManager.Kubeconfig, &l.Scheduler.Kubeconfig, &l.Scheduler.Config,
+	} {
+		if rest, ok := strings.CutPrefix(*p, root); ok {
+			*p = private + rest
+		}
+	}
+	return l
+}
+
+// Original is where root's file lies that a path names a component's copy of.
+func (l Layout) Original(c model.Component, path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, l.Private(c)+"/")
+	return l.Kubernetes + "/" + rest, ok
+}
