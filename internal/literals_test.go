@@ -30,7 +30,8 @@ var osPaths = []string{
 	"/etc/hosts", "/etc/.quorate-hosts", // the second is renamed over the first
 	"/etc/ssh", "/etc/sudoers.d",
 	"/run/netns", "/run/systemd",
-	"/var/lib/docker",                    // a neighbour that may share the container runtime
+	"/var/lib/docker",                            // a neighbour that may share the container runtime
+	"/var/run/crio", "/var/run/cri-dockerd.sock", // other runtimes
 	"/etc/coredns", "/etc/kubernetes-ca", // inside a pod
 	"/etc/quorate/lb.yaml", // the default of the balancer's own flag
 	"/run/quorate/lb-leaving",

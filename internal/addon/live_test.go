@@ -86,6 +86,8 @@ func TestLive(t *testing.T) {
 		}
 	})
 	t.Run("bootstrap", func(t *testing.T) { l.bootstrap(ctx, t, c) })
+	t.Run("tokens", func(t *testing.T) { l.tokens(ctx, t, c) })
+	t.Run("users", func(t *testing.T) { l.users(ctx, t, c) })
 	t.Run("nodes", func(t *testing.T) { l.nodes(ctx, t, c) })
 	t.Run("security", func(t *testing.T) { l.security(ctx, t, c) })
 	t.Run("leaders", func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 func planCommand() *cobra.Command {
 	var t target
 	var f form
+	var ignored []string
 	cmd := &cobra.Command{
 		Use: "plan", Example: "  quorate plan -f prod.yaml",
 		Short: "Show what apply would do, in which order, and what losing a host meanwhile would mean",
@@ -30,10 +31,11 @@ func planCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
-			p, _, err := s.engine.Plan(cmd.Context())
+			p, ob, err := s.engine.Plan(cmd.Context())
 			if err != nil {
 				return err
 			}
+			s.checkNew(cmd, ob, &p, ignored, false)
 			if err := f.print(cmd, p.Text(), "plan", p); err != nil {
 				return err
 			}
@@ -49,11 +51,13 @@ func planCommand() *cobra.Command {
 	}
 	t.flags(cmd)
 	f.flags(cmd, "")
+	ignoreFlag(cmd, &ignored)
 	return cmd
 }
 
 func applyCommand() *cobra.Command {
 	var t target
+	var ignored []string
 	var yes, outage, probe, forceDrain, keepKeys bool
 	var drainTime time.Duration
 	var f form
@@ -75,28 +79,12 @@ interrupted or killed at any time: the next apply continues from what it finds.`
 			if err != nil {
 				return err
 			}
+			s.checkNew(cmd, ob, &p, ignored, true)
 			if len(p.Blocked) > 0 {
 				return engine.BlockedError{Plan: p}
 			}
-			if f.json() {
-				err = emit(cmd, "plan", p)
-			} else {
-				_, err = fmt.Fprint(cmd.OutOrStdout(), p.Text())
-			}
-			if err != nil || p.Empty() {
+			if err := agree(cmd, f, p, yes, outage); err != nil || p.Empty() {
 				return err
-			}
-			if err := acceptable(p, outage); err != nil {
-				return err
-			}
-			if !yes && len(p.Stages) > 0 {
-				ok, err := ask(cmd, "Apply these changes?")
-				if err != nil {
-					return err
-				}
-				if !ok {
-					return errRefused
-				}
 			}
 			if err := s.equip(cmd, &t, p); err != nil {
 				return err
@@ -115,9 +103,30 @@ interrupted or killed at any time: the next apply continues from what it finds.`
 	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "delete pods that no controller recreates, and proceed when the drain times out")
 	cmd.Flags().BoolVar(&keepKeys, "keep-keys", false, "let hosts that leave keep their copies of the cluster's keys and of etcd's data")
 	cmd.Flags().BoolVar(&outage, "accept-outage", false, "accept steps during which the API, etcd or a worker's way to it is down")
+	ignoreFlag(cmd, &ignored)
 	f.flags(cmd, "(the plan, then one event a line)")
 	verboseFlag(cmd)
 	return cmd
+}
+
+// agree shows a plan and asks for consent to it.
+func agree(cmd *cobra.Command, f form, p plan.Plan, yes, outage bool) (err error) {
+	if f.json() {
+		err = emit(cmd, "plan", p)
+	} else {
+		_, err = fmt.Fprint(cmd.OutOrStdout(), p.Text())
+	}
+	if err != nil || p.Empty() {
+		return err
+	}
+	if err := acceptable(p, outage); err != nil || yes || len(p.Stages) == 0 {
+		return err
+	}
+	ok, err := ask(cmd, "Apply these changes?")
+	if err == nil && !ok {
+		err = errRefused
+	}
+	return err
 }
 
 // apply does what was agreed to, under the cluster's lock.

@@ -9,14 +9,14 @@ import (
 	"quorate.dev/quorate/internal/spec"
 )
 
-// doctorCommand holds what judges a cluster by somebody else's rules.
+// doctorCommand holds what judges hosts without a plan.
 func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "doctor", Example: "  quorate doctor cis -f prod.yaml",
-		Short: "Check the cluster against a published benchmark",
+		Use: "doctor", Example: "  quorate doctor hosts -f prod.yaml\n  quorate doctor lb haproxy.cfg",
+		Short: "Check hosts and load balancers without a plan",
 		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
-	cmd.AddCommand(cisCommand())
+	cmd.AddCommand(hostsCommand(), cisCommand(), doctorLBCommand())
 	return cmd
 }
 

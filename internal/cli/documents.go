@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/kubeapi"
 )
 
 // JSON documents of commands whose report is not a value of another package.
@@ -20,6 +23,27 @@ type (
 		Path       string `json:"path,omitempty"`
 		KeptAt     string `json:"keptAt,omitempty"` // the file that was there before
 		Kubeconfig string `json:"kubeconfig,omitempty"`
+	}
+	tokenDoc struct {
+		ID             string    `json:"id"`
+		Token          string    `json:"token"`
+		Expires        time.Time `json:"expires"`
+		Endpoint       string    `json:"endpoint"`
+		DiscoveryHash  string    `json:"discoveryHash"`
+		Join           string    `json:"joinCommand,omitempty"` // flavour kubeadm
+		CertificateKey string    `json:"certificateKey,omitempty"`
+		Copy           []copyDoc `json:"copyFirst"`
+	}
+	// copyDoc is a file that a control plane needs before it joins by hand.
+	copyDoc struct {
+		Path string `json:"path"`
+		From string `json:"from"` // a host that has it
+	}
+	tokensDoc struct {
+		Tokens []kubeapi.Token `json:"tokens"`
+	}
+	tokenDeletedDoc struct {
+		ID string `json:"id"`
 	}
 	forgottenDoc struct {
 		Host    string `json:"host"`

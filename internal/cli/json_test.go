@@ -17,6 +17,8 @@ import (
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/etcdadmin"
+	"quorate.dev/quorate/internal/hostcheck"
+	"quorate.dev/quorate/internal/lblint"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/prober"
@@ -79,7 +81,11 @@ func samples() map[string]any {
 		"snapshot": filled[etcd.Snapshot](), "snapshots": map[string]any{"hosts": filled[[]etcdadmin.Listed]()},
 		"defrag": map[string]any{"members": filled[[]etcdadmin.Defragged]()}, "probe": map[string]any{"report": filled[prober.Report]()},
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
-		"forgotten": filled[forgottenDoc](), "cis": filled[cis.Report](), "artifacts": filled[artifactsDoc](), "bundle": filled[bundleDoc](),
+		"token": filled[tokenDoc](), "tokens": filled[tokensDoc](), "tokenDeleted": filled[tokenDeletedDoc](),
+		"forgotten": filled[forgottenDoc](),
+		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "lb": filled[lblint.Report](),
+		"artifacts":    filled[artifactsDoc](),
+		"bundle":       filled[bundleDoc](),
 		"verification": filled[verificationDoc](),
 		"labs":         filled[labsDoc](), "lab": filled[labDoc](), "cleaned": filled[cleanedDoc](), "done": struct{}{},
 	}

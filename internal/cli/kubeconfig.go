@@ -55,24 +55,38 @@ at once, bind the ClusterRoleBinding of that name to a lesser role, or delete it
 		},
 	}
 	t.flags(cmd)
+	a.flags(cmd)
+	cmd.Flags().StringVar(&a.user, "user", "", "the user's name, as it stands in audit logs (default: yours)")
+	cmd.Flags().IntVar(&a.days, "days", 90, "how long the certificate is valid; it cannot be revoked earlier")
+	cmd.AddCommand(userCommand())
+	return cmd
+}
+
+// flags are those of every command that writes a kubeconfig.
+func (a *access) flags(cmd *cobra.Command) {
 	a.form.flags(cmd, "")
 	f := cmd.Flags()
 	f.StringVar(&a.to, "to", "", "the file to write (mode 0600); by default stdout")
 	f.BoolVar(&a.merge, "merge", false, "merge it into $KUBECONFIG or ~/.kube/config")
-	f.StringVar(&a.user, "user", "", "the user's name, as it stands in audit logs (default: yours)")
-	f.IntVar(&a.days, "days", 90, "how long the certificate is valid; it cannot be revoked earlier")
 	f.StringVar(&a.server, "server", "", "another URL of the API, such as https://127.0.0.1:8443")
 	f.StringVar(&a.host, "host", "", "connect to this control plane directly; its certificate is checked against the endpoint's name")
-	return cmd
+}
+
+func (a access) validate() error {
+	switch {
+	case a.merge && a.to != "":
+		return errors.New("--merge and --to exclude each other")
+	case a.server != "" && a.host != "":
+		return errors.New("--server and --host exclude each other")
+	}
+	return nil
 }
 
 func (a access) run(cmd *cobra.Command, s *session) error {
-	switch {
-	case a.merge && a.to != "":
-		return usageError{errors.New("--merge and --to exclude each other")}
-	case a.server != "" && a.host != "":
-		return usageError{errors.New("--server and --host exclude each other")}
-	case a.days < 1:
+	if err := a.validate(); err != nil {
+		return usageError{err}
+	}
+	if a.days < 1 {
 		return usageError{fmt.Errorf("--days %d: must be at least 1", a.days)}
 	}
 	server, serverName, err := a.address(s.file)
@@ -98,7 +112,8 @@ func (a access) run(cmd *cobra.Command, s *session) error {
 	if err != nil {
 		return err
 	}
-	text, err := kubeconfig.KubeconfigVia(s.file.Metadata.Name, name, server, serverName, ob.Shared.CA.Cert, cert, key)
+	text, err := kubeconfig.Write(kubeconfig.Person{Cluster: s.file.Metadata.Name, User: name, Server: server, ServerName: serverName,
+		CA: ob.Shared.CA.Cert, Cert: cert, Key: key})
 	if err != nil {
 		return err
 	}

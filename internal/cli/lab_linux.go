@@ -38,7 +38,7 @@ A HOST is NAME/cp1, or cp1 with --lab NAME or while there is one lab only.`,
 	cmd.AddCommand(labUp(), labList(), labDown(), labSSH(&in), labExec(&in), labClean(),
 		labPower("power-on HOST", "Boot a host and wait until SSH answers", &in, (*lab.Lab).PowerOn),
 		labPower("reinstall HOST", "Boot a host with a fresh file system and a new SSH host key", &in, (*lab.Lab).Reinstall),
-		labPower("mend HOST", "Undo cut and hang on a host", &in, (*lab.Lab).Mend), labHang(&in),
+		labPower("heal HOST", "Undo cut and hang on a host", &in, (*lab.Lab).Heal), labHang(&in),
 	)
 	var ports string
 	cut := labPower("cut HOST", "Drop all packets of a host, or those of some ports", &in,

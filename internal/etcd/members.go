@@ -17,7 +17,7 @@ var ErrNotCaughtUp = errors.New("the learner has not caught up with the leader y
 
 // ErrNotSettled says that etcd refuses a change of members because it has not
 // been connected to all of them, or to enough, for five seconds: ask again, or
-// mend the member that is down (etcd's --strict-reconfig-check).
+// repair the member that is down (etcd's --strict-reconfig-check).
 var ErrNotSettled = errors.New("etcd refuses the change until its members have been connected for five seconds")
 
 // settled turns etcd's refusals into ErrNotSettled.

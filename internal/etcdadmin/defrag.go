@@ -140,6 +140,11 @@ func (g *Guard) defrag(ctx context.Context, id model.HostID) (d Defragged, err e
 	if err := g.handOver(ctx, id, c, st); err != nil {
 		return d, fmt.Errorf("transfer leadership before %s is defragmented: %w", id, err)
 	}
+	back, err := g.aside(ctx, id, st.DBSize)
+	if err != nil {
+		return d, err
+	}
+	defer back()
 	if err := ctx.Err(); err != nil {
 		return d, err
 	}

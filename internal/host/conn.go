@@ -49,7 +49,7 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: raw}
+	w := &wire{Conn: raw, ack: quickAck(raw)}
 	w.heard.Store(time.Now().UnixNano())
 	stop := context.AfterFunc(ctx, func() { w.Close() })
 	sc, chans, reqs, err := ssh.NewClientConn(w, c.addr(), &ssh.ClientConfig{
@@ -163,11 +163,13 @@ func (c *conn) close() {
 // alive.
 type wire struct {
 	net.Conn
+	ack   func() // what was read
 	heard atomic.Int64
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	w.ack()
 	if n > 0 {
 		w.heard.Store(time.Now().UnixNano())
 	}

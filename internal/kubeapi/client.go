@@ -134,7 +134,7 @@ func (c *Client) Deployment(ctx context.Context, namespace, name string) (ready,
 func (c *Client) get(ctx context.Context, path string, into runtime.Object) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return c.failed("read "+path, c.Rest.Get().AbsPath(path).Do(ctx).Into(into))
+	return c.failed("read "+path, hedged(ctx, func(ctx context.Context) rest.Result { return c.Rest.Get().AbsPath(path).Do(ctx) }).Into(into))
 }
 
 func (c *Client) patch(ctx context.Context, path string, kind types.PatchType, body []byte) error {

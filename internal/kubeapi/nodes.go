@@ -2,17 +2,13 @@ package kubeapi
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	bootstrap "k8s.io/cluster-bootstrap/token/api"
 )
 
 // ControlPlaneLabel marks the nodes of the control plane; the taint of the same
@@ -106,58 +102,4 @@ func (c *Client) MergeInto(ctx context.Context, path string, change map[string]a
 		return fmt.Errorf("write change of %s: %w", path, err)
 	}
 	return c.patch(ctx, path, types.MergePatchType, body)
-}
-
-// tokenOf labels the Secret of a bootstrap token with the node it is for.
-const tokenOf = "quorate.dev/token-of"
-
-// BootstrapToken makes a token with which the kubelet of a node asks for its
-// first certificate. EndBootstrap ends it; until then it is good for any node's.
-// The controller-manager's tokencleaner removes it after ttl; take one of
-// minutes, made when it is needed.
-func (c *Client) BootstrapToken(ctx context.Context, node string, ttl time.Duration) (string, error) {
-	// 26 letters and digits of base32; ids and secrets have 6 and 16.
-	id, secret := strings.ToLower(rand.Text()[:6]), strings.ToLower(rand.Text()[:16])
-	body, err := json.Marshal(&corev1.Secret{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: bootstrap.BootstrapTokenSecretPrefix + id,
-			Labels: map[string]string{tokenOf: node}},
-		Type: bootstrap.SecretTypeBootstrapToken,
-		StringData: map[string]string{
-			bootstrap.BootstrapTokenIDKey:               id,
-			bootstrap.BootstrapTokenSecretKey:           secret,
-			bootstrap.BootstrapTokenExpirationKey:       time.Now().UTC().Add(ttl).Format(time.RFC3339),
-			bootstrap.BootstrapTokenUsageAuthentication: "true",
-			bootstrap.BootstrapTokenUsageSigningKey:     "true",
-			bootstrap.BootstrapTokenDescriptionKey:      "made by quorate for the new node " + node,
-		},
-	})
-	if err != nil {
-		return "", fmt.Errorf("write bootstrap token: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	err = c.Rest.Post().AbsPath("/api/v1/namespaces/kube-system/secrets").Param("fieldManager", fieldManager).Body(body).Do(ctx).Error()
-	if err != nil {
-		return "", c.failed("make a bootstrap token", err)
-	}
-	return id + "." + secret, nil
-}
-
-// EndBootstrap deletes the tokens that were made for a node, which has joined.
-func (c *Client) EndBootstrap(ctx context.Context, node string) error {
-	const path = "/api/v1/namespaces/kube-system/secrets"
-	what := "delete the bootstrap tokens of " + node
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	var list corev1.SecretList
-	if err := c.failed(what, c.Rest.Get().AbsPath(path).Param("labelSelector", tokenOf+"="+node).Do(ctx).Into(&list)); err != nil {
-		return err
-	}
-	for _, s := range list.Items {
-		if err := c.remove(ctx, path+"/"+s.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -28,20 +28,27 @@ func (e Entry) Config() *api.Config {
 	return c
 }
 
+// Person is a user with a client certificate. ServerName is the name by which the
+// server's certificate is checked, when it is reached under another; Namespace is
+// where kubectl works unless it is told another.
+type Person struct {
+	Cluster, User, Server, ServerName, Namespace string
+	CA, Cert, Key                                []byte // PEM
+}
+
 // Kubeconfig is a kubeconfig for people: everything inside, names after the
 // cluster and the user, so that many clusters fit into one file.
 func Kubeconfig(cluster, user, server string, caPEM, certPEM, keyPEM []byte) ([]byte, error) {
-	return KubeconfigVia(cluster, user, server, "", caPEM, certPEM, keyPEM)
+	return Write(Person{Cluster: cluster, User: user, Server: server, CA: caPEM, Cert: certPEM, Key: keyPEM})
 }
 
-// KubeconfigVia is Kubeconfig for a server that is reached under another name
-// than the one (serverName) by which its certificate is checked.
-func KubeconfigVia(cluster, user, server, serverName string, caPEM, certPEM, keyPEM []byte) ([]byte, error) {
-	name := user + "@" + cluster
-	text, err := clientcmd.Write(*Entry{Cluster: cluster, User: name, Context: name, Server: server, serverName: serverName,
-		CA: caPEM, cert: certPEM, key: keyPEM}.Config())
+// Write is Kubeconfig with all that can be said.
+func Write(p Person) ([]byte, error) {
+	name := p.User + "@" + p.Cluster
+	text, err := clientcmd.Write(*Entry{Cluster: p.Cluster, User: name, Context: name, Namespace: p.Namespace, Server: p.Server,
+		serverName: p.ServerName, CA: p.CA, cert: p.Cert, key: p.Key}.Config())
 	if err != nil {
-		return nil, fmt.Errorf("write kubeconfig of %s: %w", cluster, err)
+		return nil, fmt.Errorf("write kubeconfig of %s: %w", p.Cluster, err)
 	}
 	return text, nil
 }

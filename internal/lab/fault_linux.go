@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Cut drops all packets from and to a host until [Lab.Mend], also across its
+// Cut drops all packets from and to a host until [Lab.Heal], also across its
 // reboots.
 func (l *Lab) Cut(ctx context.Context, host string) error {
 	return l.withHost(ctx, host, func(link string) error {
@@ -20,7 +20,7 @@ func (l *Lab) Cut(ctx context.Context, host string) error {
 }
 
 // CutPorts drops the TCP packets of a host that come from or go to some ports,
-// such as "2379-2380,6443", on either side of a connection, until [Lab.Mend].
+// such as "2379-2380,6443", on either side of a connection, until [Lab.Heal].
 func (l *Lab) CutPorts(ctx context.Context, host, ports string) error {
 	list, err := parsePorts(ports)
 	if err != nil {
@@ -36,15 +36,15 @@ func (l *Lab) CutPorts(ctx context.Context, host, ports string) error {
 	})
 }
 
-// Hang stops the processes of a service with SIGSTOP until [Lab.Mend]: they
+// Hang stops the processes of a service with SIGSTOP until [Lab.Heal]: they
 // keep their connections and ports, and answer nothing.
 func (l *Lab) Hang(ctx context.Context, host, service string) error {
 	const script = `systemctl is-active --quiet "$1" || { echo "$1 does not run there" >&2; exit 1; }; systemctl kill --signal=STOP "$1"`
 	return l.inside(ctx, host, "hang "+service, script, service)
 }
 
-// Mend undoes [Lab.Cut], [Lab.CutPorts] and [Lab.Hang].
-func (l *Lab) Mend(ctx context.Context, host string) error {
+// Heal undoes [Lab.Cut], [Lab.CutPorts] and [Lab.Hang].
+func (l *Lab) Heal(ctx context.Context, host string) error {
 	err := l.withHost(ctx, host, func(link string) error {
 		cut, err := l.cuts(ctx)
 		if err != nil {

@@ -128,12 +128,12 @@ func TestLabLife(t *testing.T) {
 		t.Errorf("exec on a host that is cut off: %s", got)
 	}
 	for range 2 {
-		if err := l.Mend(t.Context(), "w1"); err != nil {
+		if err := l.Heal(t.Context(), "w1"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if !reachable(w1) {
-		t.Error("w1 is mended and cannot be reached")
+		t.Error("w1 is healed and cannot be reached")
 	}
 
 	if err := l.CutPorts(t.Context(), "w1", "22,2379-2380"); err != nil {
@@ -155,7 +155,7 @@ func TestLabLife(t *testing.T) {
 	if got := output(t, l, "w1", "sh", "-c", state); got != "T" {
 		t.Errorf("sshd hangs and is in state %q", got)
 	}
-	if err := l.Mend(t.Context(), "w1"); err != nil {
+	if err := l.Heal(t.Context(), "w1"); err != nil {
 		t.Fatal(err)
 	}
 	if got := output(t, l, "w1", "sh", "-c", state); got != "S" || !reachable(w1) {

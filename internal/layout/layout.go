@@ -158,9 +158,10 @@ type FrontDoor struct {
 	HealthPort string
 }
 
-// Balancer is where quorate-lb's file lies, and its ports on loopback: the one
-// that tells its health, and the one where it leads an API server to etcd.
-type Balancer struct{ Config, HealthPort, EtcdPort string }
+// Balancer is where quorate-lb's files lie (Leaving names the backends that leave
+// its ways for a while), and its ports on loopback: the one that tells its
+// health, and the one where it leads an API server to etcd.
+type Balancer struct{ Config, Leaving, HealthPort, EtcdPort string }
 
 // PodNetwork is where the files of quorate's own pod network lie.
 type PodNetwork struct {

@@ -46,7 +46,7 @@ func Systemd() Layout {
 		FrontDoor: FrontDoor{Program: "/usr/sbin/nginx", Stream: "/usr/lib/nginx/modules/ngx_stream_module.so",
 			Stream64: "/usr/lib64/nginx/modules/ngx_stream_module.so",
 			Config:   own.Config + "/nginx/nginx.conf", State: "/var/lib/kube-nginx", Run: nginxRun, HealthPort: "8081"},
-		Balancer: Balancer{Config: own.Config + "/lb.yaml", HealthPort: "9440", EtcdPort: "2378"},
+		Balancer: Balancer{Config: own.Config + "/lb.yaml", Leaving: own.Run + "/lb-leaving", HealthPort: "9440", EtcdPort: "2378"},
 		PodNetwork: PodNetwork{Conflist: cniConf + "/10-quorate.conflist", Routes: own.Config + "/routes",
 			Masquerade: own.Config + "/masquerade.nft", Run: routesRun, Applied: routesRun + "/applied"},
 		Containerd: Containerd{Config: "/etc/containerd/config.toml",

@@ -6,9 +6,10 @@ package observe
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,18 +118,18 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.Swap = line("swap") != ""
 	f.CgroupV1 = line("cgroup") == "v1"
 	f.StreamModule = line("stream")
-	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), line("named")
+	f.ResolvConf, f.Marker, f.Named = line("resolv"), line("marker"), first(cut(namedAs, frames["named"]))
 	f.Bootstrapped, f.Data = line("bootstrapped") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
-	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), lines(frames["address"]), lines(frames["needs"])
+	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), cut(address, frames["address"]), lines(frames["needs"])
 	f.HostsSum = goal.Sum(wholeLines(frames["hosts"]))
-	f.Recorded, f.Fence = lines(frames["superseded"]), lines(frames["fence"])
+	f.Recorded, f.Fence = lines(frames["superseded"]), cut(fenced, frames["fence"])
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err
 	}
 	f.Readyz = line("readyz") == "ok"
 	f.EtcdSilent = lines(frames["silent"])
-	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), lines(frames["backends"])
+	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), backends(frames["backends"], at.APIServer.Port)
 	f.Balancer = readBalancer(frames["balancer"])
 	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
 	f.Images = lines(frames["images"])
@@ -185,7 +186,7 @@ func (f *Facts) etcd(frames map[string]string, line func(frame string) string, a
 		}
 		f.Claimed = &r
 	}
-	if head, err := base64.StdEncoding.DecodeString(line("wal")); err == nil && f.Data {
+	if head, err := hex.DecodeString(strings.Join(strings.Fields(frames["wal"]), "")); err == nil && f.Data {
 		if _, cluster, err := etcd.Identity(bytes.NewReader(head)); err == nil {
 			f.DataOf = etcd.HexCluster(cluster)
 		}
@@ -211,6 +212,36 @@ func lines(s string) []string {
 		}
 	}
 	return out
+}
+
+// What the probe's lines of files and of ip(8) are cut down to.
+var (
+	namedAs = regexp.MustCompile(`.*--(?:hostname-override|name)=(\S*)`)
+	address = regexp.MustCompile(` inet6? ([^ /]+)`)
+	fenced  = regexp.MustCompile(` saddr (\S+) `)
+	backend = regexp.MustCompile(`^ *server ([^ ;{]+)`)
+)
+
+// cut is the first group of a pattern in each line that it matches.
+func cut(by *regexp.Regexp, text string) (out []string) {
+	for l := range strings.Lines(text) {
+		if m := by.FindStringSubmatch(l); m != nil {
+			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// backends are the API servers in the server lines of an nginx configuration.
+func backends(text, port string) []string {
+	return slices.DeleteFunc(cut(backend, text), func(a string) bool { return !strings.HasSuffix(a, ":"+port) })
 }
 
 // wholeLines ends the last line.

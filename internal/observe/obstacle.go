@@ -37,29 +37,36 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 	if f.Marker == "" && f.Data {
 		return fmt.Sprintf("it has etcd data in %s that quorate did not make; move that away first, or choose another host", g.Layout.Etcd.Data)
 	}
+	return strings.Join(inTheWay(g, o, h, id, f), "; also: ")
+}
+
+// inTheWay is what must be put right on a machine before it can be the host. All of
+// it is named at once.
+func inTheWay(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Facts) (whys []string) {
+	note := func(format string, args ...any) { whys = append(whys, fmt.Sprintf(format, args...)) }
 	if got := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[f.Arch]; got != goal.Arch {
-		return fmt.Sprintf("its processor is %s; the artefacts are for %s", f.Arch, goal.Arch)
+		note("its processor is %s; the artefacts are for %s", f.Arch, goal.Arch)
 	}
 	if off := f.Offset.Abs(); off > maxOffset {
-		return fmt.Sprintf("its clock is %s off from this machine's; synchronise it (chrony, systemd-timesyncd), then apply again",
+		note("its clock is %s off from this machine's; synchronise it (chrony, systemd-timesyncd), then apply again",
 			f.Offset.Round(time.Second))
 	}
 	if a, err := netip.ParseAddr(h.Node.Address); err == nil && !slices.Contains(f.Addresses, a.String()) {
-		if f.Marker != "" {
-			return fmt.Sprintf("it was set up with the address %s, which it no longer has (it has %s); restore that address, or %s", h.Node.Address,
-				strings.Join(f.Addresses, ", "), anew(id, "its new address"))
+		if has := strings.Join(f.Addresses, ", "); f.Marker != "" {
+			note("it was set up with the address %s, which it no longer has (it has %s); restore that address, or %s", h.Node.Address, has,
+				anew(id, "its new address"))
+		} else {
+			note("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, has)
 		}
-		return fmt.Sprintf("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address,
-			strings.Join(f.Addresses, ", "))
 	}
 	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !(set && fail == false) {
-		return "swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
-			"kubeletConfiguration.failSwapOn: false"
+		note("swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
+			"kubeletConfiguration.failSwapOn: false")
 	}
 	if why := twin(g, o, id, f, false); why != "" {
-		return why
+		whys = append(whys, why)
 	}
-	return taken(g, h, f)
+	return append(whys, taken(g, h, f)...)
 }
 
 // leftOut is why nothing is done on a host of the file although nothing on it
@@ -154,8 +161,8 @@ func peerAddress(m etcd.Member) string {
 	return etcd.HostOf(m.PeerURLs[0])
 }
 
-// taken finds a process of somebody else on a port that is needed.
-func taken(g *goal.Goal, h *goal.Host, f Facts) string {
+// taken finds processes of somebody else on ports that are needed.
+func taken(g *goal.Goal, h *goal.Host, f Facts) (whys []string) {
 	for v := range model.NumComponents {
 		if h.Services[v] == nil || f.Up(v) || f.Services[v].Moving {
 			continue
@@ -174,9 +181,12 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) string {
 				continue // it was started again since the pods were looked at
 			}
 			if slices.Contains(want, l.Port) && l.Unit != g.Layout.Unit(v) && l.PID != 0 {
-				return fmt.Sprintf("port %s, which %s needs, is in use by %s (pid %d); stop it first", l.Port, v, l.Process, l.PID)
+				why := fmt.Sprintf("port %s, which %s needs, is in use by %s (pid %d); stop it first", l.Port, v, l.Process, l.PID)
+				if !slices.Contains(whys, why) { // it may listen on several addresses
+					whys = append(whys, why)
+				}
 			}
 		}
 	}
-	return ""
+	return whys
 }

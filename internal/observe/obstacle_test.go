@@ -238,11 +238,29 @@ func TestPortOfARestartedPod(t *testing.T) {
 	h.Services[model.ControllerManager] = &workload.Service{Kind: workload.StaticPods{}}
 	port := g.Layout.Ports(model.ControllerManager)[0]
 	f := Facts{Listeners: []Listener{{Port: port, Process: "kube-controller", PID: 9161, Unit: podsGroup}}}
-	if why := taken(g, h, f); why != "" {
+	if why := taken(g, h, f); len(why) > 0 {
 		t.Error(why)
 	}
 	f.Listeners[0].Unit = ""
-	if why := taken(g, h, f); !strings.Contains(why, "in use by kube-controller (pid 9161)") {
+	if why := taken(g, h, f); len(why) != 1 || !strings.Contains(why[0], "in use by kube-controller (pid 9161)") {
 		t.Errorf("somebody else's process: %q", why)
+	}
+}
+
+// A person who puts one obstacle right shall not be told of the next only then.
+func TestAllObstaclesAtOnce(t *testing.T) {
+	o, _ := observer(t, nil)
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := Facts{Arch: "vax", Offset: time.Hour, Swap: true, Listeners: []Listener{{Port: "6443", Process: "x", PID: 1},
+		{Port: "6443", Process: "x", PID: 1}, {Port: "10250", Process: "y", PID: 2}}}
+	got := obstacle(g, &Observation{Goal: g, Facts: map[model.HostID]Facts{"cp1": f}}, "cp1", f)
+	for _, want := range []string{"its processor is vax", "1h0m0s off", "no address", "swapoff -a", "in use by x (pid 1)",
+		"in use by y (pid 2)"} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("%q is not named once in %s", want, got)
+		}
 	}
 }

@@ -17,8 +17,6 @@ frame "swap"; [ ! -f /proc/swaps ] || { read -r l; while read -r l; do echo "$l"
 frame "cgroup"; [ -f /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1
 frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && grep -q '127\.0\.0\.53' /etc/resolv.conf 2>/dev/null && echo /run/systemd/resolve/resolv.conf
 frame "marker"; show $AT_MARKER
-frame "named"; sed -n 's/^.* *--\(hostname-override\|name\)=\([^ ]*\).*/\2/p' $AT_UNITS/$UNIT_KUBELET.service $AT_UNITS/$UNIT_ETCD.service $AT_KUBELET_FLAGS 2>/dev/null
-frame "kubelet"; [ ! -f $AT_KUBELET_CLIENT ] || sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' $AT_KUBELET_CLIENT
 frame "foreign"
 for f in $AT_FOREIGN; do [ -e "$f" ] && echo "$f"; done
 for f in $AT_MANIFESTS/*.yaml; do
@@ -38,10 +36,9 @@ done
 if [ ! -e $AT_MARKER ] && ss -Hxl 2>/dev/null | grep -qF " $AT_CONTAINERD_SOCKET "; then
 	echo "a container runtime on $AT_CONTAINERD_SOCKET"
 fi
-frame "address"; ip -o addr show 2>/dev/null | sed -n 's/.* inet6* \([^ /]*\).*/\1/p'
+frame "address"; ip -o addr show 2>/dev/null
 frame "sums"; sha256sum $PATHS 2>/dev/null
 frame "modes"; stat -L -c '%a %U:%G %n' $PATHS 2>/dev/null
-frame "hosts"; sed -n '/^# BEGIN quorate/,/^# END quorate/p' /etc/hosts 2>/dev/null
 # Programs: where they link to; of what digest they are, and where they lie in the end, for their folder is named by
 # the digest that they must have.
 frame "links"; set --
@@ -67,9 +64,8 @@ fi
 frame "bootstrapped"; [ -e $AT_BOOTSTRAPPED ] && echo yes
 frame "data"; [ -d $AT_ETCD_DATA/member ] && echo yes
 # Of which cluster: every file of the log begins with that.
-frame "wal"; for f in $AT_ETCD_DATA/member/wal/*.wal; do :; done; [ -f "$f" ] && head -c 128 "$f" | base64 -w 0
+frame "wal"; for f in $AT_ETCD_DATA/member/wal/*.wal; do :; done; [ -f "$f" ] && od -A n -v -t x1 -N 128 "$f"
 frame "superseded"; show $AT_SUPERSEDED
-frame "fence"; [ ! -f $AT_FENCE ] || sed -n 's/.* saddr \([^ ]*\) .*/\1/p' $AT_FENCE
 frame "unfenced"; [ -e $AT_UNFENCED ] && echo yes
 # A recovery whose survivor this is; its data is made of etcd's own, which must not have changed since.
 frame "recovery"; show $AT_RECOVERY
@@ -86,7 +82,6 @@ frame "readyz"; is_up $UNIT_API_SERVER && { R=$(said $UNIT_API_SERVER.1); echo "
 # What was ready once and does not serve may wait for an etcd that is silent (curl: 28 is a time-out; who refuses is not).
 frame "silent"; [ -n "$serves" ] || { for u in $ETCDS; do { curl -sk -m 2 -o /dev/null $u/; [ $? -ne 28 ] || echo "$u"; } & done; wait; }
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0' '\n'
-frame "backends"; [ ! -f $AT_FRONT_DOOR_CONFIG ] || sed -n "s/^ *server \([^ ;{]*:$PORT_API_SERVER\).*/\1/p" $AT_FRONT_DOOR_CONFIG
 # The kubelet's way to the API: by its file, what the name there means here, and where its connections lead.
 S=; [ ! -f $AT_KUBELET_CONF ] || while read -r k v; do case $k in server:) S=$v; break ;; esac; done <$AT_KUBELET_CONF
 frame "server"; echo "$S"
@@ -127,24 +122,43 @@ else
 fi
 frame "sockets"; printf '%s\n' "$P"
 # Whose they are, now: the units were asked a moment earlier, and one may have started since.
-frame "owners"; grep -sHE '^(0::|[0-9]+:name=systemd:)' /proc/1/cgroup $(printf '%s\n' "$P" | sed -n '/^LISTEN/s|.*pid=\([0-9]*\),.*|/proc/\1/cgroup|p' | sort -u)
+set -- /proc/1/cgroup
+while read -r l; do
+	case $l in LISTEN*pid=*) l=${l##*pid=} l=${l%%,*}; case $l in *[!0-9]*) ;; *) set -- "$@" "/proc/$l/cgroup" ;; esac ;; esac
+done <<END
+$P
+END
+frame "owners"; grep -sHE '^(0::|[0-9]+:name=systemd:)' "$@"
 frame "conflist"; show $AT_CONFLIST
 frame "routes"; show $AT_ROUTES
+# What is read of files, by one process: PART,FROM,TO,FILE… are the lines from one that FROM matches to one that TO
+# matches; without TO the rest. Of the kubelet's client certificate only that: its key is in the same file.
+set -- "named,--(hostname-override|name)=,^,$AT_UNITS/$UNIT_KUBELET.service,$AT_UNITS/$UNIT_ETCD.service,$AT_KUBELET_FLAGS" \
+	"kubelet,BEGIN CERTIFICATE,END CERTIFICATE,$AT_KUBELET_CLIENT" "hosts,^# BEGIN quorate,^# END quorate,/etc/hosts" \
+	"fence, saddr ,^,$AT_FENCE" "backends,^ *server ,^,$AT_FRONT_DOOR_CONFIG"
 # A certificate without its key is none. Of a kubeconfig that holds both, the certificate and the server are printed.
-set --
 for f in $PEMS; do
 	case $f in *.conf:*)
 		f=${f%%:*}
 		[ -s "$f" ] && { frame "file $f"; sed -n 's/^ *client-certificate-data: *//p' "$f" | base64 -d; sed -n 's/^ *server: */# server /p' "$f"; }
 		continue ;;
 	esac
-	[ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && set -- "$@" "${f%%:*}"
+	[ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && set -- "$@" "file ${f%%:*},,,${f%%:*}"
 done
-for f in $KEYS; do [ ! -f "$f" ] || set -- "$@" "$f"; done
+for f in $KEYS; do [ ! -f "$f" ] || set -- "$@" "file $f,,,$f"; done
 # The mark is for nobody's eyes: not in the arguments.
-[ $# = 0 ] || quorate_mark=$quorate_mark awk 'BEGIN { for (i = 1; i < ARGC; i++) {
-	printf "\n%s file %s\n", ENVIRON["quorate_mark"], ARGV[i]
-	while ((getline l < ARGV[i]) > 0) print l
-	close(ARGV[i]) } }' "$@"
+quorate_mark=$quorate_mark awk 'BEGIN { for (i = 1; i < ARGC; i++) {
+	n = split(ARGV[i], a, ",")
+	printf "\n%s %s\n", ENVIRON["quorate_mark"], a[1]
+	for (k = 4; k <= n; k++) {
+		on = 0
+		while ((getline l < a[k]) > 0) {
+			if (l ~ a[2]) on = 1
+			if (on) print l
+			if (a[3] != "" && l ~ a[3]) on = 0
+		}
+		close(a[k])
+	}
+} }' "$@"
 frame "now"; date +%s.%N
 frame_end

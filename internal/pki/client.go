@@ -7,12 +7,15 @@ import (
 	"time"
 )
 
+// MastersGroup may do everything, whatever RBAC says.
+const MastersGroup = "system:masters"
+
 // AdminClient makes a certificate of system:masters for the program itself.
 // That group is above RBAC and cannot be revoked, and it works before any
 // binding exists: so the certificate lives for a short time and in memory
 // only. People get UserClient with a group that RBAC binds.
 func AdminClient(s Shared, user string, validity time.Duration, now time.Time) (certPEM, keyPEM []byte, err error) {
-	return UserClient(s, user, []string{"system:masters"}, validity, now)
+	return UserClient(s, user, []string{MastersGroup}, validity, now)
 }
 
 // UserClient makes a client certificate for a user of the Kubernetes API.

@@ -48,7 +48,7 @@ kubeletConfiguration: spec.network.serviceCIDR says it: clusterDNS
 kubeletConfiguration: spec.network.dnsDomain says it: clusterDomain
 kubeletConfiguration: spec.network.podCIDR says it: podCIDR
 kubeletConfiguration: quorate issues the certificates: authentication.x509.clientCAFile tlsCertFile tlsPrivateKeyFile
-kubeletConfiguration: quorate lays out the runtime: containerRuntimeEndpoint
+kubeletConfiguration: quorate lays out the runtime: containerRuntimeEndpoint cgroupDriver
 kubeletConfiguration: other parts rely on it: port
 kubeProxyConfiguration: spec.network.proxyMode says it: mode
 kubeProxyConfiguration: spec.network.podCIDR says it: clusterCIDR

@@ -25,7 +25,7 @@ func TestBuiltin(t *testing.T) {
 	for _, s := range []struct {
 		name string
 		test func(*testing.T, *cluster)
-	}{{"one way to etcd", oneWay}, {"silent host", silentHost}, {"hung API server", hungServer}, {"switch", switchKinds}} {
+	}{{"one way to etcd", oneWay}, {"defragment", defragment}, {"silent host", silentHost}, {"hung API server", hungServer}, {"switch", switchKinds}} {
 		if !t.Run(s.name, func(t *testing.T) { s.test(t, c) }) {
 			return // the next would begin with a broken cluster
 		}
@@ -55,6 +55,18 @@ func oneWay(t *testing.T, c *cluster) {
 	}
 }
 
+// defragment: while a member is defragmented, balancers lead API servers to
+// others.
+func defragment(t *testing.T, c *cluster) {
+	run(t, c.dir, "etcd", "defrag", "-f", c.File).want(t, 0)
+	for _, h := range c.controlPlanes() {
+		log := c.on(t, h, `test ! -e /run/quorate/lb-leaving && journalctl -q -o cat -u quorate-lb`)
+		if !strings.Contains(log, "leaving=1") {
+			t.Errorf("%s: its load balancer was not told that a member leaves:\n%s", h, log)
+		}
+	}
+}
+
 // started is when a host's API server started.
 func (c *cluster) started(t *testing.T, host string) string {
 	t.Helper()
@@ -66,7 +78,7 @@ func silentHost(t *testing.T, c *cluster) {
 	others := without(c.controlPlanes(), c.leader(t))
 	victim, through := others[0], others[1]
 	c.felt(t, through, victim, func() error { return c.Cut(t.Context(), victim) })
-	if err := c.Mend(t.Context(), victim); err != nil {
+	if err := c.Heal(t.Context(), victim); err != nil {
 		t.Fatal(err)
 	}
 	c.oneEtcd(t, c.controlPlanes()...)
@@ -78,7 +90,7 @@ func hungServer(t *testing.T, c *cluster) {
 	others := without(c.controlPlanes(), c.leader(t))
 	victim, through := others[0], others[1]
 	c.felt(t, through, victim, func() error { return c.Hang(t.Context(), victim, "kube-apiserver") })
-	if err := c.Mend(t.Context(), victim); err != nil {
+	if err := c.Heal(t.Context(), victim); err != nil {
 		t.Fatal(err)
 	}
 	c.doorsSteady(t, c.of("")...)

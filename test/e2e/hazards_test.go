@@ -43,7 +43,7 @@ func TestHazards(t *testing.T) {
 // goes on, and taken out of the file it leaves the list.
 func learnerWithoutSpace(t *testing.T, c *cluster, only func(...string)) {
 	full := func() { c.on(t, "cp4", `mkdir -p /var/lib/etcd; mount -t tmpfs -o size=4m tmpfs /var/lib/etcd`) }
-	mended := func() { c.on(t, "cp4", `systemctl stop etcd; umount /var/lib/etcd`) }
+	unfilled := func() { c.on(t, "cp4", `systemctl stop etcd; umount /var/lib/etcd`) }
 	stuck := func() {
 		only("cp1", "cp2", "cp3", "cp4", "w1")
 		c.apply(t).want(t, 1).says(t, "cp4", "start etcd", "no space left on device")
@@ -61,7 +61,7 @@ func learnerWithoutSpace(t *testing.T, c *cluster, only func(...string)) {
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
 
 	stuck()
-	mended()
+	unfilled()
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp1", "cp2", "cp3", "cp4")
@@ -177,7 +177,7 @@ func cutWhileLeaving(t *testing.T, c *cluster, only func(...string)) {
 	}
 	only("cp1", "cp2", "cp3", "w1")
 	c.apply(t).want(t, 1).says(t, "w1")
-	if err := c.Mend(t.Context(), "w1"); err != nil {
+	if err := c.Heal(t.Context(), "w1"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the worker forgets cp4", func() error {

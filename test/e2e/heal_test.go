@@ -67,7 +67,7 @@ func (c *cluster) served(t *testing.T, host, port string) *x509.Certificate {
 }
 
 // heal breaks a cluster of three control planes in many ways at once, none of
-// which stops it, and lets one apply mend all of them.
+// which stops it, and lets one apply heal all of them.
 func heal(t *testing.T, c *cluster, a, b, d, w string) {
 	// Others name what is not there.
 	eventually(t, "a ghost is listed", func() error { // etcd wants its members connected for five seconds

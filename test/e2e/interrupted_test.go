@@ -207,7 +207,7 @@ func mintOnce(t *testing.T, c *cluster) {
 }
 
 // cut: a control plane is lost to the network after it got its keys. The
-// others become a cluster that serves; mended, it joins them.
+// others become a cluster that serves; healed, it joins them.
 func cut(t *testing.T, c *cluster) {
 	lost := c.controlPlanes()[2]
 	rest := without(c.controlPlanes(), lost)
@@ -243,7 +243,7 @@ func cut(t *testing.T, c *cluster) {
 	if _, err := c.tryKubectl(t, rest[1], "create", "configmap", "while-cut"); err != nil {
 		t.Errorf("two of three take no writes: %v", err)
 	}
-	if err := c.Mend(t.Context(), lost); err != nil {
+	if err := c.Heal(t.Context(), lost); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, lost+" answers again", func() error {

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,8 +26,13 @@ func TestKubeadm(t *testing.T) {
 			t.Errorf("%s: the manifests are\n%s", h, got)
 		}
 	}
-	if t.Run("by hand", func(t *testing.T) { byHand(t, c) }); t.Failed() {
-		return
+	for _, s := range []struct {
+		name string
+		test func(*testing.T, *cluster)
+	}{{"access", access}, {"by hand", byHand}} {
+		if t.Run(s.name, func(t *testing.T) { s.test(t, c) }); t.Failed() {
+			return
+		}
 	}
 
 	t.Log("manifest, certificate and kubeconfig are gone")
@@ -77,32 +81,5 @@ func TestKubeadmRecover(t *testing.T) {
 			t.Errorf("%s still has what came after the snapshot:\n%s", h, list)
 		}
 	}
-	c.nodesReady(t, "cp1", c.of("")...)
-}
-
-// byHand: kubeadm's own commands work, and quorate goes on from what they did.
-func byHand(t *testing.T, c *cluster) {
-	if out := c.on(t, "cp1", `kubeadm certs check-expiration`); !strings.Contains(out, "apiserver-kubelet-client ") ||
-		!strings.Contains(out, "scheduler.conf ") {
-		t.Errorf("kubeadm does not know the certificates:\n%s", out)
-	}
-	c.on(t, "cp2", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm upgrade plan v1.36.3 2>&1`)
-
-	// As kubeadm says at its end, the packet filters are left to the user.
-	c.on(t, "w1", `kubeadm reset -f 2>&1 && nft delete table ip kube-proxy && nft delete table ip6 kube-proxy`)
-	c.on(t, "cp1", `kubectl --kubeconfig /etc/kubernetes/admin.conf delete node w1`)
-	c.plan(t).want(t, 2).says(t, "w1")
-	join := c.on(t, "cp3", `KUBECONFIG=/etc/kubernetes/admin.conf kubeadm token create --print-join-command`)
-	// What a container cannot have: control groups of version 2.
-	c.on(t, "w1", join+` --ignore-preflight-errors=SystemVerification 2>&1`)
-	// Its flags are not ours, and it has no serving certificate. In its first second it does not count as running.
-	eventually(t, "the joined node is planned", func() error {
-		if r := c.plan(t).want(t, 2).says(t, "issue certificates"); !strings.Contains(r.out, "restart kubelet") {
-			return errors.New(r.out)
-		}
-		return nil
-	})
-	c.apply(t).want(t, 0)
-	c.nothingToDo(t)
 	c.nodesReady(t, "cp1", c.of("")...)
 }

@@ -61,7 +61,7 @@ func remoteCommand(t *testing.T, c *cluster) {
 	if got := c.on(t, at.Name, `systemctl is-active quorate-e2e.service`); got != "active" {
 		t.Fatalf("the unit is %s: it died with the connection", got)
 	}
-	if err := c.Mend(t.Context(), at.Name); err != nil {
+	if err := c.Heal(t.Context(), at.Name); err != nil {
 		t.Fatal(err)
 	}
 	second := start("second")

@@ -49,7 +49,7 @@ func known() []fault {
 	etcdDrop, etcdBack := dropping("2379, 2380")
 	apiDrop, apiBack := dropping("6443")
 	return []fault{
-		{"all packets dropped", lab("cut"), lab("mend")},
+		{"all packets dropped", lab("cut"), lab("heal")},
 		{"powered off", lab("power-off", "--hard"), lab("power-on")},
 		{"API server hung", send("STOP", "kube-apiserver.service"), send("CONT", "kube-apiserver.service")},
 		{"etcd hung", send("STOP", "etcd.service"), send("CONT", "etcd.service")},
