@@ -22,11 +22,25 @@ type Addon struct {
 	on
 	Name   string
 	Digest string
+	why    string
+}
+
+// whyAddon is why an addon is applied; "" when it is not there yet.
+func whyAddon(have model.Known[model.Installed], digest string) string {
+	switch is := have.Or(model.Installed{}); {
+	case !have.Known():
+		return "not known to be applied"
+	case is == model.Installed{}:
+		return ""
+	case is.Digest != digest:
+		return "changed"
+	}
+	return "its pods are not ready"
 }
 
 // About implements plan.Step.
 func (s Addon) About() plan.About {
-	return plan.About{Kind: "addon-" + s.Name, Host: s.ID, Title: "apply " + s.Name}
+	return plan.About{Kind: "addon-" + s.Name, Host: s.ID, Title: "apply " + s.Name, Why: s.why}
 }
 
 // Need implements plan.Step.

@@ -160,7 +160,8 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 		case off && have.Addons[name].Not(model.Installed{}): // while it is unknown, nothing says that it is there
 			out = append(out, RemoveAddon{on{id, &w}, name})
 		case !off && !model.Same(have.Addons[name], want.Addons[name]):
-			out = append(out, Addon{on{id, &w}, name, want.Addons[name].Or(model.Installed{}).Digest})
+			digest := want.Addons[name].Or(model.Installed{}).Digest
+			out = append(out, Addon{on{id, &w}, name, digest, whyAddon(have.Addons[name], digest)})
 		default:
 			continue
 		}
