@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"quorate.dev/quorate/internal/balancer/check"
 	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/notify"
+	"quorate.dev/quorate/internal/balancer/relay"
 	"quorate.dev/quorate/internal/version"
 )
 
@@ -56,6 +58,8 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
+	// The relay's loops hold their processors for a moment while they wait.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + relay.Loops)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if err := run(*path, *leaving, log); err != nil {
 		log.Error("quorate-lb could not start", "error", err)

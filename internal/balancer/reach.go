@@ -91,7 +91,7 @@ func (w *way) reach(s *session, st start) *attempt {
 	tried := make([]bool, len(backends))
 	w.gain()
 	for {
-		a, down := w.attempt(backends, tried, tierNever)
+		a, down := w.attempt(s, backends, tried, tierNever)
 		if a == nil {
 			return nil
 		}
@@ -128,7 +128,7 @@ func (w *way) failed(a *attempt) {
 
 // attempt begins a connection to the best backend that was not tried and is of
 // a tier before the given one. down says that none is known to be well.
-func (w *way) attempt(backends []*backend, tried []bool, before int) (a *attempt, down bool) {
+func (w *way) attempt(s *session, backends []*backend, tried []bool, before int) (a *attempt, down bool) {
 	for {
 		var space [16]candidate
 		candidates := space[:0]
@@ -152,7 +152,7 @@ func (w *way) attempt(backends []*backend, tried []bool, before int) (a *attempt
 		}
 		b := backends[i]
 		tried[i] = true
-		sock, err := relay.Dial(b.at)
+		sock, err := relay.Dial(b.at, s.Client)
 		if err != nil {
 			b.counts.DialFailed.Add(1)
 			w.watcher.Suspect(b.key)
@@ -194,7 +194,7 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 		if !w.spend() {
 			return
 		}
-		a, _ := w.attempt(backends, tried, tierNotReady)
+		a, _ := w.attempt(s, backends, tried, tierNotReady)
 		if a == nil {
 			w.budget.Add(hedgeCost)
 			return
@@ -218,7 +218,7 @@ func (w *way) race(s *session, st start, slow *attempt, backends []*backend, tri
 			if len(running) == 0 {
 				before = tierNever
 			}
-			if a, _ := w.attempt(backends, tried, before); a != nil {
+			if a, _ := w.attempt(s, backends, tried, before); a != nil {
 				run(a)
 			}
 		case <-ticks.C:

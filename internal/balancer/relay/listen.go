@@ -119,7 +119,12 @@ func (l *Listener) drain(fd int, take func(*Sock)) error {
 		n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
-			s, err := newSock(int(n))
+			on, err := someLoop()
+			if err != nil {
+				closeFd(int(n))
+				return err
+			}
+			s, err := newSock(int(n), on)
 			if err != nil {
 				return err
 			}
@@ -161,6 +166,16 @@ func (l *Listener) Yield(own int) {
 		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
 			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
 	})
+}
+
+// Address is where it listens.
+func (l *Listener) Address() (at netip.AddrPort) {
+	_ = l.raw.Control(func(fd uintptr) {
+		if sa, err := unix.Getsockname(int(fd)); err == nil {
+			at = fromSockaddr(sa)
+		}
+	})
+	return at
 }
 
 // Waiting is how many connections nobody has accepted yet.

@@ -1,24 +1,19 @@
 package relay
 
 import (
-	"errors"
-	"os"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// streaming: so many full reads in a row make a stream, which is spliced.
-	streaming = 4
-	// trickle: so many small pieces in a row end that.
-	trickle      = 8
-	trickleBytes = 16 << 10
 	// halfClosed is how long the other direction may be silent once one has
 	// ended. Kubernetes' clients close both.
 	halfClosed = 30 * time.Second
+	// turn is how many reads of one pair are done before others have theirs.
+	turn = 16
 )
 
 // Counter counts bytes. It may be shared by many pairs.
@@ -29,185 +24,115 @@ type Pair struct {
 	Client, Server       *Sock
 	FromClient, ToClient *Counter
 
-	left  atomic.Int32 // directions that still run
-	ended atomic.Bool
+	mu    sync.Mutex
+	up    half // from the client
+	down  half // to the client
+	ended bool
 	done  func()
+	again bool        // the loop has it in its list of those
+	quiet *time.Timer // runs when one direction has ended
+	moved int64       // when quiet was set
 }
 
 // Run moves bytes both ways until both directions have ended, one has failed,
 // or Reset was called; then it calls done, once. It returns at once.
 func (p *Pair) Run(done func()) {
+	p.mu.Lock()
 	p.done = done
-	p.left.Store(2)
-	go newHalf(p, p.Client, p.Server, p.FromClient).run()
-	go newHalf(p, p.Server, p.Client, p.ToClient).run()
+	if p.ended {
+		p.mu.Unlock()
+		done()
+		return
+	}
+	p.up = half{from: p.Client, to: p.Server, count: p.FromClient, edge: p.Client.join(p), writable: true}
+	p.down = half{from: p.Server, to: p.Client, count: p.ToClient, edge: p.Server.join(p), writable: true}
+	p.mu.Unlock()
+	if p.on(nil, 0) {
+		p.Client.again()
+		p.Server.again()
+	}
 }
 
 // Reset ends both connections at once.
-func (p *Pair) Reset() {
-	if p.ended.CompareAndSwap(false, true) {
-		p.Client.Reset()
-		p.Server.Reset()
-	}
-}
+func (p *Pair) Reset() { p.finish(true) }
 
 // Close ends both connections in order.
-func (p *Pair) Close() {
-	if p.ended.CompareAndSwap(false, true) {
-		p.Client.Close()
-		p.Server.Close()
+func (p *Pair) Close() { p.finish(false) }
+
+func (p *Pair) finish(reset bool) {
+	p.mu.Lock()
+	done := p.endLocked(reset)
+	p.mu.Unlock()
+	if done != nil {
+		done()
 	}
 }
 
-// half is one direction.
-type half struct {
-	pair     *Pair
-	from, to *Sock
-	count    *Counter
-
-	readable, writable func(uintptr) bool
-	buf                []byte // nil while nothing waits to be written
-	rest               []byte // what of it is not written yet
-	pipe               *pipe
-	piped              int   // bytes in the pipe
-	moved              int64 // bytes passed on
-	full, little       int
-	errno              syscall.Errno
-	ended              bool
-}
-
-func newHalf(p *Pair, from, to *Sock, count *Counter) *half {
-	h := &half{pair: p, from: from, to: to, count: count}
-	h.readable, h.writable = h.onReadable, h.onWritable
-	return h
-}
-
-func (h *half) run() {
-	err := h.move()
-	h.release()
-	p := h.pair
-	if err != nil {
-		p.Reset()
-	} else if p.left.Load() > 1 {
-		h.to.shut()
-		h.to.SetDeadline(time.Now().Add(halfClosed))
+// endLocked returns what is to be called once p is unlocked.
+func (p *Pair) endLocked(reset bool) (done func()) {
+	if p.ended {
+		return nil
 	}
-	if p.left.Add(-1) > 0 {
+	p.ended = true
+	p.up.release()
+	p.down.release()
+	if p.quiet != nil {
+		p.quiet.Stop()
+	}
+	p.Client.close(reset)
+	p.Server.close(reset)
+	return p.done
+}
+
+// on takes an event of one of the sockets up, and says whether there is more to
+// move than one turn allows.
+func (p *Pair) on(s *Sock, event uint32) (more bool) {
+	p.mu.Lock()
+	if p.ended {
+		p.mu.Unlock()
+		return false
+	}
+	if s != nil {
+		p.up.on(s, event)
+		p.down.on(s, event)
+	}
+	var done func()
+	up, upErr := p.up.move(&p.down)
+	down, downErr := p.down.move(&p.up)
+	switch {
+	case upErr != 0 || downErr != 0:
+		done = p.endLocked(true)
+	case p.up.shut && p.down.shut:
+		done = p.endLocked(false)
+	case (p.up.shut || p.down.shut) && p.quiet == nil:
+		p.moved = p.up.moved + p.down.moved
+		p.quiet = time.AfterFunc(halfClosed, p.silent)
+	}
+	more = (up || down) && !p.ended
+	p.mu.Unlock()
+	if done != nil {
+		done()
+	}
+	return more
+}
+
+// silent: one direction has ended, and halfClosed is over. A direction that
+// still moves bytes may go on.
+func (p *Pair) silent() {
+	p.mu.Lock()
+	moved := p.up.moved + p.down.moved
+	if going := moved != p.moved; going && !p.ended {
+		p.moved = moved
+		p.quiet.Reset(halfClosed)
+		p.mu.Unlock()
 		return
 	}
-	p.Close()
-	p.done()
+	p.mu.Unlock()
+	p.Reset()
 }
 
-// move returns nil at the end of the stream.
-func (h *half) move() error {
-	var last int64
-	for {
-		if err := first(h.from.raw.Read(h.readable), h.errno); err != nil {
-			// A direction that still moves bytes when the other has ended may go on.
-			if errors.Is(err, os.ErrDeadlineExceeded) && h.moved != last {
-				last = h.moved
-				h.from.SetDeadline(time.Now().Add(halfClosed))
-				continue
-			}
-			return err
-		}
-		if h.ended {
-			return nil
-		}
-		if err := first(h.to.raw.Write(h.writable), h.errno); err != nil {
-			return err
-		}
-	}
-}
-
-// onReadable takes a buffer or a pipe, and gives it back when there is nothing
-// to read, so that idle connections hold none.
-func (h *half) onReadable(fd uintptr) bool {
-	if h.full >= streaming {
-		if h.pipe == nil {
-			h.pipe = takePipe()
-		}
-		if h.pipe != nil {
-			return h.pull(fd)
-		}
-	}
-	h.buf = take()
-	n, errno := read(fd, h.buf)
-	h.errno = errno
-	switch {
-	case errno != 0:
-		h.release()
-		return errno != unix.EAGAIN
-	case n == 0:
-		h.release()
-		h.ended = true
-	case n == len(h.buf):
-		h.full++
-	default:
-		h.full = 0
-	}
-	h.rest = h.buf[:n]
-	return true
-}
-
-// pull splices from the socket into the empty pipe.
-func (h *half) pull(fd uintptr) bool {
-	n, errno := splice(fd, uintptr(h.pipe.w), h.pipe.size)
-	h.errno = errno
-	if errno != 0 || n == 0 {
-		h.release()
-		h.ended = errno == 0
-		return errno != unix.EAGAIN
-	}
-	h.piped = n
-	if n >= trickleBytes {
-		h.little = 0
-	} else if h.little++; h.little >= trickle {
-		h.full, h.little = 0, 0
-	}
-	return true
-}
-
-func (h *half) onWritable(fd uintptr) bool {
-	for len(h.rest) > 0 {
-		n, errno := write(fd, h.rest)
-		if h.errno = errno; errno != 0 {
-			return errno != unix.EAGAIN
-		}
-		h.counted(n)
-		h.rest = h.rest[n:]
-	}
-	for h.piped > 0 {
-		n, errno := splice(uintptr(h.pipe.r), fd, h.piped)
-		if h.errno = errno; errno != 0 {
-			return errno != unix.EAGAIN
-		}
-		h.counted(n)
-		h.piped -= n
-	}
-	if h.buf != nil {
-		give(h.buf)
-		h.buf, h.rest = nil, nil
-	}
-	if h.pipe != nil && h.full < streaming {
-		h.release()
-	}
-	return true
-}
-
-func (h *half) counted(n int) {
-	h.moved += int64(n)
-	h.count.Add(int64(n))
-}
-
-func (h *half) release() {
-	if h.buf != nil {
-		give(h.buf)
-		h.buf, h.rest = nil, nil
-	}
-	if h.pipe != nil {
-		givePipe(h.pipe, h.piped == 0)
-		h.pipe, h.piped = nil, 0
-	}
-}
+const (
+	gone  = unix.EPOLLRDHUP | broke
+	comes = unix.EPOLLIN | gone
+	goes  = unix.EPOLLOUT | broke
+)

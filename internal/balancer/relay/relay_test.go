@@ -24,12 +24,21 @@ type link struct {
 var counted [2]Counter
 
 func newLink(t *testing.T) *link {
+	l := unjoined(t)
+	l.run()
+	return l
+}
+
+func (l *link) run() { l.pair.Run(func() { close(l.done) }) }
+
+// unjoined is a link whose pair does not run yet.
+func unjoined(t *testing.T) *link {
 	front, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(front.Close)
-	_, at := (&Sock{file: front.file, raw: front.raw}).Addresses()
+	at := front.Address()
 	accepted := make(chan *Sock, 1)
 	go front.Accept(func(s *Sock) { accepted <- s }, func(error) {})
 	back, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,7 +51,8 @@ func newLink(t *testing.T) *link {
 		t.Fatal(err)
 	}
 	to := netip.MustParseAddrPort(back.Addr().String())
-	up, err := Dial(to)
+	peer := <-accepted
+	up, err := Dial(to, peer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +64,7 @@ func newLink(t *testing.T) *link {
 		t.Fatal(err)
 	}
 	l := &link{client.(*net.TCPConn), server.(*net.TCPConn), nil, make(chan struct{})}
-	l.pair = &Pair{Client: <-accepted, Server: up, FromClient: &counted[0], ToClient: &counted[1]}
-	l.pair.Run(func() { close(l.done) })
+	l.pair = &Pair{Client: peer, Server: up, FromClient: &counted[0], ToClient: &counted[1]}
 	for _, c := range []net.Conn{client, server} {
 		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		t.Cleanup(func() { c.Close() })
@@ -175,6 +184,7 @@ func TestClientsResetReachesTheServer(t *testing.T) {
 }
 
 func TestRefusedDial(t *testing.T) {
+	beside := newLink(t).pair.Client
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +195,7 @@ func TestRefusedDial(t *testing.T) {
 		func(s *Sock) error { return s.Connect(at) },
 		func(s *Sock) error { _, err := s.Write([]byte("hello")); return err },
 	} {
-		s, err := Dial(at)
+		s, err := Dial(at, beside)
 		if err == nil {
 			err = try(s)
 			s.Close()
@@ -223,7 +233,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, at := (&Sock{file: l.file, raw: l.raw}).Addresses()
+	at := l.Address()
 	c, err := net.Dial("tcp", at.String())
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 // Package relay moves bytes between two TCP sockets: non-blocking sockets on
-// Go's netpoll, pooled buffers that are held only while there is something to
-// move, and splice(2) for streams.
+// epoll loops of its own, pooled buffers that are held only while there is
+// something to move, and splice(2) for streams.
 //
 // It knows nothing of backends, checks or configuration.
 package relay
@@ -10,41 +10,113 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Sock is a connected TCP socket. It is an os.File and not a net.TCPConn since
-// that costs fewer system calls and less memory per connection.
+// Sock is a connected TCP socket. One goroutine may use it, and then a Pair; any
+// may close it.
 type Sock struct {
-	file *os.File
-	raw  syscall.RawConn
+	loop     *loop
+	deadline time.Time // of waiting
+
+	mu     sync.Mutex
+	fd     int     // -1 when it is closed
+	pair   *Pair   // moves its bytes, once it has one
+	waiter *waiter // for the next event
+	edge           // until it has a pair
+	out    bool    // EPOLLOUT is among its events
 }
 
+// edge is what the kernel tells of a socket once, when it changes.
+type edge struct {
+	readable bool // as far as is known
+	last     bool // the end of the stream, or an error, waits to be read
+}
+
+func (e *edge) on(event uint32) {
+	e.readable = e.readable || event&comes != 0
+	e.last = e.last || event&gone != 0
+}
+
+// read takes the result of reading into a buffer of most bytes. A short read has
+// emptied the socket (epoll(7), question 9): more bytes are a new event, but an
+// end that came with these is not.
+func (e *edge) read(n, most int, errno syscall.Errno) {
+	switch {
+	case errno == unix.EAGAIN:
+		*e = edge{}
+	case n > 0 && n < most:
+		e.readable = e.last
+	}
+}
+
+// waiter is a goroutine that waits for an event.
+type waiter struct {
+	event chan struct{}
+	timer *time.Timer
+}
+
+var waiters = sync.Pool{New: func() any {
+	w := &waiter{event: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
+}}
+
 // newSock takes the descriptor over, which must be non-blocking.
-func newSock(fd int) (*Sock, error) {
-	s := &Sock{file: os.NewFile(uintptr(fd), "tcp")}
-	if s.file == nil {
-		return nil, os.ErrInvalid
+func newSock(fd int, on *loop) (*Sock, error) {
+	s := &Sock{fd: fd, loop: on}
+	if err := on.add(s); err != nil {
+		closeFd(fd)
+		return nil, fmt.Errorf("watch a connection: %w", err)
 	}
-	raw, err := s.file.SyscallConn()
-	if err != nil {
-		s.file.Close()
-		return nil, err
-	}
-	s.raw = raw
 	return s, nil
 }
 
 // Close ends the connection in order: what was written is still delivered.
-func (s *Sock) Close() { s.file.Close() }
+func (s *Sock) Close() { s.close(false) }
 
 // Reset ends it at once; the other side sees that it broke.
-func (s *Sock) Reset() {
-	s.control(func(fd int) { resetFd(fd) })
-	s.file.Close()
+func (s *Sock) Reset() { s.close(true) }
+
+func (s *Sock) close(reset bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return
+	}
+	if reset {
+		resetFd(s.fd)
+	}
+	s.loop.remove(s)
+	closeFd(s.fd)
+	s.fd = -1
+	s.wakeLocked()
+}
+
+// again makes an event of the socket's state as it is now, and from now on one of
+// room to write, too.
+func (s *Sock) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.againLocked()
+}
+
+func (s *Sock) againLocked() {
+	s.out = true
+	if s.fd >= 0 {
+		_ = unix.EpollCtl(s.loop.epoll, unix.EPOLL_CTL_MOD, s.fd, &unix.EpollEvent{Events: edges | unix.EPOLLOUT, Fd: int32(s.fd)})
+	}
+}
+
+// full: a write found no room.
+func (s *Sock) full() {
+	if !s.out {
+		s.again()
+	}
 }
 
 // resetFd makes the coming close send RST.
@@ -52,43 +124,131 @@ func resetFd(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
-func (s *Sock) control(f func(fd int)) { _ = s.raw.Control(func(fd uintptr) { f(int(fd)) }) }
+// event notes what the kernel tells, unless a pair moves the bytes. waits says
+// that a goroutine waited for it.
+func (s *Sock) event(event uint32) (p *Pair, waits bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pair != nil {
+		return s.pair, false
+	}
+	s.on(event)
+	return nil, s.wakeLocked()
+}
 
-// shut says that nothing more will be written.
-func (s *Sock) shut() { s.control(func(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }) }
+// join leaves the socket to a pair, which gets what is known of it.
+func (s *Sock) join(p *Pair) edge {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pair = p
+	return s.edge
+}
+
+func (s *Sock) wakeLocked() bool {
+	w := s.waiter
+	if w == nil {
+		return false
+	}
+	s.waiter = nil
+	w.event <- struct{}{}
+	return true
+}
+
+// do calls try, which must not block, until it returns something else than
+// EAGAIN or the deadline is over. write says that it writes.
+func (s *Sock) do(write bool, try func(fd uintptr) syscall.Errno) error {
+	var w *waiter
+	defer func() {
+		if w != nil {
+			waiters.Put(w)
+		}
+	}()
+	for {
+		s.mu.Lock()
+		if s.fd < 0 {
+			s.mu.Unlock()
+			return os.ErrClosed
+		}
+		errno := try(uintptr(s.fd))
+		if errno != unix.EAGAIN {
+			s.mu.Unlock()
+			if errno != 0 {
+				return errno
+			}
+			return nil
+		}
+		if write && !s.out {
+			s.againLocked()
+		}
+		if w == nil {
+			w = waiters.Get().(*waiter)
+		}
+		// An event from here on finds the waiter.
+		s.waiter = w
+		s.mu.Unlock()
+		if err := s.wait(w); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Sock) wait(w *waiter) error {
+	if s.deadline.IsZero() {
+		<-w.event
+		return nil
+	}
+	w.timer.Reset(time.Until(s.deadline))
+	select {
+	case <-w.event:
+		w.timer.Stop()
+		return nil
+	case <-w.timer.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiter != w {
+		<-w.event // it came just now
+		return nil
+	}
+	s.waiter = nil
+	return os.ErrDeadlineExceeded
+}
 
 // SetDeadline bounds reading and writing; the zero time takes the bound away.
-func (s *Sock) SetDeadline(t time.Time) { _ = s.file.SetDeadline(t) }
+func (s *Sock) SetDeadline(t time.Time) { s.deadline = t }
 
 // Addresses are the remote and the local end.
 func (s *Sock) Addresses() (remote, local netip.AddrPort) {
-	s.control(func(fd int) {
-		if sa, err := unix.Getpeername(fd); err == nil {
-			remote = fromSockaddr(sa)
-		}
-		if sa, err := unix.Getsockname(fd); err == nil {
-			local = fromSockaddr(sa)
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sa, err := unix.Getpeername(s.fd); err == nil {
+		remote = fromSockaddr(sa)
+	}
+	if sa, err := unix.Getsockname(s.fd); err == nil {
+		local = fromSockaddr(sa)
+	}
 	return remote, local
 }
 
 // ReadPooled reads once, into a buffer that is taken when there is something
 // to read; the caller calls Give with it. At the end of the stream it is nil.
 func (s *Sock) ReadPooled() (b []byte, err error) {
-	var errno syscall.Errno
-	err = s.raw.Read(func(fd uintptr) bool {
-		var n int
+	err = s.do(false, func(fd uintptr) syscall.Errno {
+		if !s.readable {
+			return unix.EAGAIN
+		}
 		b = take()
-		if n, errno = read(fd, b); errno != 0 || n == 0 {
+		n, errno := read(fd, b)
+		s.read(n, len(b), errno)
+		if errno != 0 || n == 0 {
 			give(b)
 			b = nil
-			return errno != unix.EAGAIN
+			return errno
 		}
 		b = b[:n]
-		return true
+		return 0
 	})
-	return b, first(err, errno)
+	return b, err
 }
 
 // Give returns a buffer of ReadPooled; nil is none.
@@ -101,32 +261,22 @@ func Give(b []byte) {
 // Write writes all of b, and says how much of it when it fails. On a socket
 // whose connection does not stand yet it waits for that, or fails as that does.
 func (s *Sock) Write(b []byte) (written int, err error) {
-	var errno syscall.Errno
-	err = s.raw.Write(func(fd uintptr) bool {
+	err = s.do(true, func(fd uintptr) syscall.Errno {
 		for written < len(b) {
-			var n int
-			if n, errno = write(fd, b[written:]); errno != 0 {
-				return errno != unix.EAGAIN
+			n, errno := write(fd, b[written:])
+			if errno != 0 {
+				return errno
 			}
 			written += n
 		}
-		return true
+		return 0
 	})
-	return written, first(err, errno)
+	return written, err
 }
 
-func first(err error, errno syscall.Errno) error {
-	switch {
-	case err != nil:
-		return err
-	case errno != 0:
-		return errno
-	}
-	return nil
-}
-
-// Dial begins a connection. Connect waits for it.
-func Dial(to netip.AddrPort) (*Sock, error) {
+// Dial begins a connection beside another, with which it may become a Pair.
+// Connect waits for it.
+func Dial(to netip.AddrPort, beside *Sock) (*Sock, error) {
 	sa, family := sockaddr(to)
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
@@ -134,30 +284,28 @@ func Dial(to netip.AddrPort) (*Sock, error) {
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err := unix.Connect(fd, sa); err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		unix.Close(fd)
+		closeFd(fd)
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return newSock(fd)
+	return newSock(fd, beside.loop)
 }
 
 // Connect waits until the connection stands or has failed, or the deadline is
 // over; after that it may be called again.
 func (s *Sock) Connect(to netip.AddrPort) error {
 	sa, _ := sockaddr(to)
-	var last error
-	err := s.raw.Write(func(fd uintptr) bool {
-		// Only connect itself tells for certain, and a callback that returned
-		// false without a system call could miss the one wake-up.
-		last = unix.Connect(int(fd), sa)
-		if errors.Is(last, unix.EISCONN) {
-			last = nil
+	return s.do(true, func(fd uintptr) syscall.Errno {
+		switch err := unix.Connect(int(fd), sa); err {
+		case nil, unix.EISCONN:
+			return 0
+		case unix.EALREADY, unix.EINPROGRESS, unix.EINTR:
+			return unix.EAGAIN
+		default:
+			var errno syscall.Errno
+			errors.As(err, &errno)
+			return errno
 		}
-		return !errors.Is(last, unix.EALREADY) && !errors.Is(last, unix.EINPROGRESS) && !errors.Is(last, unix.EINTR)
 	})
-	if err != nil {
-		return err
-	}
-	return last
 }
 
 func sockaddr(a netip.AddrPort) (unix.Sockaddr, int) {

@@ -39,3 +39,15 @@ func splice(from, to uintptr, n int) (int, syscall.Errno) {
 		}
 	}
 }
+
+func closeFd(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+// epollWait blocks a processor of Go's scheduler for as long.
+func epollWait(fd int, events []unix.EpollEvent, milliseconds int) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)),
+		uintptr(milliseconds), 0, 0)
+	if errno != 0 {
+		return 0 // EINTR
+	}
+	return int(n)
+}
