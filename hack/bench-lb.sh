@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Measures quorate-lb ($1) beside nginx stream and haproxy. CHURN=N opens N
-# connections through quorate-lb instead. RUNS=5, SECONDS_EACH=2, IDLE=2000.
+# connections through quorate-lb instead; ETCD=FOLDER, with etcd and
+# kube-apiserver in it, compares writes with and without the way to etcd.
+# RUNS=5, SECONDS_EACH=2, IDLE=2000.
 set -euo pipefail
 lb=$1
 export PATH=$PATH:/usr/sbin
@@ -9,6 +11,10 @@ trap 'rm -f "$bench"' EXIT
 CGO_ENABLED=0 go build -trimpath -o "$bench" ./test/benchlb
 if [ -n "${CHURN:-}" ]; then
 	"$bench" -lb "$lb" -churn "$CHURN"
+	exit
+fi
+if [ -n "${ETCD:-}" ]; then
+	"$bench" -lb "$lb" -etcd "$ETCD"
 	exit
 fi
 missing=()

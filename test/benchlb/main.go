@@ -4,9 +4,11 @@
 //
 //	benchlb -lb bin/quorate-lb [-runs 5] [-seconds 2] [-idle 2000] [-only ours,nginx]
 //	benchlb -lb bin/quorate-lb -churn 2000000
+//	benchlb -lb bin/quorate-lb -etcd FOLDER
 //
 // With -churn it opens so many connections through quorate-lb instead, and
-// fails when memory or descriptors grow.
+// fails when memory or descriptors grow. With -etcd it compares an API server
+// that asks etcd directly with one that asks through quorate-lb.
 package main
 
 import (
@@ -30,6 +32,7 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 2000, "idle connections to measure memory with")
 	flag.IntVar(&o.churn, "churn", 0, "open so many connections through quorate-lb, and nothing else")
 	only := flag.String("only", "direct,nginx,haproxy,ours", "what to measure")
+	programs := flag.String("etcd", "", "compare writes of API servers with and without the way to etcd; a `folder` with etcd and kube-apiserver")
 	serve := flag.String("serve", "", "be the backends, with certificates in this `folder` (for the program's own use)")
 	flag.Parse()
 	o.only = strings.Split(*only, ",")
@@ -37,6 +40,8 @@ func main() {
 	switch {
 	case *serve != "":
 		err = serveBackends(*serve)
+	case *programs != "":
+		err = writeLatency(o, *programs)
 	case o.churn > 0:
 		err = churn(o)
 	default:
