@@ -65,7 +65,7 @@ const (
 	// Timeout to give a sign of life, and slowFactor times the slowest of its
 	// recent answers, slowMost at most: a host that runs out of CPU answers later
 	// and later.
-	hungAfter  = 250 * time.Millisecond
+	hungAfter  = 150 * time.Millisecond
 	slowFactor = 4
 	slowMost   = 2 * time.Second
 	// lag: when we are later than this, what looks overdue may have been
