@@ -32,7 +32,7 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 2000, "idle connections to measure memory with")
 	flag.IntVar(&o.churn, "churn", 0, "open so many connections through quorate-lb, and nothing else")
 	only := flag.String("only", "direct,nginx,haproxy,ours", "what to measure")
-	programs := flag.String("etcd", "", "compare writes of API servers with and without the way to etcd; a `folder` with etcd and kube-apiserver")
+	programs := flag.String("etcd", "", "compare writes with and without the way to etcd, with the programs in this `folder`")
 	serve := flag.String("serve", "", "be the backends, with certificates in this `folder` (for the program's own use)")
 	flag.Parse()
 	o.only = strings.Split(*only, ",")
