@@ -62,7 +62,9 @@ func Addons(ctx component.Context, ca []byte) ([]Addon, error) {
 		}
 		out = append(out, Addon{Name: AddonCNI, Objects: cni})
 	}
-	out = append(out, dns)
+	if !ctx.Spec.Addons.OwnDNS {
+		out = append(out, dns)
+	}
 	if ctx.Spec.Addons.MetricsServer {
 		out = append(out, Addon{Name: AddonMetricsServer, Objects: metricsServer(ctx)})
 	}

@@ -190,6 +190,7 @@ func (l *live) nodes(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 	if err := c.SetPodCIDR(ctx, "w1", "10.244.4.0/24"); err == nil || !strings.Contains(err.Error(), "delete the node") {
 		t.Errorf("another pod network: %v", err)
 	}
+	l.settings(ctx, t, c)
 	nodes, err := c.Nodes(ctx)
 	if err != nil || len(nodes) != 1 {
 		t.Fatalf("%v, %v", nodes, err)

@@ -29,6 +29,8 @@ type NodeStatus struct {
 	Taints        []corev1.Taint
 	Leaving       bool // quorate has cordoned it, since it leaves
 	GivenUp       bool // its drain was given up
+
+	settings string // see NodeSettings
 }
 
 // Nodes are all nodes of the cluster.
@@ -39,18 +41,22 @@ func (c *Client) Nodes(ctx context.Context) ([]NodeStatus, error) {
 	}
 	var out []NodeStatus
 	for _, n := range list.Items {
-		s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR, Since: n.CreationTimestamp.Time,
-			Version: n.Status.NodeInfo.KubeletVersion, Labels: n.Labels, Taints: n.Spec.Taints}
-		s.Leaving, s.GivenUp = n.Annotations[leavingKey] != "", n.Annotations[givenUpKey] != ""
-		s.Ready = ready(n)
-		for _, a := range n.Status.Addresses {
-			if a.Type == corev1.NodeInternalIP && s.Address == "" {
-				s.Address = a.Address
-			}
-		}
-		out = append(out, s)
+		out = append(out, statusOf(n))
 	}
 	return out, nil
+}
+
+func statusOf(n corev1.Node) NodeStatus {
+	s := NodeStatus{Name: n.Name, Unschedulable: n.Spec.Unschedulable, PodCIDR: n.Spec.PodCIDR, Since: n.CreationTimestamp.Time,
+		Version: n.Status.NodeInfo.KubeletVersion, Labels: n.Labels, Taints: n.Spec.Taints, settings: n.Annotations[settingsKey]}
+	s.Leaving, s.GivenUp = n.Annotations[leavingKey] != "", n.Annotations[givenUpKey] != ""
+	s.Ready = ready(n)
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP && s.Address == "" {
+			s.Address = a.Address
+		}
+	}
+	return s
 }
 
 // NodeReady says whether the kubelet of a node reports that all is well. It is

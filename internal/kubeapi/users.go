@@ -13,7 +13,7 @@ import (
 	certificates "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	segment "k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -93,7 +93,7 @@ func (c *Client) signed(ctx context.Context, at string) ([]byte, error) {
 // name. It says what was bound.
 func (c *Client) Grant(ctx context.Context, user, role, namespace string) (string, error) {
 	for _, name := range []string{user, role, namespace} {
-		if wrong := segment.IsValidPathSegmentName(name); len(wrong) > 0 {
+		if wrong := content.IsPathSegmentName(name); len(wrong) > 0 {
 			return "", fmt.Errorf("%q: %s", name, strings.Join(wrong, "; "))
 		}
 	}

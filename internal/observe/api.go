@@ -242,6 +242,7 @@ func (v APIView) node(g *goal.Goal, id model.HostID, minted model.Known[bool]) m
 	if _, labelled := n.Labels[kubeapi.ControlPlaneLabel]; h.Node.ControlPlane && !labelled {
 		settled = false
 	}
+	settled = settled && n.Fits(g.NodeSettings(id))
 	return model.NodeState{Registered: model.Is(true), Ready: model.Is(n.Ready), Configured: model.Is(settled),
 		Drained: model.Is(n.Leaving && n.Unschedulable && (n.GivenUp || len(v.Moving[id]) == 0))}
 }

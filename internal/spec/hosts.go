@@ -30,6 +30,7 @@ func judgeHosts(r *report, c *Cluster) {
 				taken(r, internal, internalPath(path, h), h.InternalAddress, who, "an address of its own")
 			}
 		}
+		judgeNode(r, path, h)
 		if h.SSH != nil {
 			judgeSSH(r, path+".ssh", *h.SSH)
 		}

@@ -112,6 +112,9 @@ type Encryption struct {
 // Addons on request.
 type Addons struct {
 	MetricsServer bool `json:"metricsServer,omitempty"`
+	// The cluster's DNS is yours: quorate deploys no CoreDNS, and leaves one that is there. Kubelets
+	// send pods to the tenth address of serviceCIDR.
+	OwnDNS bool `json:"ownDNS,omitempty"`
 }
 
 // Component holds extra command-line flags for one component.
@@ -157,8 +160,19 @@ type Host struct {
 	InternalAddress string `json:"internalAddress,omitempty"`
 	// A control-plane may be a worker as well.
 	Roles []string `json:"roles" enum:"control-plane,worker,etcd"`
+	// Labels of the node, beside those that the kubelet sets.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Taints of the node, beside that of a control plane which is no worker.
+	Taints []Taint `json:"taints,omitempty"`
 	// Overrides spec.ssh, field by field.
 	SSH *SSH `json:"ssh,omitempty"`
+}
+
+// Taint keeps pods that do not tolerate it away from a node.
+type Taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value,omitempty"`
+	Effect string `json:"effect" enum:"NoSchedule,PreferNoSchedule,NoExecute"`
 }
 
 // Names that other packages compare with.

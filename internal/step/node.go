@@ -99,6 +99,9 @@ func (s ConfigureNode) Do(ctx context.Context, e Env) error {
 			return err
 		}
 	}
+	if err := c.Configure(ctx, h.Node.Name, e.Goal.NodeSettings(s.ID)); err != nil {
+		return err
+	}
 	if err := c.Uncordon(ctx, h.Node.Name); err != nil {
 		return err
 	}

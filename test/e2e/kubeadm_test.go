@@ -14,7 +14,11 @@ import (
 // hand, and quorate with what was done by hand; then it shrinks, and is taken away.
 func TestKubeadm(t *testing.T) {
 	c := newCluster(t, "kubeadm", 3, 1)
-	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm })
+	c.edit(t, func(f *spec.Cluster) {
+		f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm
+		w := &f.Spec.Hosts[len(f.Spec.Hosts)-1]
+		w.Labels, w.Taints = map[string]string{"example.com/rack": "r1"}, []spec.Taint{{Key: "slow", Effect: "PreferNoSchedule"}}
+	})
 	only := c.chooser(t)
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
@@ -29,7 +33,7 @@ func TestKubeadm(t *testing.T) {
 	for _, s := range []struct {
 		name string
 		test func(*testing.T, *cluster)
-	}{{"access", access}, {"by hand", byHand}} {
+	}{{"settings", settings}, {"access", access}, {"by hand", byHand}} {
 		if t.Run(s.name, func(t *testing.T) { s.test(t, c) }); t.Failed() {
 			return
 		}

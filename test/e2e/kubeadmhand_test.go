@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/internal/hostcheck"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -50,6 +51,32 @@ func (c *cluster) kubeadmReset(t *testing.T, host string) {
 func (c *cluster) join(t *testing.T, host, command string) {
 	t.Helper()
 	c.on(t, host, strings.TrimSpace(command)+` --ignore-preflight-errors=SystemVerification 2>&1`)
+}
+
+// settings: the worker has the labels and taints of the file, and the hosts are fit.
+func settings(t *testing.T, c *cluster) {
+	got := c.kubectl(t, "cp1", "get", "node", "w1", "-o", `jsonpath={.metadata.labels.example\.com/rack} {.spec.taints[*].key}`)
+	if got != "r1 slow" {
+		t.Errorf("label and taint of w1: %q", got)
+	}
+	var r hostcheck.Report
+	out := run(t, c.dir, "doctor", "hosts", "-o", "json", "-f", c.File).out // how full and fast its disks are is the machine's business
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, h := range r.Hosts {
+		if !h.Reached || h.Interface != "host0" || h.MTU == 0 || h.MAC == "" || !slices.Contains(h.Routes, "host0") || len(h.Space) < 2 {
+			t.Errorf("%+v", h)
+		}
+	}
+	for _, f := range r.Findings {
+		if t.Log(f); f.Level == hostcheck.Blocks || !slices.Contains([]string{"space", "inodes", "fsync", "memory"}, f.Check) {
+			t.Errorf("found: %s", f)
+		}
+	}
+	if len(r.Hosts) != 4 {
+		t.Errorf("%d hosts", len(r.Hosts))
+	}
 }
 
 // access: tokens, and users that may do little for a while.
