@@ -175,3 +175,27 @@ func TestKubeadmHands(t *testing.T) {
 		t.Errorf("cp1 still has %s", left)
 	}
 }
+
+// TestKubeadmBuiltin: quorate-lb in front of a kubeadm cluster, and the change to
+// nginx and back while clients ask.
+func TestKubeadmBuiltin(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "kubeadmbuiltin", 3, 1)
+	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm })
+	c.balancer(t, spec.BuiltinBalancer)
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, c.controlPlanes()...)
+	for _, h := range c.of("") {
+		if got := c.on(t, h, `systemctl is-active quorate-lb; systemctl is-active kube-nginx || true`); got != "active\ninactive" {
+			t.Errorf("%s: quorate-lb and nginx are %q", h, got)
+		}
+		if err := c.doorOpen(t, h); err != nil {
+			t.Errorf("%s: %v", h, err)
+		}
+	}
+	switchKinds(t, c)
+	c.nodesReady(t, "cp1", c.of("")...)
+}
