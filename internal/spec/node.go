@@ -9,8 +9,10 @@ import (
 
 // ownLabels are set by the kubelet, or by quorate from the roles.
 var ownLabels = map[string]string{
-	"kubernetes.io/hostname": "the host's name says it", "kubernetes.io/os": "the kubelet says it", "kubernetes.io/arch": "the kubelet says it",
-	"node-role.kubernetes.io/control-plane": "the role control-plane says it",
+	"kubernetes.io/hostname": "the host's name says it",
+	"kubernetes.io/os":       "the kubelet says it",
+	"kubernetes.io/arch":     "the kubelet says it",
+	controlPlaneKey:          "the role control-plane says it",
 }
 
 // judgeNode checks what the API would refuse of a node's labels and taints.
