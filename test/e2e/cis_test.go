@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,4 +42,29 @@ func benchmark(t *testing.T, c *cluster) {
 	c.on(t, w, `chmod 644 /var/lib/kubelet/config.yaml`)
 	run(t, c.dir, "doctor", "cis", "-f", filepath.Base(c.File)).want(t, 1).says(t, "4.1.9 fail", "  "+w+": /var/lib/kubelet/config.yaml 644")
 	c.on(t, w, `chmod 600 /var/lib/kubelet/config.yaml`)
+}
+
+// confinement: services run as users of their own, and none is more exposed than
+// systemd-analyze's 3.0 of 10.
+func confinement(t *testing.T, c *cluster) {
+	out := c.on(t, c.controlPlanes()[0], `for u in etcd kube-apiserver kube-controller-manager kube-scheduler kube-nginx; do
+	[ -e /etc/systemd/system/$u.service ] || continue
+	echo "$u $(systemd-analyze security --no-pager $u.service | sed -n 's/.*xposure level for .*: \([0-9.]*\) .*/\1/p')" \
+		"$(ps -o user:32= -p "$(systemctl show -p MainPID --value $u)")"
+done`)
+	seen := 0
+	for line := range strings.Lines(out) {
+		var unit, user string
+		var exposure float64
+		if _, err := fmt.Sscan(line, &unit, &exposure, &user); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		seen++
+		if exposure > 3 || user != unit && unit != "kube-nginx" {
+			t.Errorf("%s has the exposure %.1f and runs as %s", unit, exposure, user)
+		}
+	}
+	if seen < 4 {
+		t.Errorf("only %d of the services were seen: %s", seen, out)
+	}
 }
