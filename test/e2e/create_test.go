@@ -33,7 +33,8 @@ func TestCreate(t *testing.T) {
 		test func(*testing.T, *cluster)
 	}{
 		{"again", again}, {"keys", keysWhereTheyBelong}, {"names", servedNames}, {"anonymous", anonymous}, {"doors", doors},
-		{"file", appliedFile}, {"secret", secretsAtRest}, {"cis", benchmark}, {"confinement", confinement}, {"pods", pods}, {"drift", drift}, {"top", top}, {"lost", hostLost},
+		{"file", appliedFile}, {"secret", secretsAtRest}, {"cis", benchmark}, {"confinement", confinement},
+		{"pods", pods}, {"drift", drift}, {"top", top}, {"lost", hostLost},
 	} {
 		if !t.Run(s.name, func(t *testing.T) { s.test(t, c) }) && t.Context().Err() != nil {
 			return
