@@ -3,6 +3,7 @@ package component
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func Balancer(ctx Context) (workload.Service, error) {
 		return workload.Service{}, fmt.Errorf("write %s: %w", at.Config, err)
 	}
 	program := ctx.Layout.Program(artifact.Balancer)
-	unit := strings.Join([]string{
+	unit := strings.Join(slices.Concat([]string{
 		"[Unit]",
 		"Description=Load balancer to the Kubernetes API servers and to etcd",
 		"X-Quorate=" + ctx.Cluster,
@@ -69,22 +70,13 @@ func Balancer(ctx Context) (workload.Service, error) {
 		"KillSignal=SIGINT",
 		"TimeoutStopSec=5s",
 		"LimitNOFILE=131072",
-		"NoNewPrivileges=yes",
 		"CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
-		"LockPersonality=yes",
-		"MemoryDenyWriteExecute=yes",
-		"ProtectSystem=strict",
-		"ProtectHome=yes",
-		"PrivateTmp=yes",
-		"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
-		"RestrictRealtime=yes",
-		"RestrictSUIDSGID=yes",
-		"SystemCallArchitectures=native",
+	}, sandbox, []string{
 		"",
 		"[Install]",
 		"WantedBy=multi-user.target",
 		"",
-	}, "\n")
+	}), "\n")
 	s := workload.Service{Name: ctx.Layout.Unit(model.Balancer), Unit: unit, Reload: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: append([]byte("# Written by quorate; changes are overwritten.\n"),
 			text...)}}}}
