@@ -10,7 +10,8 @@ import (
 )
 
 func TestNodeSettings(t *testing.T) {
-	f := file(t, strings.Replace(clusterFile, "roles: [worker]", "roles: [worker], labels: {rack: r1}, taints: [{key: gpu, effect: NoExecute}]", 1))
+	f := file(t, strings.Replace(clusterFile, "roles: [worker]",
+		"roles: [worker], labels: {rack: r1}, taints: [{key: gpu, effect: NoExecute}]", 1))
 	g, err := Build(f, arts(t), nil)
 	if err != nil {
 		t.Fatal(err)
