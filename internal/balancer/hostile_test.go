@@ -220,6 +220,33 @@ func TestPreferredAndLeaving(t *testing.T) {
 	})
 }
 
+// TestGoesHome: a session that came about while the preferred backend was down
+// is closed when that has been ready for a while.
+func TestGoesHome(t *testing.T) {
+	bed := newBed(t, 2, func(f *config.File) { f.Ways[0].Backends[1].Preferred = true })
+	bed.servers[1].Stop()
+	bed.until("it is gone", func() bool { return bed.state(1) == health.Gone })
+	c := bed.client()
+	who := func() string {
+		name, err := bed.who(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	if who() != "cp1" {
+		t.Fatal("it went to a server that is gone")
+	}
+	if err := bed.servers[1].Start(nil); err != nil {
+		t.Fatal(err)
+	}
+	bed.until("the preferred one is back", func() bool { return bed.state(1) == health.Ready })
+	bed.until("it has gone home", func() bool {
+		bed.b.GoHome(time.Now().Add(time.Hour))
+		return who() == "cp2"
+	})
+}
+
 func ExampleBalancer() {
 	f := config.File{Ways: []config.Way{{
 		Name: "api", Listen: []string{"127.0.0.1:6443"}, Check: config.Check{Kind: config.KindReadyz, CA: "/etc/kubernetes/pki/ca.crt"},

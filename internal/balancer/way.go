@@ -250,12 +250,13 @@ func (w *way) close() {
 }
 
 // tidy forgets backends that left and whose sessions have ended or had their
-// time.
+// time, and has sessions go home.
 func (w *way) tidy(now time.Time) {
 	w.rates.add(w.counts.Connections.Load())
 	if plan, changed := w.forget(now); changed {
 		w.watcher.Set(plan)
 	}
+	w.goHome(now)
 }
 
 func (w *way) forget(now time.Time) (plan check.Plan, changed bool) {

@@ -53,6 +53,13 @@ func (p *Pair) Run(done func()) {
 	}
 }
 
+// Moved is how many bytes have gone either way.
+func (p *Pair) Moved() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up.moved + p.down.moved
+}
+
 // Reset ends both connections at once.
 func (p *Pair) Reset() { p.finish(true) }
 
@@ -120,8 +127,7 @@ func (p *Pair) on(s *Sock, event uint32) (more bool) {
 // still moves bytes may go on.
 func (p *Pair) silent() {
 	p.mu.Lock()
-	moved := p.up.moved + p.down.moved
-	if going := moved != p.moved; going && !p.ended {
+	if moved := p.up.moved + p.down.moved; moved != p.moved && !p.ended {
 		p.moved = moved
 		p.quiet.Reset(halfClosed)
 		p.mu.Unlock()
