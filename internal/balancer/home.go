@@ -6,33 +6,31 @@ const (
 	// homeAfter is how long a preferred backend must have been ready before
 	// sessions with others are moved to it.
 	homeAfter = 10 * time.Second
-	// quietTime: a session over which nothing went for so long has no request in
-	// flight, as far as can be seen from outside.
-	quietTime = 100 * time.Millisecond
-	// homeShare: one over this share of the others' sessions is moved at a time.
+	// homeShare: one over this share of the others' sessions is moved a second.
 	homeShare = 10
 )
 
-// goHome closes quiet sessions with other backends, a few at a time, once a
-// preferred one has been ready for a while. An API server that stayed with
-// another host's etcd would be hurt by a fault of that host.
+// goHome closes sessions with other backends, a few at a time, once a preferred
+// one has been ready for a while. An API server that stayed with another host's
+// etcd would be hurt by a fault of that host. Only sessions over which nothing
+// went since the last call, a second ago, are closed: as far as can be seen from
+// outside they have no request in flight.
 func (w *way) goHome(now time.Time) {
+	w.homing.Lock()
+	defer w.homing.Unlock()
 	strangers := w.strangers(now)
-	if len(strangers) == 0 {
-		return
-	}
-	before := make([]int64, len(strangers))
-	for i, s := range strangers {
-		before[i] = s.Moved()
-	}
-	time.Sleep(quietTime)
+	before := w.moved
+	w.moved = map[*session]int64{}
 	left := (len(strangers) + homeShare - 1) / homeShare
-	for i, s := range strangers {
-		if left > 0 && s.Moved() == before[i] {
+	for _, s := range strangers {
+		n := s.Moved()
+		if then, known := before[s]; known && then == n && left > 0 {
 			s.backend.counts.Shed.Add(1)
 			s.Close()
 			left--
+			continue
 		}
+		w.moved[s] = n
 	}
 }
 

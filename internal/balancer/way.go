@@ -49,6 +49,9 @@ type way struct {
 	listeners map[string][]*relay.Listener
 	firstLook chan struct{} // closed when every backend was asked
 	looked    bool          // used by Checked only
+
+	homing sync.Mutex
+	moved  map[*session]int64 // bytes of the sessions that goHome has seen
 }
 
 func newWay(name string, log *slog.Logger, changed func(Change)) *way {
