@@ -13,6 +13,8 @@ import (
 	"quorate.dev/quorate/internal/kubeadm"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 )
 
@@ -50,26 +52,25 @@ func (c Context) kubeadmExtra(v model.Component) map[string]string {
 
 // kubeadmCluster is kubeadm's ClusterConfiguration.
 func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
-	at, spec := ctx.Layout, ctx.Spec
+	at, file := ctx.Layout, ctx.Spec
 	args := func(v model.Component) []kubeadm.Arg { return kubeadm.Args(ctx.kubeadmExtra(v), ctx.extra(v.String())) }
 	logs := path.Dir(at.APIServer.AuditLog)
-	sans := []string{"localhost", "127.0.0.1", hostPart(spec.ControlPlaneEndpoint)}
+	sans := []string{"localhost", "127.0.0.1", hostPart(file.ControlPlaneEndpoint)}
 	for _, n := range topology.ByName(ctx.APIServers) {
 		sans = append(sans, n.Name, n.Address)
 	}
 	return kubeadm.Cluster(kubeadm.ClusterConfiguration{
 		ClusterName:                 ctx.Cluster,
-		KubernetesVersion:           spec.Kubernetes.Version,
-		ControlPlaneEndpoint:        spec.ControlPlaneEndpoint,
+		KubernetesVersion:           file.Kubernetes.Version,
+		ControlPlaneEndpoint:        file.ControlPlaneEndpoint,
 		CertificatesDir:             at.PKI.Dir,
-		EncryptionAlgorithm:         spec.PKI.KeyAlgorithm,
-		CertificateValidityPeriod:   hours(spec.PKI.CertificateDays),
-		CACertificateValidityPeriod: hours(spec.PKI.CADays),
-		Networking: kubeadm.Networking{PodSubnet: spec.Network.PodCIDR, ServiceSubnet: spec.Network.ServiceCIDR,
-			DNSDomain: spec.Network.DNSDomain},
-		Etcd: kubeadm.Etcd{Local: kubeadm.LocalEtcd{ImageMeta: kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageEtcd)}, DataDir: at.Etcd.Data,
-			ExtraArgs: args(model.Etcd)}},
-		APIServer: kubeadm.APIServer{CertSANs: append(sans, spec.CertSANs...), Component: kubeadm.Component{ExtraArgs: args(model.APIServer),
+		EncryptionAlgorithm:         file.PKI.KeyAlgorithm,
+		CertificateValidityPeriod:   hours(file.PKI.CertificateDays),
+		CACertificateValidityPeriod: hours(file.PKI.CADays),
+		Networking: kubeadm.Networking{PodSubnet: file.Network.PodCIDR, ServiceSubnet: file.Network.ServiceCIDR,
+			DNSDomain: file.Network.DNSDomain},
+		Etcd: kubeadmEtcd(ctx, args(model.Etcd)),
+		APIServer: kubeadm.APIServer{CertSANs: append(sans, file.CertSANs...), Component: kubeadm.Component{ExtraArgs: args(model.APIServer),
 			ExtraVolumes: []kubeadm.HostPathMount{
 				{Name: "audit-policy", HostPath: at.APIServer.AuditPolicy, MountPath: at.APIServer.AuditPolicy, ReadOnly: true,
 					PathType: corev1.HostPathFile},
@@ -79,6 +80,29 @@ func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
 		Scheduler:         kubeadm.Component{ExtraArgs: args(model.Scheduler)},
 		DNS:               kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageCoreDNS)},
 	})
+}
+
+// kubeadmEtcd is where etcd runs: with external etcd kubeadm runs no member.
+func kubeadmEtcd(ctx Context, args []kubeadm.Arg) kubeadm.Etcd {
+	at := ctx.Layout
+	if !ctx.externalEtcd() {
+		return kubeadm.Etcd{Local: &kubeadm.LocalEtcd{ImageMeta: kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageEtcd)}, DataDir: at.Etcd.Data,
+			ExtraArgs: args}}
+	}
+	client := at.PKI.Leaf(pki.APIServerEtcdClient)
+	return kubeadm.Etcd{External: &kubeadm.ExternalEtcd{Endpoints: etcdEndpoints(ctx), CAFile: at.PKI.EtcdCA.Cert, CertFile: client.Cert,
+		KeyFile: client.Key}}
+}
+
+// externalEtcd says that etcd runs on hosts of its own.
+func (c Context) externalEtcd() bool { return c.Spec.Etcd.Topology == spec.TopologyExternal }
+
+// etcdEndpoints are the members in an order that is the same on all hosts.
+func etcdEndpoints(ctx Context) (out []string) {
+	for _, n := range topology.ByName(ctx.EtcdMembers) {
+		out = append(out, ctx.Layout.Etcd.ClientURL(n.Address))
+	}
+	return out
 }
 
 func hours(days int) string { return fmt.Sprintf("%dh0m0s", days*24) }

@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -53,6 +54,37 @@ func TestKubeadmConfig(t *testing.T) {
 		if strings.Contains(string(shared), own) {
 			t.Errorf("what all hosts share says %q", own)
 		}
+	}
+}
+
+// With external etcd kubeadm runs no member, and an API server asks all of them.
+func TestKubeadmExternalEtcd(t *testing.T) {
+	c := kubeadmProd("cp2")
+	c.Spec.Etcd.Topology = spec.TopologyExternal
+	c.EtcdMembers = []topology.Node{{Name: "e2", Address: "10.0.0.32", Etcd: true}, {Name: "e1", Address: "10.0.0.31", Etcd: true}}
+	text, err := component.KubeadmConfig(c, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `etcd:
+  external:
+    caFile: /etc/kubernetes/pki/etcd/ca.crt
+    certFile: /etc/kubernetes/pki/apiserver-etcd-client.crt
+    endpoints:
+    - https://10.0.0.31:2379
+    - https://10.0.0.32:2379
+    keyFile: /etc/kubernetes/pki/apiserver-etcd-client.key
+`
+	if !strings.Contains(string(text), want) {
+		t.Errorf("%s", text)
+	}
+	render, err := component.RendererOf(model.APIServer, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc, err := render(c)
+	if err != nil || svc.Made.Flags["etcd-servers"] != "https://10.0.0.31:2379,https://10.0.0.32:2379" {
+		t.Errorf("%v, %v", svc.Made, err)
 	}
 }
 

@@ -53,6 +53,9 @@ func kubeadmWants(ctx Context, v model.Component) map[string]string {
 		},
 		model.Scheduler: {},
 	}[v]
+	if v == model.APIServer && ctx.externalEtcd() {
+		own["etcd-servers"] = strings.Join(etcdEndpoints(ctx), ",")
+	}
 	maps.Copy(own, ctx.kubeadmExtra(v))
 	maps.Copy(own, ctx.extra(v.String()))
 	if v == model.Etcd {

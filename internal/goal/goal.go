@@ -230,7 +230,9 @@ func (g *Goal) pods() map[model.Component]workload.PodStyle {
 	}
 	out := map[model.Component]workload.PodStyle{}
 	for _, v := range component.MadeByKubeadm {
-		out[v] = workload.MadePod
+		if v != model.Etcd || g.File.Spec.Etcd.Topology == spec.TopologyStacked { // external members are units
+			out[v] = workload.MadePod
+		}
 	}
 	return out
 }

@@ -108,7 +108,7 @@ func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
 	if p := ctx.Pods[model.Etcd]; p == workload.StampedPod || p == workload.PlainPod {
 		put(g.Layout.Bin, "etcd-gate")
 	}
-	if g.Layout.Kubeadm {
+	if g.Layout.Kubeadm && (n.ControlPlane || n.Worker) {
 		put(g.Layout.Bin, "kubeadm")
 		put(g.Layout.Commands, byHand...)
 	}

@@ -26,7 +26,7 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 		m.Roles |= model.ControlPlane
 		m.Keys = model.Is(model.SharedKeys)
 		m.EtcdVia, m.Ready = model.Is(model.Way{Kind: model.EachDirectly, Backends: set(ctx.EtcdMembers)}), model.Is(true)
-		if g.Layout.Kubeadm { // an API server of kubeadm's asks the member beside it
+		if g.Layout.Kubeadm && h.Node.Etcd { // an API server of kubeadm's asks the member beside it
 			m.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: set([]topology.Node{h.Node})})
 		}
 	}

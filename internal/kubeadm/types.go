@@ -68,9 +68,19 @@ type Networking struct {
 	DNSDomain     string `json:"dnsDomain"`
 }
 
-// Etcd is where etcd runs: on the control planes.
+// Etcd is where etcd runs: on the control planes, or on hosts of its own.
 type Etcd struct {
-	Local LocalEtcd `json:"local"`
+	Local    *LocalEtcd    `json:"local,omitempty"`
+	External *ExternalEtcd `json:"external,omitempty"`
+}
+
+// ExternalEtcd are members that kubeadm does not run, and how an API server shows
+// itself to them.
+type ExternalEtcd struct {
+	Endpoints []string `json:"endpoints"`
+	CAFile    string   `json:"caFile"`
+	CertFile  string   `json:"certFile"`
+	KeyFile   string   `json:"keyFile"`
 }
 
 // LocalEtcd is the member of a control plane.

@@ -13,9 +13,6 @@ func judgeKubeadm(r *report, c *Cluster) {
 		r.bad("spec.security", SecurityPrivileged+", or flavour systemd", "%s is not supported yet with flavour %s", shown(c.Spec.Security),
 			FlavourKubeadm)
 	}
-	if c.Spec.Etcd.Topology != TopologyStacked {
-		r.bad("spec.etcd.topology", TopologyStacked, "%s is not supported yet with flavour %s", shown(c.Spec.Etcd.Topology), FlavourKubeadm)
-	}
 	if len(c.Spec.Components["kube-proxy"].ExtraArgs) > 0 {
 		r.bad("spec.components.kube-proxy", "fields of spec.kubeProxyConfiguration", "kubeadm gives kube-proxy no flags")
 	}

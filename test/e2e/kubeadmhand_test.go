@@ -199,3 +199,39 @@ func TestKubeadmBuiltin(t *testing.T) {
 	switchKinds(t, c)
 	c.nodesReady(t, "cp1", c.of("")...)
 }
+
+// TestKubeadmExternal: etcd on hosts of its own, as units, under a kubeadm control
+// plane. A member is replaced, and the cluster is taken away.
+func TestKubeadmExternal(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "kubeadmext", 2, 0, "--etcd", "4")
+	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = spec.FlavourKubeadm })
+	only := c.chooser(t)
+	only("cp1", "cp2", "etcd1", "etcd2", "etcd3")
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "etcd1", "etcd2", "etcd3")
+	c.nodesReady(t, "cp1", "cp1", "cp2")
+	if got := c.on(t, "cp1", `ls /etc/kubernetes/manifests`); strings.Contains(got, "etcd") {
+		t.Errorf("a control plane runs etcd: %s", got)
+	}
+	if out := c.on(t, "cp2", `KUBECONFIG=/etc/kubernetes/admin.conf kubectl -n kube-system get cm kubeadm-config -o yaml`); !strings.Contains(out,
+		"https://"+c.address(t, "etcd3")+":2379") {
+		t.Errorf("kubeadm does not know the members:\n%s", out)
+	}
+
+	t.Log("etcd4 takes the place of etcd1")
+	only("cp1", "cp2", "etcd2", "etcd3", "etcd4")
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.oneEtcd(t, "etcd2", "etcd3", "etcd4")
+	c.nodesReady(t, "cp1", "cp1", "cp2")
+	run(t, c.dir, "reset", "--yes", "-f", c.File).want(t, 0)
+	for _, h := range []string{"cp1", "etcd1", "etcd2"} {
+		if left := c.on(t, h, leftovers); left != "" {
+			t.Errorf("%s still has %s", h, left)
+		}
+	}
+}
