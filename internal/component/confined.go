@@ -46,8 +46,9 @@ var sandbox = []string{
 }
 
 // private makes a service run as a user of its own, with the name of its unit.
-// It was rendered by the layout as that user sees it (Layout.For): of its files,
-// and of the others that reads names, it gets copies.
+// The service was rendered with the layout as that user sees it (Layout.For). Its
+// files go back to root's paths; of these, and of root's files that reads names by
+// the user's paths, the service gets copies.
 func private(s workload.Service, at layout.Layout, v model.Component, reads ...string) workload.Service {
 	s.User = at.Unit(v)
 	for i, f := range s.Files {

@@ -91,8 +91,8 @@ func write(ctx context.Context, e Env, files []host.File) error {
 	return nil
 }
 
-// refreshCopies does so with the copies that services of the host read, of those
-// that have been installed before.
+// refreshCopies brings the copies of the host's installed services up to date,
+// after files of root's were written.
 func refreshCopies(ctx context.Context, e Env, h *goal.Host) error {
 	var installed []*workload.Service
 	have := e.Have.Hosts[model.HostID(e.Host.Name())]
