@@ -154,7 +154,7 @@ type Silence struct {
 	Interval time.Duration // between two checks; 0: there are none
 	// Standing is how long a connection to it stands before it is given up.
 	Standing time.Duration
-	// Election is how long writes wait at most where its etcd member led, until
+	// Election is how long writes fail at most where its etcd member led, until
 	// another one leads; 0: there is no other.
 	Election time.Duration
 }

@@ -13,7 +13,7 @@ type Balancer struct {
 	Kind     string  `json:"kind"`
 	Interval float64 `json:"checkSeconds"` // between two checks of an API server; 0: it is not checked
 	Standing float64 `json:"standingSeconds"`
-	Election float64 `json:"electionSeconds"` // so long writes wait at most where etcd led; 0: etcd has one member
+	Election float64 `json:"electionSeconds"` // so long an election takes at most where etcd led; 0: etcd has one member
 	Why      string  `json:"why,omitempty"`   // why nothing is known
 }
 
@@ -35,7 +35,8 @@ func (b Balancer) text() string {
 	if b.Election == 0 {
 		return b.noticed()
 	}
-	return b.noticed() + fmt.Sprintf("; where etcd leads, writes wait up to %.4g s for an election", b.Election)
+	return b.noticed() + fmt.Sprintf("; where etcd leads, an election takes up to %.4g s, and writes sent before its end may time out",
+		b.Election)
 }
 
 func (b Balancer) noticed() string {
