@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/topology"
 )
 
 func newKeys(t *testing.T) (pki.Shared, map[string][]byte) {
@@ -146,5 +147,29 @@ func TestForgedKeys(t *testing.T) {
 	k := readKeys(g, map[model.HostID]Facts{"a-worker": {Files: forged}, "cp2": {Files: files}}, nil)
 	if got := k.state(g.Hosts["a-worker"].Node, "a-worker", Facts{Files: forged}); got != model.OtherKeys {
 		t.Errorf("the worker's keys are %v", got)
+	}
+}
+
+// The exploit: a key beside the CA certificates of a worker made quorate copy these
+// again and again, and wait three minutes each time.
+func TestStrayKeyOfAWorker(t *testing.T) {
+	shared, err := pki.NewShared(pki.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := layout.Systemd().PKI
+	k := keyring{shared: &shared, at: at, partial: map[model.HostID]bool{"w1": true}}
+	worker, f := topology.Node{Name: "w1", Worker: true}, Facts{Files: map[string][]byte{}}
+	if got := k.state(worker, "w1", f); got != model.NoKeys {
+		t.Errorf("a stray key alone is %v", got)
+	}
+	for _, file := range shared.PublicFiles(worker, at) {
+		f.Files[file.Path] = file.Content
+	}
+	if got := k.state(worker, "w1", f); got != model.PublicKeys {
+		t.Errorf("with the cluster's certificates beside it: %v", got)
+	}
+	if got := k.state(topology.Node{Name: "w1", ControlPlane: true}, "w1", f); got != model.PartialKeys {
+		t.Errorf("half of the keys of a control plane are %v", got)
 	}
 }

@@ -122,7 +122,8 @@ func (k keyring) state(n topology.Node, id model.HostID, f Facts) model.Keys {
 	if _, other := k.claimed[id]; other && k.shared != nil {
 		return model.OtherKeys
 	}
-	if k.partial[id] {
+	// Keys beside them on a host that needs none are no concern of the cluster's.
+	if k.partial[id] && (n.ControlPlane || k.shared == nil) {
 		return model.PartialKeys
 	}
 	if k.shared == nil {
