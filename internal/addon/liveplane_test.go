@@ -20,16 +20,21 @@ import (
 
 // here brings a text of a host into the test's folder and onto its address.
 func (l *live) here(text string) string {
-	return strings.NewReplacer("/etc/kubernetes", l.dir+"/etc/kubernetes", "/var/log/", l.dir+"/var/log/",
+	return strings.NewReplacer("/etc/kubernetes", l.dir+"/etc/kubernetes", "/var/lib/quorate", l.dir+"/var/lib/quorate",
+		"/var/log/", l.dir+"/var/log/",
 		"https://127.0.0.1:6443", "https://"+liveAddress+":6443").Replace(text)
 }
 
 func (l *live) write(t *testing.T, f host.File) string {
-	path := l.dir + f.Path
+	return l.put(t, f.Path, l.here(string(f.Content)))
+}
+
+func (l *live) put(t *testing.T, path, text string) string {
+	path = l.dir + path
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(l.here(string(f.Content))), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -83,6 +88,13 @@ func startLive(t *testing.T) *live {
 		}
 		for _, f := range s.Files {
 			l.write(t, f.File)
+		}
+		for _, c := range s.Copies {
+			text, err := os.ReadFile(l.dir + c.From)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.put(t, c.To, string(text))
 		}
 		_, line, _ := strings.Cut(s.Unit, "ExecStart="+l.ctx.Layout.Program(s.Name)+" \\\n")
 		line, _, _ = strings.Cut(line, "\nRestart=")

@@ -92,11 +92,11 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 func TestQuietConnectionLives(t *testing.T) {
 	s := startSSHD(t)
 	c := s.config(t)
-	c.KeepAlive = 50 * time.Millisecond
+	c.KeepAlive = time.Second // three times that without a word of a busy sshd breaks it
 	h := mustConnect(t, c)
 	works(t, h)
 	before := h.cur
-	time.Sleep(time.Second)
+	time.Sleep(4 * time.Second)
 	works(t, h)
 	if h.cur != before {
 		t.Error("a quiet connection was broken")

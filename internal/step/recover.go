@@ -139,16 +139,16 @@ func recoverEtcd(have, want model.Cluster) (out []plan.Step) {
 
 // unlessRecovering proposes nothing while a recovery is under way: what the file wants
 // comes after it.
-func unlessRecovering(rules ...plan.Rule) (out []plan.Rule) {
-	for _, rule := range rules {
-		out = append(out, func(have, want model.Cluster) []plan.Step {
-			if _, _, ok := have.Recovering(want); ok {
-				return nil
-			}
-			return rule(have, want)
-		})
+func unlessRecovering(rules ...plan.Rule) plan.Rule {
+	return func(have, want model.Cluster) (out []plan.Step) {
+		if _, _, ok := have.Recovering(want); ok {
+			return nil
+		}
+		for _, rule := range rules {
+			out = append(out, rule(have, want)...)
+		}
+		return out
 	}
-	return out
 }
 
 // ChooseSurvivor records on a host that etcd goes on with its data, or with a

@@ -12,9 +12,8 @@ import (
 // Rules propose the steps, best first. What really must come before what is
 // said by the steps' own needs.
 func Rules() []plan.Rule {
-	return append([]plan.Rule{recoverEtcd}, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
-		hosts(run), addons, hosts(retire), hosts(configureNode),
-		afterRecovery, leave, forget)...)
+	return []plan.Rule{recoverEtcd, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
+		hosts(run), addons, hosts(retire), hosts(configureNode), afterRecovery, leave, forget)}
 }
 
 // hosts makes a rule of what one wanted host needs.
