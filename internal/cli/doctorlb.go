@@ -120,7 +120,10 @@ func lintHost(cmd *cobra.Command, t *target, on string) (r lblint.Report, err er
 		}
 		text, _ := answer.Part(part)
 		one, err := lblint.Lint(on+":"+path, text, knownOf(s.file))
-		if err == nil && (one.Leads || one.Kind == "keepalived") {
+		switch {
+		case err != nil && one.Kind != "": // one of ours to judge, and it cannot be read
+			return r, err
+		case one.Leads || one.Kind == "keepalived":
 			r.Files = append(r.Files, one)
 		}
 	}

@@ -38,8 +38,11 @@ func (r Report) Text() string {
 	for _, f := range r.Findings {
 		fmt.Fprintln(&b, f)
 	}
-	if len(r.Findings) == 0 {
+	switch {
+	case r.Well():
 		b.WriteString("nothing was found\n")
+	case len(r.Findings) == 0:
+		b.WriteString("nothing was found on the hosts that were checked\n")
 	}
 	return b.String()
 }

@@ -25,7 +25,7 @@ func keepalived(text []byte) ([]Finding, error) {
 		id, there := last(in.block, "virtual_router_id")
 		card, _ := last(in.block, "interface")
 		if !there {
-			out.add(in.line, in.arg(1)+" has no virtual_router_id, and so uses 0 or does not start",
+			out.add(in.line, in.arg(1)+" has no virtual_router_id: keepalived leaves it out",
 				"virtual_router_id with a number from 1 to 255 that nobody else on the network has")
 		}
 		key := card.arg(1) + " " + id.arg(1)
@@ -115,11 +115,14 @@ func keepalivedScript(s statement, virtual []string) (out findings) {
 	interval, fall := 1.0, 1
 	line := s.line
 	if i, there := last(s.block, "interval"); there {
-		interval, _ = strconv.ParseFloat(i.arg(1), 64)
-		line = i.line
+		if s, err := strconv.ParseFloat(i.arg(1), 64); err == nil {
+			interval, line = s, i.line
+		}
 	}
 	if f, there := last(s.block, "fall"); there {
-		fall, _ = strconv.Atoi(f.arg(1))
+		if n, err := strconv.Atoi(f.arg(1)); err == nil {
+			fall = n
+		}
 	}
 	if t := interval * float64(fall); t > noticeMost.Seconds() {
 		out.add(line,
