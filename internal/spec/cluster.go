@@ -29,6 +29,26 @@ func (c *Cluster) Nodes() []Host {
 	return c.filter(func(h Host) bool { return h.Has(RoleControlPlane) || h.Has(RoleWorker) })
 }
 
+// LoadBalancers are the hosts whose role it is to balance, in the file's order.
+func (c *Cluster) LoadBalancers() []Host { return c.with(RoleLoadBalancer) }
+
+// Prefix is the address with its network; the zero Prefix when it is none.
+func (v *VIP) Prefix() netip.Prefix {
+	if v == nil {
+		return netip.Prefix{}
+	}
+	p, _ := netip.ParsePrefix(v.Address)
+	return p
+}
+
+// VIPAddress is the virtual address of the load balancers, "" if they have none.
+func (s Spec) VIPAddress() string {
+	if p := s.LoadBalancer.VIP.Prefix(); p.IsValid() {
+		return p.Addr().String()
+	}
+	return ""
+}
+
 func (c *Cluster) with(role string) []Host {
 	return c.filter(func(h Host) bool { return h.Has(role) })
 }

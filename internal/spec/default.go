@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,8 +15,15 @@ import (
 // fields only; HostSSH adds what spec.ssh says.
 func Default(c *Cluster, dir string) *Cluster {
 	out := *c
+	if out.Spec.LoadBalancer.Kind == HAProxyBalancer && out.Spec.LoadBalancer.HAProxy == nil {
+		out.Spec.LoadBalancer.HAProxy = &HAProxy{}
+	}
 	fillDefaults(reflect.ValueOf(&out).Elem())
 	out.Spec.SSH = located(out.Spec.SSH, dir)
+	if vip := out.Spec.LoadBalancer.VIP; vip != nil {
+		vip.PasswordFile = locate(vip.PasswordFile, dir)
+		vip.AdvertMilliseconds = cmp.Or(vip.AdvertMilliseconds, map[string]int{BuiltinBalancer: 100}[c.Spec.LoadBalancer.Kind], 1000)
+	}
 	if out.Spec.Network.cniIsFile() {
 		out.Spec.Network.CNI = locate(out.Spec.Network.CNI, dir)
 	}
@@ -40,6 +48,11 @@ func fillDefaults(v reflect.Value) {
 		switch {
 		case fv.Kind() == reflect.Struct:
 			fillDefaults(fv)
+		case fv.Kind() == reflect.Pointer && !fv.IsNil():
+			own := reflect.New(fv.Type().Elem())
+			own.Elem().Set(fv.Elem())
+			fv.Set(own)
+			fillDefaults(own.Elem())
 		case def == "" || !fv.IsZero():
 		case fv.Kind() == reflect.String:
 			fv.SetString(def)

@@ -51,12 +51,16 @@ func judgeEndpoint(r *report, c *Cluster) {
 
 func judgeEndpointHost(r *report, c *Cluster, path, host string) {
 	_, err := netip.ParseAddr(host)
-	nginx := c.Spec.LoadBalancer.Kind == "nginx"
+	local, vip := c.Spec.LoadBalancer.Kind == "nginx", c.Spec.VIPAddress()
 	_, isHost := c.Host(host)
 	switch {
 	case host == "" || err != nil && (looksLikeIP(host) || !isSubdomain(host)):
 		r.bad(path, "a DNS name, lower-case", "%s is not a name", shown(host))
-	case !nginx:
+	case c.Spec.LoadBalancer.Kind == HAProxyBalancer && err == nil && host != vip:
+		r.bad(path, "a name, or loadBalancer.vip.address", "%s is another address", host)
+	case c.Spec.LoadBalancer.Kind == HAProxyBalancer && (host == "localhost" || isHost):
+		r.bad(path, "a name of its own: on each host it leads to loadBalancer.vip.address", "%s already names a machine", host)
+	case !local:
 	case err == nil:
 		r.bad(path, "a name: with loadBalancer nginx it leads to 127.0.0.1 on each host", "%s is an address", host)
 	case host == "localhost" || isHost:
@@ -68,6 +72,10 @@ func judgeEndpointPort(r *report, c *Cluster, path, port string) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
 		r.bad(path, "1 to 65535, such as 8443", "%s is not a port", shown(port))
+		return
+	}
+	if c.Spec.LoadBalancer.Kind == HAProxyBalancer {
+		judgeHAProxyPort(r, c, path, int(n))
 		return
 	}
 	if c.Spec.LoadBalancer.Kind != "nginx" {

@@ -135,6 +135,9 @@ func checkFiles(r *report, c *Cluster) {
 			sshFiles(item("spec.hosts", i)+".ssh", *h.SSH)
 		}
 	}
+	if vip := c.Spec.LoadBalancer.VIP; vip != nil {
+		readable(r, "spec.loadBalancer.vip.passwordFile", vip.PasswordFile, password, localfile.CheckSecret)
+	}
 	if c.Spec.Network.cniIsFile() {
 		readable(r, "spec.network.cni", c.Spec.Network.CNI, "the path of a manifest", localfile.Check)
 	}

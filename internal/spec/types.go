@@ -62,6 +62,56 @@ type LoadBalancer struct {
 	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and
 	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin" default:"nginx"`
+	// The address that the balancers share; one of them holds it.
+	VIP *VIP `json:"vip,omitempty"`
+	// Options of the kind haproxy.
+	HAProxy *HAProxy `json:"haproxy,omitempty"`
+}
+
+// VIP is a virtual address that load balancers share, by VRRP.
+type VIP struct {
+	// With the length of its network's prefix, such as 10.0.0.100/24. No host's own.
+	Address string `json:"address"`
+	// The network interface that gets it; by default the one with the host's internalAddress.
+	Interface string `json:"interface,omitempty"`
+	// The virtual router's number, 1 to 255. No other VRRP in the same network may have it.
+	VRID int `json:"vrid,omitempty" default:"51"`
+	// File with a password of 1 to 8 letters and digits. It means VRRP version 2, which sends it in clear text;
+	// without it version 3 is spoken, which has none.
+	PasswordFile string `json:"passwordFile,omitempty"`
+	// How often the holder says that it is there: 1000 by default, with quorate-lb 100. The address moves
+	// after three silent intervals. With a password whole seconds.
+	AdvertMilliseconds int `json:"advertMilliseconds,omitempty"`
+	// Take the address back when the first of the balancers returns. By default it stays where it is.
+	Preempt bool `json:"preempt,omitempty"`
+	// Speak by multicast (224.0.0.18) instead of to each other's addresses.
+	Multicast bool `json:"multicast,omitempty"`
+}
+
+// HAProxy are options of the load balancer HAProxy.
+type HAProxy struct {
+	// Which API server gets a new connection.
+	Balance string `json:"balance,omitempty" enum:"leastconn,roundrobin,static-rr,source,first,random" default:"leastconn"`
+	// Connections that one balancer takes at a time.
+	MaxConnections int `json:"maxConnections,omitempty" default:"20000"`
+	// Connections that one API server gets at a time; more wait. By default there is no limit.
+	ServerMaxConnections int `json:"serverMaxConnections,omitempty"`
+	// Connections that may wait for one API server; more go to another. By default there is no limit.
+	ServerMaxQueue int `json:"serverMaxQueue,omitempty"`
+	// An API server that is back gets its share of new connections only after this time (with leastconn, roundrobin and random).
+	SlowStartSeconds int `json:"slowStartSeconds,omitempty" default:"10"`
+	// How often each API server is asked for /readyz; one that fails twice gets no connections.
+	CheckMilliseconds int `json:"checkMilliseconds,omitempty" default:"1000"`
+	// How long a connection to an API server may take to open.
+	ConnectSeconds int `json:"connectSeconds,omitempty" default:"2"`
+	// How long a connection may wait where serverMaxConnections is reached.
+	QueueSeconds int `json:"queueSeconds,omitempty" default:"10"`
+	// A connection without data for this time is closed. Watches may be silent for longer than 10 minutes.
+	IdleMinutes int `json:"idleMinutes,omitempty" default:"60"`
+	// Port of the statistics page, which asks for the login that the host generated.
+	StatsPort int `json:"statsPort,omitempty" default:"8404"`
+	// Let the statistics page take API servers out of rotation.
+	StatsAdmin bool `json:"statsAdmin,omitempty"`
 }
 
 // SecurityPrivileged is the level of spec.security that forbids nothing.
@@ -73,8 +123,12 @@ func (s Spec) Hardened() bool { return s.Security != "" && s.Security != Securit
 // FlavourKubeadm is the flavour whose control plane kubeadm writes.
 const FlavourKubeadm = "kubeadm"
 
-// BuiltinBalancer is the kind of load balancer that quorate brings itself.
-const BuiltinBalancer = "builtin"
+// The kinds of load balancers that other packages ask for.
+const (
+	BuiltinBalancer  = "builtin"  // quorate's own
+	HAProxyBalancer  = "haproxy"  // HAProxy and Keepalived on hosts of their own
+	ExternalBalancer = "external" // somebody else's
+)
 
 // OnEveryHost says that each host has a load balancer of its own.
 func (l LoadBalancer) OnEveryHost() bool { return l.Kind == "nginx" || l.Kind == BuiltinBalancer }
@@ -158,8 +212,8 @@ type Host struct {
 	Address string `json:"address"`
 	// What the cluster's members call it; by default the address.
 	InternalAddress string `json:"internalAddress,omitempty"`
-	// A control-plane may be a worker as well.
-	Roles []string `json:"roles" enum:"control-plane,worker,etcd"`
+	// A control-plane may be a worker as well. A load-balancer runs what stands in front of the API servers, and nothing else.
+	Roles []string `json:"roles" enum:"control-plane,worker,etcd,load-balancer" built:"control-plane,worker,etcd"`
 	// Labels of the node, beside those that the kubelet sets.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Taints of the node, beside that of a control plane which is no worker.
@@ -183,6 +237,7 @@ const (
 	RoleControlPlane = "control-plane"
 	RoleWorker       = "worker"
 	RoleEtcd         = "etcd"
+	RoleLoadBalancer = "load-balancer"
 
 	TopologyStacked  = "stacked"
 	TopologyExternal = "external"

@@ -38,6 +38,7 @@ func judge(r *report, c *Cluster) {
 	judgeRoles(r, c)
 	judgeNetwork(r, c)
 	judgeEndpoint(r, c)
+	judgeBalancer(r, c)
 	judgeArtifacts(r, c.Spec.Artifacts)
 	judgeFlags(r, c.Spec.Components)
 	judgeConfigurations(r, c)
