@@ -78,7 +78,8 @@ func judgeVIP(r *report, c *Cluster, path string, v *VIP) {
 	within(r, path+".vrid", v.VRID, 1, 255)
 	within(r, path+".advertMilliseconds", v.AdvertMilliseconds, 10, 40_000)
 	if v.PasswordFile != "" && v.AdvertMilliseconds%1000 != 0 {
-		r.bad(path+".advertMilliseconds", "whole seconds, or no password", "VRRP version 2, which a password means, has no %d ms", v.AdvertMilliseconds)
+		r.bad(path+".advertMilliseconds", "whole seconds, or no password", "VRRP version 2, which a password means, has no %d ms",
+			v.AdvertMilliseconds)
 	}
 	if v.AdvertMilliseconds%10 != 0 {
 		r.bad(path+".advertMilliseconds", "a multiple of 10", "VRRP counts in hundredths of a second, and %d is none", v.AdvertMilliseconds)
@@ -104,7 +105,8 @@ func judgeVIPAddress(r *report, c *Cluster, path string, p netip.Prefix) {
 		}
 	}
 	if !near && len(c.LoadBalancers()) > 0 {
-		r.warn(Fragile, path, "", "no load balancer's address lies in %s: others find the virtual address by ARP in the balancers' own network only", p.Masked())
+		r.warn(Fragile, path, "", "no load balancer's address lies in %s: others find the virtual address by ARP in the balancers' own "+
+			"network only", p.Masked())
 	}
 }
 
