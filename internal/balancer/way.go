@@ -166,7 +166,8 @@ func (w *way) plan() check.Plan {
 		shedOver = 500 * time.Millisecond // a handful of connections
 	}
 	p := check.Plan{Ask: w.ask, Settings: health.Settings{
-		Interval: w.conf.Interval(), Timeout: w.conf.Check.Timeout.Std(), Grace: w.conf.Check.Grace.Std(), ShedOver: shedOver,
+		Interval: w.conf.Interval(), Timeout: w.conf.Check.Timeout.Std(), Grace: w.conf.Check.Grace.Std(),
+		CutOff: w.conf.Check.CutOff.Std(), ShedOver: shedOver,
 	}}
 	for _, b := range w.all {
 		mode := health.Used

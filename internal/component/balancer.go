@@ -94,7 +94,7 @@ func balancerConfig(ctx Context) (config.File, error) {
 	}
 	door := config.Way{Name: DoorWay, Nodes: checkers(len(ctx.Nodes)), Check: config.Check{
 		Kind: config.KindReadyz, CA: ctx.Layout.PKI.CA.Cert, UnauthorizedIsReady: ctx.refusesAnonymous(),
-		Timeout: config.Duration(checkTimeout),
+		Timeout: config.Duration(checkTimeout), CutOff: config.Duration(min(readycheck(ctx), mostCutOff)),
 	}}
 	for _, a := range doorAddresses(ctx) {
 		door.Listen = append(door.Listen, net.JoinHostPort(a, port))
@@ -112,6 +112,24 @@ func balancerConfig(ctx Context) (config.File, error) {
 		return f, fmt.Errorf("load balancer of %s: %w", ctx.Self.Name, err)
 	}
 	return f, nil
+}
+
+const (
+	readycheckFlag = "etcd-readycheck-timeout"
+	mostCutOff     = 3 * time.Second // as long as sessions stay anyway
+)
+
+// readycheck is how long an API server waits for etcd before it says that it is
+// not ready: a second where quorate-lb reads what it says. An election may take
+// longer; then all say so, and nobody is taken out.
+func readycheck(ctx Context) time.Duration {
+	if d, err := time.ParseDuration(ctx.extra("kube-apiserver")[readycheckFlag]); err == nil && d > 0 {
+		return d
+	}
+	if ctx.EtcdBalanced() {
+		return time.Second
+	}
+	return 2 * time.Second // the flag's default
 }
 
 func etcdWay(ctx Context) config.Way {

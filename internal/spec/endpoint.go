@@ -51,7 +51,7 @@ func judgeEndpoint(r *report, c *Cluster) {
 
 func judgeEndpointHost(r *report, c *Cluster, path, host string) {
 	_, err := netip.ParseAddr(host)
-	local, vip := c.Spec.LoadBalancer.Kind == "nginx", c.Spec.VIPAddress()
+	local, vip := c.Spec.LoadBalancer.OnEveryHost(), c.Spec.VIPAddress()
 	_, isHost := c.Host(host)
 	switch {
 	case host == "" || err != nil && (looksLikeIP(host) || !isSubdomain(host)):
@@ -62,9 +62,9 @@ func judgeEndpointHost(r *report, c *Cluster, path, host string) {
 		r.bad(path, "a name of its own: on each host it leads to loadBalancer.vip.address", "%s already names a machine", host)
 	case !local:
 	case err == nil:
-		r.bad(path, "a name: with loadBalancer nginx it leads to 127.0.0.1 on each host", "%s is an address", host)
+		r.bad(path, "a name: with a load balancer on every host it leads to 127.0.0.1 there", "%s is an address", host)
 	case host == "localhost" || isHost:
-		r.bad(path, "a name of its own: with loadBalancer nginx it leads to 127.0.0.1 on each host", "%s already names a machine", host)
+		r.bad(path, "a name of its own: with a load balancer on every host it leads to 127.0.0.1 there", "%s already names a machine", host)
 	}
 }
 
@@ -78,7 +78,7 @@ func judgeEndpointPort(r *report, c *Cluster, path, port string) {
 		judgeHAProxyPort(r, c, path, int(n))
 		return
 	}
-	if c.Spec.LoadBalancer.Kind != "nginx" {
+	if !c.Spec.LoadBalancer.OnEveryHost() {
 		return
 	}
 	if user, used := usedPorts[int(n)]; used {

@@ -74,11 +74,12 @@ func (r etcdReader) judge(s status, b config.Backend) health.Answer {
 		return health.Answer{Result: health.Bar, Reason: "it is a learner"}
 	case s.leader == 0:
 		return health.Answer{Result: health.NotOK, Reason: "it knows no leader"}
-	case s.leader == s.member:
-		return health.Answer{Result: health.OK, Reason: "voter, the leader"}
-	default:
-		return health.Answer{Result: health.OK, Reason: "voter"}
 	}
+	answer := health.Answer{Result: health.OK, Reason: "voter", Self: member, Leader: strconv.FormatUint(s.leader, 16)}
+	if s.leader == s.member {
+		answer.Reason = "voter, the leader"
+	}
+	return answer
 }
 
 // status is what is read of etcdserverpb.StatusResponse.

@@ -47,22 +47,34 @@ func (r readyzReader) read(resp *http.Response, _ config.Backend) health.Answer 
 	case err != nil:
 		return health.Answer{Result: health.NotOK, Reason: fmt.Sprintf("/readyz: %d", code)}
 	default:
-		return health.Answer{Result: health.NotOK, Reason: fmt.Sprintf("/readyz: %d%s", code, failedChecks(string(text)))}
+		failed := failedChecks(string(text))
+		answer := health.Answer{Result: health.NotOK, Reason: fmt.Sprintf("/readyz: %d", code), CutOff: onlyStorage(failed)}
+		if len(failed) > 0 {
+			answer.Reason += " (" + strings.Join(failed[:min(len(failed), 4)], ", ") + ")"
+		}
+		return answer
 	}
 }
 
 // failedChecks are the names that an API server marks with [-].
-func failedChecks(text string) string {
-	var names []string
+func failedChecks(text string) (names []string) {
 	for line := range strings.Lines(text) {
 		if rest, is := strings.CutPrefix(line, "[-]"); is {
-			if name := strings.Fields(rest); len(name) > 0 && len(names) < 4 {
+			if name := strings.Fields(rest); len(name) > 0 {
 				names = append(names, name[0])
 			}
 		}
 	}
-	if len(names) == 0 {
-		return ""
+	return names
+}
+
+// onlyStorage: nothing but etcd is missing. One that shuts down says so in a check
+// of its own.
+func onlyStorage(failed []string) bool {
+	for _, name := range failed {
+		if name != "etcd" && name != "etcd-readiness" {
+			return false
+		}
 	}
-	return " (" + strings.Join(names, ", ") + ")"
+	return len(failed) > 0
 }

@@ -69,6 +69,10 @@ type Check struct {
 	// Grace is how long sessions stay on a backend that answers but is not
 	// ready. Default 3s, for etcd 1s.
 	Grace Duration `yaml:"grace,omitempty"`
+	// CutOff is the same for an API server that lacks nothing but etcd while all
+	// others have it. It should be the API servers' --etcd-readycheck-timeout at
+	// least. Default 2s.
+	CutOff Duration `yaml:"cutOff,omitempty"`
 	// UnauthorizedIsReady takes 401 and 403 on /readyz for an answer that means
 	// ready, for clusters that refuse anonymous requests.
 	UnauthorizedIsReady bool `yaml:"unauthorizedIsReady,omitempty"`
@@ -130,6 +134,7 @@ func (f File) WithDefaults() File {
 			grace = time.Second
 		}
 		set(&w.Check.Grace, grace)
+		set(&w.Check.CutOff, min(2*time.Second, w.Check.Grace.Std()))
 		ways[i] = w
 	}
 	f.Ways = ways

@@ -144,6 +144,7 @@ func (c Check) validate(p *problems, place string) {
 	pair(p, place, c.Certificate, c.Key)
 	within(p, place+".timeout", c.Timeout, 50*time.Millisecond, 10*time.Second)
 	within(p, place+".grace", c.Grace, time.Millisecond, 10*time.Minute)
+	within(p, place+".cutOff", c.CutOff, time.Millisecond, 10*time.Minute)
 }
 
 func pair(p *problems, place, certificate, key string) {

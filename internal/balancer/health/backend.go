@@ -41,10 +41,13 @@ type backend struct {
 	count   int           // questions asked
 	next    time.Time     // when to ask again
 	stands  bool          // Gone, but its sessions may go on
-	known   bool          // it said what it is since it was last gone
-	changed time.Time     // last state change or step of shedding
-	silent  time.Time     // a question of then got no answer, and was given up
-	hung    time.Time     // the same for readiness
+	cutOff  bool          // its newest answer was that it lacks its storage
+
+	self, leader string    // what it last said of itself and of who leads
+	known        bool      // it said what it is since it was last gone
+	changed      time.Time // last state change or step of shedding
+	silent       time.Time // a question of then got no answer, and was given up
+	hung         time.Time // the same for readiness
 
 	lost      time.Time    // what was asked before may have been lost on the way
 	suspected time.Time    // when it was last asked on suspicion

@@ -16,6 +16,10 @@
 //     is not ready. If its process ended, they ended with it.
 //   - Slow is not silent: a backend whose /readyz hangs but which answers
 //     something else is NotReady, and keeps its sessions for the grace period.
+//   - One that has lost its way to its storage, while every other backend in
+//     use is well, keeps them for CutOff only: in an election all would have.
+//   - What members sent to a leader that is gone has no answer for long. So when
+//     another one leads, their sessions are reset (leader.go).
 package health
 
 import "time"
@@ -49,6 +53,7 @@ type Settings struct {
 	Interval time.Duration // between two questions to one backend
 	Timeout  time.Duration // an answer later than this is none
 	Grace    time.Duration // how long sessions stay on a backend that is NotReady
+	CutOff   time.Duration // the same for one that is cut off from its storage while all others are not
 	ShedOver time.Duration // in which time they are then closed
 }
 
@@ -111,6 +116,11 @@ const (
 type Answer struct {
 	Result Result
 	Reason string
+	// CutOff, with NotOK: it serves, and lacks nothing but its storage.
+	CutOff bool
+	// Self and Leader, with OK: which member it is of a group with a leader, and
+	// who leads. "" where there is no such thing.
+	Self, Leader string
 }
 
 // Change of a backend's state, for logs and the statistics page.

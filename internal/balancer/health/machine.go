@@ -143,13 +143,14 @@ func (m *Machine) answer(b *backend, q asked, a Answer, now time.Time) {
 		}
 	case overtaken:
 	case a.Result == OK:
-		b.known = true
+		b.known, b.cutOff = true, false
+		m.led(b, a)
 		m.good(b, q, a, now)
 	case a.Result == Bar:
 		b.goods, b.down, b.known = nil, nil, false
 		m.change(b, Barred, a.Reason, now)
 	default:
-		b.known = true
+		b.known, b.cutOff = true, a.CutOff
 		m.bad(b, &down{to: NotReady, reason: a.Reason, since: q.at})
 	}
 }

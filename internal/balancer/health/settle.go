@@ -106,7 +106,7 @@ func (m *Machine) settle(b *backend, now time.Time) {
 // shed closes the sessions of a backend that is not ready, refuses new ones or
 // leaves, a few at a time, while another one is ready.
 func (m *Machine) shed(b *backend, now time.Time) {
-	from := b.since.Add(m.settings.Grace)
+	from := b.since.Add(m.grace(b))
 	if b.mode == Leaving && b.state == Ready {
 		from = b.changed
 	} else if b.state != NotReady && !b.stands {
@@ -120,6 +120,31 @@ func (m *Machine) shed(b *backend, now time.Time) {
 	}
 	m.do.Shed[b.name] = max(1, int(from.Add(m.settings.ShedOver).Sub(now)/shedEvery))
 	b.changed = now
+}
+
+// grace is how long sessions stay. An election, too, takes an API server's
+// storage away, but everybody's: their own checks of it are up to one and a half
+// time-outs old (k8s.io/apiserver caches them), so CutOff is such a time-out, and
+// all others must have said that they are ready to a question of its second half.
+func (m *Machine) grace(b *backend) time.Duration {
+	if b.state != NotReady || !b.cutOff || m.settings.CutOff >= m.settings.Grace {
+		return m.settings.Grace
+	}
+	well := 0
+	for _, other := range m.backends {
+		if other == b || other.mode != Used || other.state == Gone || other.state == Barred {
+			continue
+		}
+		if n := len(other.goods); other.state != Ready || other.down != nil || n == 0 ||
+			other.goods[n-1].asked.Before(b.since.Add(m.settings.CutOff/2)) {
+			return m.settings.Grace
+		}
+		well++
+	}
+	if well == 0 {
+		return m.settings.Grace
+	}
+	return m.settings.CutOff
 }
 
 func (m *Machine) othersReady(b *backend) bool {
@@ -158,6 +183,7 @@ func (m *Machine) next(now time.Time) time.Time {
 		if b.state == NotReady || b.stands || b.mode == Leaving {
 			sooner(b.changed.Add(shedEvery))
 			sooner(b.since.Add(m.settings.Grace))
+			sooner(b.since.Add(m.settings.CutOff))
 		}
 	}
 	return next

@@ -54,6 +54,7 @@ type letter struct {
 var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var settings = Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 3 * time.Second,
+	CutOff:   time.Second,
 	ShedOver: 5 * time.Second}
 
 func newWorld(t *testing.T, names ...string) *world {
