@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -27,12 +26,11 @@ const (
 // cluster is one on lab hosts, with the client's program on each.
 type cluster struct {
 	*bench
-	file         string
-	ca, cert     []byte
-	key          []byte
-	server       string // the endpoint's name
-	addresses    map[string]string
-	endpointPort string
+	file      string
+	ca, cert  []byte
+	key       []byte
+	server    string // the endpoint's name
+	addresses map[string]string
 }
 
 func (b *bench) command(ctx context.Context, stdin io.Reader, argv ...string) (string, error) {
@@ -57,8 +55,8 @@ func (c *cluster) down(ctx context.Context) {
 }
 
 func (b *bench) cluster(ctx context.Context, client string) (*cluster, error) {
-	c := &cluster{bench: b, file: filepath.Join(b.dir, labName+".yaml"), addresses: map[string]string{}, endpointPort: "8443"}
-	b.say("%s: a lab of 3 control planes and a worker", b.kind)
+	c := &cluster{bench: b, file: filepath.Join(b.dir, labName+".yaml"), addresses: map[string]string{}}
+	b.say("%s: a lab of 3 control planes and a worker", b.kind.name)
 	c.down(ctx)
 	if _, err := b.command(ctx, nil, b.quorate, "lab", "up", labName, "--control-planes", "3", "--workers", "1", "--dir", b.dir); err != nil {
 		return nil, err
@@ -71,7 +69,7 @@ func (b *bench) cluster(ctx context.Context, client string) (*cluster, error) {
 }
 
 func (c *cluster) create(ctx context.Context, client string) error {
-	if err := c.balancer(); err != nil {
+	if err := c.write(); err != nil {
 		return err
 	}
 	list, err := c.command(ctx, nil, c.quorate, "lab", "list")
@@ -98,12 +96,14 @@ func (c *cluster) create(ctx context.Context, client string) error {
 			return err
 		}
 	}
-	_, err = c.kubectl(ctx, "cp1", "create", "configmap", object, "--from-literal=at=0")
-	return err
+	if _, err = c.kubectl(ctx, "cp1", "create", "configmap", object, "--from-literal=at=0"); err != nil {
+		return err
+	}
+	return c.kind.begin(ctx, c)
 }
 
-// balancer writes the load balancer's kind into the cluster file.
-func (c *cluster) balancer() error {
+// write puts what the kind needs into the cluster file.
+func (c *cluster) write() error {
 	text, err := os.ReadFile(c.file)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (c *cluster) balancer() error {
 	if !ok {
 		return fmt.Errorf("%s has no spec", c.file)
 	}
-	spec["loadBalancer"] = map[string]any{"kind": c.kind}
+	c.kind.spec(spec)
 	if text, err = yaml.Marshal(file); err != nil {
 		return err
 	}
@@ -186,72 +186,6 @@ func (c *cluster) credentials(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// ask runs the client on a host with the ways that it has there.
-func (c *cluster) ask(ctx context.Context, host string, ways map[string]string) ([]row, error) {
-	job, err := json.Marshal(map[string]any{"Ways": ways, "CA": c.ca, "Cert": c.cert, "Key": c.key, "Server": c.server,
-		"Maps": configs, "Object": object, "Seconds": c.seconds, "Limit": 5})
-	if err != nil {
-		return nil, err
-	}
-	out, err := c.exec(ctx, host, bytes.NewReader(job), onHost)
-	if err != nil {
-		return nil, err
-	}
-	var rows []row
-	return rows, json.Unmarshal([]byte(out), &rows)
-}
-
-// trial breaks one host while clients ask, and brings everything back.
-func (c *cluster) trial(ctx context.Context, f fault, victim string) (result, error) {
-	leader, err := c.leader(ctx)
-	if err != nil {
-		return result{}, err
-	}
-	var others []string
-	for _, h := range []string{"cp1", "cp2", "cp3"} {
-		if h != leader {
-			others = append(others, h)
-		}
-	}
-	broken, asks := leader, others[0]
-	if victim == "follower" {
-		broken, asks = others[0], others[1]
-	}
-	c.say("%s: %s of the %s (%s), asked from %s and w1", c.kind, f.name, victim, broken, asks)
-	local := "https://127.0.0.1:" + c.endpointPort
-	var mu sync.Mutex
-	var rows []row
-	var failed error
-	var wg sync.WaitGroup
-	for host, ways := range map[string]map[string]string{
-		asks: {"control plane's door": local, "API server itself": "https://127.0.0.1:6443"},
-		"w1": {"worker's door": local, "pod (kubernetes.default)": "https://10.96.0.1:443"},
-	} {
-		wg.Go(func() {
-			r, err := c.ask(ctx, host, ways)
-			mu.Lock()
-			defer mu.Unlock()
-			if rows = append(rows, r...); err != nil {
-				failed = err
-			}
-		})
-	}
-	time.Sleep(8 * time.Second)
-	if err := f.begin(ctx, c, broken); err != nil {
-		return result{}, err
-	}
-	notReady := c.watchNodes(ctx, asks, broken, time.Duration((c.seconds-8)*float64(time.Second)))
-	wg.Wait()
-	err = f.end(ctx, c, broken)
-	if err == nil {
-		err = failed
-	}
-	if err == nil {
-		err = c.converge(ctx)
-	}
-	return result{c.kind, f.name, victim, rows, notReady}, err
 }
 
 // watchNodes asks once a second which nodes are not Ready, but for the broken one.
