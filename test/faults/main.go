@@ -62,7 +62,8 @@ func flags() (b bench, only bool, err error) {
 	flag.StringVar(&victims, "victims", "follower,leader", "whose host breaks")
 	flag.StringVar(&kinds, "kinds", strings.Join(kindNames(), ","), "which load balancers")
 	flag.Float64Var(&b.wait, "seconds", 0, fmt.Sprintf("how long clients ask; the fault comes after %v (0: 30 s, with nginx 60 s)", before))
-	flag.StringVar(&out, "results", "bin/faults.jsonl", "a `file` for all results, one a line; what it has of these programs is not measured again")
+	flag.StringVar(&out, "results", "bin/faults.jsonl",
+		"a `file` for all results, one a line; what it has of these programs is not measured again")
 	flag.StringVar(&plot, "plot", "", "an SVG `file` for the longest gaps")
 	flag.BoolVar(&only, "report", false, "measure nothing, print the tables of the results")
 	flag.Parse()

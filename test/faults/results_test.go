@@ -56,7 +56,8 @@ func TestGoesOn(t *testing.T) {
 	if want := "| " + f.title + " | leader | builtin | 0 / 0 | 3 | 2.0 |"; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in\n%s", want, out.String())
 	}
-	if svg, err := os.ReadFile(filepath.Join(dir, "plot.svg")); err != nil || !strings.Contains(string(svg), "all packets dropped, leader, builtin") {
+	svg, err := os.ReadFile(filepath.Join(dir, "plot.svg"))
+	if err != nil || !strings.Contains(string(svg), "all packets dropped, leader, builtin") {
 		t.Errorf("%s, %v", svg, err)
 	}
 	write(program, "another build")
