@@ -30,7 +30,7 @@ var rank = map[string]int{
 	"internal/host": 2, "internal/host/hosttest": 3,
 	"internal/topology": 1, "internal/layout": 1,
 	"internal/plan": 1, "internal/prober": 1, "internal/kubeconfig": 1, "internal/lab": 1,
-	"internal/lblint":   0,
+	"internal/lblint": 0, "internal/knobs": 1,
 	"internal/workload": 3,
 	"internal/pki":      3, "internal/spec": 3, "internal/artifact": 3,
 	"internal/etcd": 4, "internal/kubeapi": 4, "internal/kubeadm": 1,

@@ -21,7 +21,8 @@ var sectionNames = []string{"global", "defaults", "frontend", "backend", "listen
 // sections reads a configuration, which is one of lines. Defaults hold for what
 // comes after them, or for those who name them.
 func sections(text []byte) (out []section) {
-	r := &reader{text: text, line: 1, byLine: true, flat: true, comments: "#"}
+	r := newReader(text)
+	r.byLine, r.flat = true, true
 	list, _ := r.statements(0) // without braces nothing can be wrong
 	for _, s := range list {
 		switch {

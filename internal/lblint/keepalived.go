@@ -9,7 +9,8 @@ import (
 
 // keepalived judges the instances of VRRP, by keepalived.conf(5) and RFC 9568.
 func keepalived(text []byte) ([]Finding, error) {
-	r := &reader{text: text, line: 1, byLine: true, comments: "#!"}
+	r := newReader(text)
+	r.byLine, r.comments = true, "#!"
 	top, err := r.statements(0)
 	if err != nil {
 		return nil, err

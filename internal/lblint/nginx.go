@@ -9,8 +9,7 @@ import (
 // nginx judges the stream servers that lead to API servers, by the directives of
 // https://nginx.org/en/docs/stream/ngx_stream_proxy_module.html.
 func nginx(text []byte, known Known) (out findings, leads bool, err error) {
-	r := &reader{text: text, line: 1, comments: "#"}
-	top, err := r.statements(0)
+	top, err := newReader(text).statements(0)
 	if err != nil {
 		return nil, false, err
 	}

@@ -13,7 +13,12 @@ type statement struct {
 	words []string
 	line  int
 	block []statement
+	at    []span // where each word stands
+	span         // with what ends it
 }
+
+// span is a piece of the text, in bytes.
+type span struct{ from, to int }
 
 func (s statement) name() string { return s.words[0] }
 
@@ -50,12 +55,21 @@ const deepest = 32
 // reader takes text apart into words. In nginx a semicolon ends a statement, in
 // keepalived the end of the line does.
 type reader struct {
-	text     []byte
+	text     []byte // what is still to be read
+	size     int    // of all of it
+	begun    int    // where the word read last begins
 	line     int
 	byLine   bool
 	flat     bool   // braces are ordinary characters
 	comments string // the characters that begin one
 }
+
+func newReader(text []byte) *reader {
+	return &reader{text: text, size: len(text), line: 1, comments: "#"}
+}
+
+// offset is how far it has read.
+func (r *reader) offset() int { return r.size - len(r.text) }
 
 // statements reads until the block ends, or the text.
 func (r *reader) statements(depth int) (out []statement, err error) {
@@ -66,6 +80,9 @@ func (r *reader) statements(depth int) (out []statement, err error) {
 	begun := r.line
 	end := func() {
 		if len(s.words) > 0 {
+			if s.to == 0 {
+				s.to = s.at[len(s.at)-1].to
+			}
 			out = append(out, s)
 		}
 		s = statement{}
@@ -95,14 +112,18 @@ func (r *reader) statements(depth int) (out []statement, err error) {
 			if s.block, err = r.statements(depth + 1); err != nil {
 				return out, err
 			}
+			s.to = r.offset()
 			end()
 		case mark == ';' || mark == '\n':
+			if mark == ';' {
+				s.to = r.offset()
+			}
 			end()
 		default:
 			if len(s.words) == 0 {
-				s.line = r.line
+				s.line, s.from = r.line, r.begun
 			}
-			s.words = append(s.words, word)
+			s.words, s.at = append(s.words, word), append(s.at, span{r.begun, r.offset()})
 		}
 	}
 }
@@ -128,6 +149,7 @@ func (r *reader) next() (word string, mark byte) {
 			r.text = r.text[1:]
 			return "", c
 		default:
+			r.begun = r.offset()
 			return r.word(), 1
 		}
 	}
