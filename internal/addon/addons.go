@@ -111,7 +111,7 @@ func Digests(ctx component.Context) (map[string]string, error) {
 // endpoint and the CA. The controller-manager's bootstrapsigner signs it with
 // each bootstrap token. Anonymous requests do not reach it (healthOnly).
 func clusterInfo(ctx component.Context, ca []byte) ([]runtime.Object, error) {
-	c := kubeconfig.Entry{Cluster: ctx.Cluster, Server: "https://" + ctx.Spec.ControlPlaneEndpoint, CA: ca}.Config()
+	c := kubeconfig.Entry{Cluster: ctx.Cluster, Server: "https://" + ctx.Endpoint(), CA: ca}.Config()
 	c.AuthInfos, c.Contexts, c.CurrentContext = nil, nil, ""
 	text, err := clientcmd.Write(*c)
 	if err != nil {

@@ -151,9 +151,22 @@ func (a access) address(file *spec.Cluster) (server, serverName string, err erro
 		if h.InternalAddress != "" && h.InternalAddress != h.Address {
 			port = goal.LayoutOf(file).APIServer.Port // its front door listens on the internal address only
 		}
-		return "https://" + net.JoinHostPort(h.Address, port), file.EndpointHost(), nil
+		return "https://" + net.JoinHostPort(h.Address, port), nameFor(h.Address, file), nil
+	}
+	if file.Spec.ControlPlaneEndpoint == "" { // where this machine reaches it too
+		h := file.ControlPlanes()[0]
+		return "https://" + net.JoinHostPort(h.Address, strconv.Itoa(file.EndpointPort())), nameFor(h.Address, file), nil
 	}
 	return "https://" + file.Spec.ControlPlaneEndpoint, "", nil
+}
+
+// nameFor is the name that the certificate of the API at an address must have; ""
+// when that is the address.
+func nameFor(address string, file *spec.Cluster) string {
+	if name := file.EndpointHost(); name != address {
+		return name
+	}
+	return ""
 }
 
 // noKeys says why no certificate can be made.
@@ -254,6 +267,9 @@ func replaceFile(path string, text []byte) (kept string, err error) {
 // hint tells how a machine outside the cluster finds the endpoint.
 func hint(cmd *cobra.Command, file *spec.Cluster) {
 	name := file.EndpointHost()
+	if file.Spec.ControlPlaneEndpoint == "" {
+		return
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 	defer cancel()
 	if _, err := net.DefaultResolver.LookupHost(ctx, name); err == nil {

@@ -100,6 +100,10 @@ configuration nor the audit policy: the files to copy first are named.`,
 
 // fits says whether a cluster takes control planes that join by hand.
 func (o tokenOptions) fits(file *spec.Cluster) error {
+	if o.controlPlane && file.Spec.ControlPlaneEndpoint == "" {
+		return fmt.Errorf("--control-plane: kubeadm joins no control plane to a cluster without an endpoint; give the file a " +
+			"controlPlaneEndpoint and a loadBalancer, and apply")
+	}
 	if f := file.Spec.Kubernetes.Flavour; o.controlPlane && f != spec.FlavourKubeadm {
 		return fmt.Errorf("--control-plane: nobody joins a cluster of flavour %s by hand; add the host to the file and apply", f)
 	}
@@ -124,7 +128,7 @@ func (s *session) createToken(cmd *cobra.Command, f form, o tokenOptions, ob *ob
 	if err != nil {
 		return err
 	}
-	doc := tokenDoc{ID: made.ID, Token: whole, Expires: ends, Endpoint: s.file.Spec.ControlPlaneEndpoint, DiscoveryHash: hash,
+	doc := tokenDoc{ID: made.ID, Token: whole, Expires: ends, Endpoint: s.file.Endpoint(), DiscoveryHash: hash,
 		Copy: []copyDoc{}}
 	says := whole + "\n"
 	if byKubeadm {
@@ -159,9 +163,10 @@ func (d tokenDoc) notes(file *spec.Cluster) string {
 		fmt.Fprintf(&b, "CA: %s\n", d.DiscoveryHash)
 		return b.String()
 	}
-	first := file.ControlPlanes()[0]
-	fmt.Fprintf(&b, "before it joins, %s must lead to the API on that host, for example by a line in /etc/hosts: %s %s\n",
-		file.EndpointHost(), first.InternalAddress, file.EndpointHost())
+	if first := file.ControlPlanes()[0]; file.Spec.ControlPlaneEndpoint != "" {
+		fmt.Fprintf(&b, "before it joins, %s must lead to the API on that host, for example by a line in /etc/hosts: %s %s\n",
+			file.EndpointHost(), first.InternalAddress, file.EndpointHost())
+	}
 	if d.CertificateKey != "" {
 		fmt.Fprintln(&b, "the uploaded keys and --certificate-key expire in two hours")
 	}

@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -181,6 +182,9 @@ type Silence struct {
 // the clients' own pings find out.
 func OnSilence(ctx Context) (Silence, error) {
 	election := electionTime(ctx)
+	if ctx.Spec.LoadBalancer.Kind == spec.NoBalancer {
+		return Silence{Kind: spec.NoBalancer, Election: election}, nil
+	}
 	if !ctx.Builtin() {
 		return Silence{Kind: "nginx", Standing: pingAfter + pingTimeout, Election: election}, nil
 	}

@@ -6,6 +6,7 @@ package component
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -74,7 +75,16 @@ func (c Context) server() string {
 	if c.Self.ControlPlane {
 		return c.localAPIServer()
 	}
-	return "https://" + c.Spec.ControlPlaneEndpoint
+	return "https://" + c.Endpoint()
+}
+
+// Endpoint is where clients reach the API servers, as host:port: that of the
+// file, or without one the first control plane itself.
+func (c Context) Endpoint() string {
+	if len(c.APIServers) == 0 || c.Spec.ControlPlaneEndpoint != "" {
+		return c.Spec.ControlPlaneEndpoint
+	}
+	return net.JoinHostPort(c.APIServers[0].Address, c.Layout.APIServer.Port)
 }
 
 // bridged says whether quorate itself makes the pod network.
@@ -83,6 +93,9 @@ func (c Context) bridged() bool { return c.Spec.Network.CNI == "bridge" }
 // Builtin says whether quorate-lb is the hosts' load balancer, and leads API
 // servers to etcd as well.
 func (c Context) Builtin() bool { return c.Spec.LoadBalancer.Kind == spec.BuiltinBalancer }
+
+// nginx says that each host has one of nginx.
+func (c Context) nginx() bool { return !c.Builtin() && c.Spec.LoadBalancer.Kind != spec.NoBalancer }
 
 // EtcdBalanced says that the hosts' load balancer leads API servers to etcd as
 // well. Those of kubeadm ask the member beside them.

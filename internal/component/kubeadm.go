@@ -55,7 +55,10 @@ func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
 	at, file := ctx.Layout, ctx.Spec
 	args := func(v model.Component) []kubeadm.Arg { return kubeadm.Args(ctx.kubeadmExtra(v), ctx.extra(v.String())) }
 	logs := path.Dir(at.APIServer.AuditLog)
-	sans := []string{"localhost", "127.0.0.1", hostPart(file.ControlPlaneEndpoint)}
+	sans := []string{"localhost", "127.0.0.1"}
+	if file.ControlPlaneEndpoint != "" {
+		sans = append(sans, hostPart(file.ControlPlaneEndpoint))
+	}
 	for _, n := range topology.ByName(ctx.APIServers) {
 		sans = append(sans, n.Name, n.Address)
 	}
@@ -133,7 +136,7 @@ func KubeadmShared(ctx Context) ([]byte, error) {
 func KubeadmProxy(ctx Context) ([]byte, error) {
 	ctx.Self = topology.Node{}
 	text, err := proxyDocument(ctx)
-	return fmt.Appendf(text, "# %s through %s\n", ctx.ImageKubeProxy, ctx.Spec.ControlPlaneEndpoint), err
+	return fmt.Appendf(text, "# %s through %s\n", ctx.ImageKubeProxy, ctx.Endpoint()), err
 }
 
 // KubeadmConfig is the file for a phase of kubeadm's on the host ctx.Self.

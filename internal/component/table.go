@@ -98,7 +98,7 @@ func Watched(at layout.Layout) []workload.Watch {
 func isNode(n topology.Node) bool { return n.ControlPlane || n.Worker }
 
 func onNodes(c Context) bool         { return isNode(c.Self) }
-func nginxNodes(c Context) bool      { return isNode(c.Self) && !c.Builtin() }
+func nginxNodes(c Context) bool      { return isNode(c.Self) && c.nginx() }
 func builtinNodes(c Context) bool    { return isNode(c.Self) && c.Builtin() }
 func bridgedNodes(c Context) bool    { return isNode(c.Self) && c.bridged() }
 func proxyNodes(c Context) bool      { return isNode(c.Self) && !c.Layout.Kubeadm } // else a DaemonSet

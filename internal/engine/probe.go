@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -122,8 +123,11 @@ func door(ob *observe.Observation) (at model.HostID, ok bool) {
 	serving := ob.Have.Serving()
 	for _, id := range ob.Goal.IDs() {
 		h := ob.Have.Hosts[id]
-		leads := h.Backends.Or(model.HostSet{}).Any(serving)
-		if !h.Up() || !h.HasDoor() || !leads {
+		leads := h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(serving)
+		if ob.Goal.File.Spec.ControlPlaneEndpoint == "" { // all clients use its API server
+			leads = slices.Contains(serving, id)
+		}
+		if !h.Up() || !leads {
 			continue
 		}
 		if worker := !h.Roles.Has(model.ControlPlane); !ok || worker {

@@ -4,6 +4,7 @@ import (
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -37,6 +38,9 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	if m.Roles.Node() {
 		m.Backends, m.EtcdBackends = model.Is(set(ctx.APIServers)), model.Is(model.HostSet{})
 		m.Via = model.Is(model.Way{Kind: model.LocalBalancer})
+		if g.File.Spec.LoadBalancer.Kind == spec.NoBalancer {
+			m.Backends, m.Via = model.Is(model.HostSet{}), model.Is(model.Way{Kind: model.FixedServer, Backends: set(ctx.APIServers[:1])})
+		}
 		if ctx.EtcdBalanced() && h.Node.ControlPlane {
 			m.EtcdVia, m.EtcdBackends = model.Is(model.Way{Kind: model.LocalBalancer}), model.Is(set(ctx.EtcdMembers))
 		}

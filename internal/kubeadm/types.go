@@ -48,7 +48,7 @@ type ClusterConfiguration struct {
 	metav1.TypeMeta             `json:",inline"`
 	ClusterName                 string     `json:"clusterName"`
 	KubernetesVersion           string     `json:"kubernetesVersion"`
-	ControlPlaneEndpoint        string     `json:"controlPlaneEndpoint"`
+	ControlPlaneEndpoint        string     `json:"controlPlaneEndpoint,omitempty"`
 	CertificatesDir             string     `json:"certificatesDir"`
 	EncryptionAlgorithm         string     `json:"encryptionAlgorithm"`
 	CertificateValidityPeriod   string     `json:"certificateValidityPeriod"`

@@ -1,12 +1,15 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"quorate.dev/quorate/internal/layout"
 )
 
 // ControlPlanes are the hosts that run API servers, in the file's order.
@@ -76,15 +79,27 @@ func (c *Cluster) Host(name string) (Host, bool) {
 // Has says whether the host has the role.
 func (h Host) Has(role string) bool { return slices.Contains(h.Roles, role) }
 
-// EndpointHost is the name (or address) in spec.controlPlaneEndpoint.
+// Endpoint is where the cluster's members reach the API servers, as host:port:
+// spec.controlPlaneEndpoint, or without one the first control plane itself.
+func (c *Cluster) Endpoint() string {
+	if masters := c.ControlPlanes(); c.Spec.ControlPlaneEndpoint == "" && len(masters) > 0 {
+		return net.JoinHostPort(cmp.Or(masters[0].InternalAddress, masters[0].Address), apiPort)
+	}
+	return c.Spec.ControlPlaneEndpoint
+}
+
+// apiPort is the API servers' own port, the same in each flavour.
+var apiPort = layout.Systemd().APIServer.Port
+
+// EndpointHost is the name (or address) in Endpoint.
 func (c *Cluster) EndpointHost() string {
-	host, _, _ := net.SplitHostPort(c.Spec.ControlPlaneEndpoint)
+	host, _, _ := net.SplitHostPort(c.Endpoint())
 	return host
 }
 
-// EndpointPort is the port in spec.controlPlaneEndpoint, 0 if there is none.
+// EndpointPort is the port in Endpoint, 0 if there is none.
 func (c *Cluster) EndpointPort() int {
-	_, port, _ := net.SplitHostPort(c.Spec.ControlPlaneEndpoint)
+	_, port, _ := net.SplitHostPort(c.Endpoint())
 	n, _ := strconv.ParseUint(port, 10, 16)
 	return int(n)
 }

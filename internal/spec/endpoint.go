@@ -31,8 +31,10 @@ func judgeEndpoint(r *report, c *Cluster) {
 	s := c.Spec.ControlPlaneEndpoint
 	host, port, err := net.SplitHostPort(s)
 	switch {
+	case c.Spec.LoadBalancer.Kind == NoBalancer:
+		judgeNoBalancer(r, c)
 	case s == "":
-		r.bad(path, example, "missing")
+		r.bad(path, example+"; or loadBalancer: {kind: none} for one control plane that everybody uses directly", "missing")
 	case err != nil && (strings.Contains(err.Error(), "missing port") || !strings.Contains(s, ":")):
 		r.bad(path, example, "%s has no port", shown(s))
 	case err != nil:
@@ -46,6 +48,19 @@ func judgeEndpoint(r *report, c *Cluster) {
 		if _, err := netip.ParseAddr(san); err != nil && (looksLikeIP(san) || !isSubdomain(name)) {
 			r.bad(item("spec.certSANs", i), "a DNS name or an IP address, without a port", "%s is neither", shown(san))
 		}
+	}
+}
+
+// judgeNoBalancer: without a balancer the only control plane is what all clients use.
+func judgeNoBalancer(r *report, c *Cluster) {
+	const instead = "a load balancer such as {kind: nginx}, with controlPlaneEndpoint: api.prod.internal:8443"
+	if s := c.Spec.ControlPlaneEndpoint; s != "" {
+		r.bad("spec.loadBalancer.kind", "nginx or builtin, or no controlPlaneEndpoint", "nothing would lead from the endpoint %s to the "+
+			"control plane", shown(s))
+	}
+	if n := len(c.ControlPlanes()); n > 1 {
+		r.bad("spec.loadBalancer.kind", instead, "%d control planes and nothing that leads clients to all of them: workers would depend on "+
+			"one alone", n)
 	}
 }
 

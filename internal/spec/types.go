@@ -25,8 +25,9 @@ type Metadata struct {
 type Spec struct {
 	Kubernetes Kubernetes `json:"kubernetes"`
 	// name:port under which every client reaches the API servers. A name: what
-	// stands behind it can change without new certificates.
-	ControlPlaneEndpoint string       `json:"controlPlaneEndpoint"`
+	// stands behind it can change without new certificates. Absent with
+	// loadBalancer none: everybody uses the only control plane itself.
+	ControlPlaneEndpoint string       `json:"controlPlaneEndpoint,omitempty"`
 	LoadBalancer         LoadBalancer `json:"loadBalancer,omitempty"`
 	// More DNS names and addresses for the API servers' certificates.
 	CertSANs   []string   `json:"certSANs,omitempty"`
@@ -61,7 +62,8 @@ type Kubernetes struct {
 type LoadBalancer struct {
 	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and
 	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
-	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin" default:"nginx"`
+	// none: one control plane, without a balancer and without an endpoint.
+	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin,none" default:"nginx"`
 	// The address that the balancers share; one of them holds it.
 	VIP *VIP `json:"vip,omitempty"`
 	// Options of the kind haproxy.
@@ -125,13 +127,15 @@ const FlavourKubeadm = "kubeadm"
 
 // The kinds of load balancers that other packages ask for.
 const (
+	NginxBalancer    = "nginx"    // on every host
 	BuiltinBalancer  = "builtin"  // quorate's own
 	HAProxyBalancer  = "haproxy"  // HAProxy and Keepalived on hosts of their own
 	ExternalBalancer = "external" // somebody else's
+	NoBalancer       = "none"     // the only control plane is what everybody uses
 )
 
 // OnEveryHost says that each host has a load balancer of its own.
-func (l LoadBalancer) OnEveryHost() bool { return l.Kind == "nginx" || l.Kind == BuiltinBalancer }
+func (l LoadBalancer) OnEveryHost() bool { return l.Kind == NginxBalancer || l.Kind == BuiltinBalancer }
 
 // PKI says how keys are made.
 type PKI struct {

@@ -5,6 +5,7 @@ import (
 
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // Balancer is the kind of the front doors, and what an API server that falls
@@ -29,8 +30,11 @@ func (s *Status) balancer(g *goal.Goal) {
 
 // text is one line for people.
 func (b Balancer) text() string {
-	if b.Kind == "" {
+	switch b.Kind {
+	case "":
 		return "load balancer: " + b.Why
+	case spec.NoBalancer:
+		return "no endpoint and no load balancer: all clients use the one control plane directly"
 	}
 	if b.Election == 0 {
 		return b.noticed()

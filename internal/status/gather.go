@@ -103,7 +103,7 @@ func (s *Status) api(ob *observe.Observation) {
 			}
 			s.APIServers = append(s.APIServers, a)
 		}
-		if h.Roles.Node() {
+		if h.Roles.Node() && (ob.Goal.File.Spec.LoadBalancer.OnEveryHost() || h.HasDoor()) {
 			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Asked: f.Err == nil, Up: h.HasDoor(), Backends: ids(h.Backends)})
 		}
 		if h.Roles.Node() || h.Node.Registered.Is(true) {

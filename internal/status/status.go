@@ -107,7 +107,7 @@ type Certificate struct {
 // none could be made, with the reason.
 func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Status {
 	file := ob.Goal.File
-	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Spec.ControlPlaneEndpoint, Kubernetes: file.Spec.Kubernetes.Version,
+	s := Status{Cluster: file.Metadata.Name, Endpoint: file.Endpoint(), Kubernetes: file.Spec.Kubernetes.Version,
 		At:       now.UTC().Truncate(time.Second),
 		Problems: []string{}, Notes: []string{}, ChangeWhy: noPlan}
 	s.health(ob.Have)
@@ -184,6 +184,23 @@ func (s *Status) health(c model.Cluster) {
 		s.problem("%s reaches no API server", id)
 	}
 	s.Tolerance = tolerance(c, h)
+	s.only(c)
+}
+
+// only says what the only control plane's loss would mean.
+func (s *Status) only(c model.Cluster) {
+	var masters []model.HostID
+	for _, id := range c.Critical() {
+		if h := c.Hosts[id]; h.Roles.Has(model.ControlPlane) {
+			masters = append(masters, id)
+		}
+	}
+	if len(masters) != 1 {
+		return
+	}
+	s.note("%s is the only control plane. While it is down, pods that run go on, but nothing can be changed, nothing that fails is "+
+		"replaced, and Services stop to follow their pods; if its disk is lost, so is the cluster, but for what quorate etcd snapshot "+
+		"has saved. Three control planes survive the loss of one: add two to the file (docs/convert.md)", masters[0])
 }
 
 // tolerance is the answer to: and if one host were lost now?

@@ -23,6 +23,11 @@ var frontDoor = traits{
 	},
 }
 
+// wantsDoor says that a host shall have a load balancer of its own.
+func wantsDoor(want *model.Host) bool {
+	return slices.ContainsFunc(model.Doors, func(v model.Component) bool { return want.Components[v].Disk.Or("") != "" })
+}
+
 // leadsToEtcd: until quorate-lb is retired, and as long as an API server asks
 // it that is to ask etcd directly, the way to etcd stays as it is.
 func leadsToEtcd(have, want *model.Host) bool {

@@ -95,6 +95,7 @@ var scenes = []scene{
 	{name: "fixed-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Fixed, ways: steptest.Fixed,
 		then: []string{"dead cp1", "stopped w1 kubelet"}},
 	{name: "fixed-to-local", made: "cp1|w1 w2", file: "cp1|w1 w2", was: steptest.Fixed},
+	{name: "local-to-fixed", made: "cp1|w1", file: "cp1|w1", ways: steptest.Fixed},
 	{name: "shared-grow", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3 cp4 cp5|lb1 lb2 w1", was: steptest.Shared, ways: steptest.Shared},
 	{name: "shared-restart-api", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.Shared,
 		ways: steptest.Shared, then: []string{"running cp1 kube-apiserver", "running cp2 kube-apiserver"}},

@@ -33,7 +33,7 @@ func (s Addon) kubeadmReady(c model.Cluster) error {
 	switch {
 	case c.Addons[addon.AddonRBAC].Or(model.Installed{}).Digest == "":
 		return errors.New("the API does not know yet what kubeadm may do")
-	case !h.HasDoor() || !h.Backends.Or(model.HostSet{}).Any(c.Serving()):
+	case wantsDoor(s.Want) && !(h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(c.Serving())):
 		return errors.New("its front door, through which kubeadm reaches the API, leads to no API server that answers yet")
 	}
 	return nil

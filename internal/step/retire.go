@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
@@ -28,6 +27,10 @@ func (s Retire) About() plan.About {
 func (s Retire) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
+	}
+	if !wantsDoor(s.Want) {
+		return needsOperator("the cluster has an endpoint and load balancers that lead to it, which the file does not name any more: quorate " +
+			"cannot take an endpoint away yet; put controlPlaneEndpoint and loadBalancer back into the file")
 	}
 	h := c.Hosts[s.ID]
 	for _, v := range model.Doors {
@@ -83,10 +86,12 @@ sleep 2
 
 // retire proposes to take out the load balancer that the file does not want.
 func retire(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
-	wanted := slices.ContainsFunc(model.Doors, func(v model.Component) bool { return at.Want.Components[v].Disk.Or("") != "" })
+	if !at.Want.Roles.Node() {
+		return nil
+	}
 	for _, v := range model.Doors {
 		u := have.Components[v]
-		if wanted && at.Want.Components[v].Disk.Or("") == "" && (u.Disk.Not("") || u.Running.Not("")) {
+		if at.Want.Components[v].Disk.Or("") == "" && (u.Disk.Not("") || u.Running.Not("")) {
 			out = append(out, Retire{at, v})
 		}
 	}
