@@ -13,6 +13,9 @@ const (
 	maxStderr = 1 << 20
 )
 
+// A command may complain more than maxStderr, but not without an end.
+const maxDropped = 32 << 20
+
 // TooMuchError is an answer that was larger than what is read of one. The
 // command was ended, and nothing of the answer counts.
 type TooMuchError struct {
@@ -31,14 +34,17 @@ func (e *TooMuchError) reason() string {
 // buffer collects output while others may look at it, up to a limit.
 type buffer struct {
 	most int           // bytes; 0: maxStdout
+	drop int           // so much more is dropped before it counts as full
 	full chan struct{} // closed when more came; nil: nobody waits
 
-	mu   sync.Mutex
-	b    bytes.Buffer
-	over bool
+	mu      sync.Mutex
+	b       bytes.Buffer
+	over    bool
+	dropped int
 }
 
-// Write never fails: what is too much is dropped, and said by full.
+// Write drops what is too much. It fails once full has said so, so that nobody
+// reads on.
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,13 +54,19 @@ func (b *buffer) Write(p []byte) (int, error) {
 	}
 	room := most - b.b.Len()
 	b.b.Write(p[:min(room, len(p))])
-	if len(p) > room && !b.over {
-		b.over = true
-		if b.full != nil {
-			close(b.full)
-		}
+	if len(p) <= room {
+		return len(p), nil
 	}
-	return len(p), nil
+	b.over, b.dropped = true, b.dropped+len(p)-room
+	if b.full == nil || b.dropped <= b.drop {
+		return len(p), nil
+	}
+	select {
+	case <-b.full:
+	default:
+		close(b.full)
+	}
+	return 0, errEnough
 }
 
 // Bytes is a copy of what there is so far.
@@ -62,6 +74,13 @@ func (b *buffer) Bytes() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return bytes.Clone(b.b.Bytes())
+}
+
+// isFull says that its command had to be ended.
+func (b *buffer) isFull() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.full != nil && b.dropped > b.drop
 }
 
 func (b *buffer) isOver() bool {

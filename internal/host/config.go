@@ -30,7 +30,7 @@ type Config struct {
 	// records it. Nil refuses. It is called for one host at a time.
 	Confirm func(host, fingerprint string) (bool, error)
 
-	// Pace shortens DialTimeout while other hosts answer quickly; nil: it does not.
+	// Pace shortens DialTimeout and ConnectTimeout while other hosts answer quickly; nil: it does not.
 	Pace *Pace
 
 	DialTimeout    time.Duration // default 5s, for the TCP connection alone: see Pace

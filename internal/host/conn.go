@@ -37,7 +37,9 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 		return nil, err
 	}
 	defer agent.Close()
-	keys, err := newHostKeys(c, func() { timer.Stop() }, func() { timer.Reset(c.ConnectTimeout) })
+	var asking, asked atomic.Bool // a person, about the host's key
+	keys, err := newHostKeys(c, func() { timer.Stop(); asking.Store(true); asked.Store(true) },
+		func() { timer.Reset(c.ConnectTimeout); asking.Store(false) })
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +53,14 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 	}
 	w := &wire{Conn: raw, ack: quickAck(raw)}
 	w.heard.Store(time.Now().UnixNano())
+	begun := time.Now()
+	ctx, hush := c.Pace.attentive(ctx, func() time.Time {
+		if asking.Load() {
+			w.heard.Store(time.Now().UnixNano())
+		}
+		return time.Unix(0, w.heard.Load())
+	})
+	defer hush()
 	stop := context.AfterFunc(ctx, func() { w.Close() })
 	sc, chans, reqs, err := ssh.NewClientConn(w, c.addr(), &ssh.ClientConfig{
 		User: c.User, Auth: methods, HostKeyCallback: keys.check, HostKeyAlgorithms: algos,
@@ -61,6 +71,9 @@ func connect(ctx context.Context, c Config) (*conn, error) {
 	if err != nil {
 		w.Close()
 		return nil, explain(ctx, c, err)
+	}
+	if !asked.Load() {
+		c.Pace.loggedIn(time.Since(begun))
 	}
 	n := &conn{
 		client: ssh.NewClient(sc, chans, reqs), wire: w,
@@ -245,6 +258,21 @@ func opened[T any](ctx context.Context, c *conn, f func() (T, error), discard fu
 		err = errEnded
 	}
 	return v, err
+}
+
+// until is ctx until one of the channels is closed.
+func until(ctx context.Context, closed ...<-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	for _, c := range closed {
+		go func() {
+			select {
+			case <-c:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
 }
 
 // await runs f but waits for it no longer than ctx; a late result is discarded.

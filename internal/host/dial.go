@@ -100,6 +100,10 @@ func (h *sshHost) dialByCommand(ctx context.Context, network, addr string) (net.
 	select {
 	case <-said.ready:
 		return newNetConn(&commandConn{Reader: out, p: p, out: out}, network, addr), nil
+	case <-p.noisy:
+		go p.kill()
+		out.Close()
+		return nil, h.dialError(network, addr, endless(h.cfg.Name, "dial"))
 	case err := <-ended:
 		if isExit(err) || err == nil {
 			return nil, h.dialError(network, addr, errors.New(said.why()))

@@ -35,28 +35,22 @@ func (h *sshHost) exec(ctx context.Context, c call) (Result, error) {
 		secs := int(time.Until(end).Seconds()) + 3
 		argv = append([]string{"timeout", "-k", "5", strconv.Itoa(secs)}, argv...)
 	}
-	stdout, stderr := c.stdout, &buffer{most: maxStderr}
+	stdout, stderr := c.stdout, &buffer{most: maxStderr, drop: maxDropped}
 	if stdout == nil {
 		stdout = &buffer{}
 	}
-	stdout.full = make(chan struct{})
+	stdout.full, stderr.full = make(chan struct{}), make(chan struct{})
 	p, err := h.start(ctx, c.what, argv, stdout, stderr)
 	if err != nil {
 		return Result{}, err
 	}
 	go p.feed(c.stdin)
-	ended := make(chan struct{})
-	go func() {
-		select {
-		case <-stdout.full:
-			p.kill()
-		case <-ended:
-		}
-	}()
-	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, p.wait() }, func(struct{}) {})
-	close(ended)
-	if stdout.isOver() {
-		return Result{}, &TooMuchError{h.cfg.Name, c.what, maxStdout}
+	heard, stop := until(ctx, stdout.full, stderr.full, p.noisy)
+	defer stop()
+	_, err = await(heard, func() (struct{}, error) { return struct{}{}, p.wait() }, func(struct{}) {})
+	if over := p.tooMuch(h.cfg.Name, c.what, stdout, stderr); over != nil {
+		go p.kill()
+		return Result{}, over
 	}
 	if ctx.Err() != nil && err != nil && !isExit(err) {
 		go p.kill()
@@ -73,6 +67,18 @@ func (h *sshHost) exec(ctx context.Context, c call) (Result, error) {
 			c.what, lastLine(string(res.Stdout)+string(res.Stderr)), h.cfg.User)
 	}
 	return res, h.verdict(c, res, err)
+}
+
+// tooMuch is why a command was ended: it, or the shell before it, said more
+// than is read.
+func (p *process) tooMuch(host, what string, stdout, stderr *buffer) error {
+	switch {
+	case p.isNoisy():
+		return endless(host, what)
+	case stdout.isFull(), stderr.isFull():
+		return &TooMuchError{host, what, maxStdout}
+	}
+	return nil
 }
 
 // verdict tells a process that ended badly from a connection that was lost.
@@ -161,6 +167,8 @@ type process struct {
 
 	stdout, stderr *skipper
 	heard          *noted
+	noisy          chan struct{} // closed when the command will not begin behind the noise
+	noisyOnce      sync.Once
 	// Set by wait: whether the command itself was run, and what came instead.
 	begun      bool
 	out, error []byte
@@ -176,7 +184,8 @@ func (h *sshHost) start(ctx context.Context, what string, argv []string, stdout,
 	if err != nil {
 		return nil, err
 	}
-	p := &process{sess: sess, conn: c, first: first, stdout: newSkipper(stdout, mark), stderr: newSkipper(stderr, mark), heard: &h.heard}
+	p := &process{sess: sess, conn: c, first: first, heard: &h.heard, noisy: make(chan struct{})}
+	p.stdout, p.stderr = newSkipper(stdout, mark, p.tooNoisy), newSkipper(stderr, mark, p.tooNoisy)
 	sess.Stdout, sess.Stderr = p.stdout, p.stderr
 	if p.stdin, err = sess.StdinPipe(); err == nil {
 		_, err = await(ctx, func() (struct{}, error) { return struct{}{}, sess.Start(command) }, func(struct{}) {})
@@ -227,6 +236,18 @@ func (p *process) kill() {
 		p.conn.release()
 	})
 	p.sess.Close()
+}
+
+// tooNoisy is called when the shell has said more than any shell should.
+func (p *process) tooNoisy() { p.noisyOnce.Do(func() { close(p.noisy) }) }
+
+func (p *process) isNoisy() bool {
+	select {
+	case <-p.noisy:
+		return true
+	default:
+		return false
+	}
 }
 
 func (p *process) done() { p.once.Do(p.conn.release) }

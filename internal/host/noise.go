@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 
 	"quorate.dev/quorate/internal/plain"
 )
+
+// quiet is what to do about a shell that prints something.
+const quiet = "let its .bashrc, profile and sshrc print nothing without a terminal"
 
 // ShellNoise says that a host's shell prints something of its own when a
 // command is run over SSH. It is skipped, but it can break other programs.
@@ -19,8 +23,7 @@ type ShellNoise struct {
 }
 
 func (n ShellNoise) String() string {
-	return fmt.Sprintf("%s: its shell prints something before or after each command (%q): "+
-		"let its .bashrc, profile and sshrc print nothing without a terminal", n.Host, n.Text)
+	return fmt.Sprintf("%s: its shell prints something before or after each command (%q): "+quiet, n.Host, n.Text)
 }
 
 // Noise is what the host's shell was found to print, in any command so far.
@@ -52,6 +55,11 @@ func (n *noted) add(noise []byte) {
 	}
 }
 
+// endless is the error of a command that never began behind the noise.
+func endless(host, what string) error {
+	return Errorf(host, "%s: its shell printed more than %d KiB before the command began, so it was ended: "+quiet, what, maxWaiting>>10)
+}
+
 func (h *sshHost) hear(noise []byte) { h.heard.add(noise) }
 
 func (h *sshHost) noise() (ShellNoise, bool) {
@@ -72,22 +80,24 @@ func marked(argv []string) (with []string, mark string) {
 	return append([]string{"sh", "-c", begin, mark}, argv...), mark
 }
 
-// maxWaiting is how much is read before the mark: then it will not come, or the
-// shell prints more than any shell should.
-const maxWaiting = 64 << 10
+// maxWaiting is how much is read before the mark. A shell that prints more than
+// this will not run anything.
+const maxWaiting = 256 << 10
 
 // skipper passes on what comes after the mark.
 type skipper struct {
 	to   io.Writer
 	mark []byte // with its line break
+	over func() // called once, when more than maxWaiting came before the mark
 
 	mu      sync.Mutex
 	waiting []byte // came so far, before the mark
 	begun   bool
+	full    bool
 }
 
-func newSkipper(to io.Writer, mark string) *skipper {
-	return &skipper{to: to, mark: []byte(mark + "\n")}
+func newSkipper(to io.Writer, mark string, over func()) *skipper {
+	return &skipper{to: to, mark: []byte(mark + "\n"), over: over}
 }
 
 // Write takes all of p, unless the writer behind does not.
@@ -97,14 +107,21 @@ func (s *skipper) Write(p []byte) (int, error) {
 	if s.begun {
 		return s.to.Write(p)
 	}
+	if s.full {
+		return 0, errEnough // so that nobody reads on
+	}
+	from := max(0, len(s.waiting)-len(s.mark)) // what was there has no mark, but may have its beginning
 	s.waiting = append(s.waiting, p...)
-	at := bytes.Index(s.waiting, s.mark)
+	at := bytes.Index(s.waiting[from:], s.mark)
 	if at < 0 {
-		if n := len(s.waiting) - maxWaiting; n > 0 { // the mark may have begun in what stays
-			s.waiting = append(s.waiting[:0], s.waiting[n:]...)
+		if len(s.waiting) > maxWaiting {
+			s.full, s.waiting = true, s.waiting[:maxNoise]
+			s.over()
+			return 0, errEnough
 		}
 		return len(p), nil
 	}
+	at += from
 	rest := s.waiting[at+len(s.mark):]
 	s.begun, s.waiting = true, s.waiting[:at]
 	if len(rest) > 0 {
@@ -114,6 +131,9 @@ func (s *skipper) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// errEnough ends the reading of an answer that was given up.
+var errEnough = errors.New("the command was ended")
 
 // end is called when nothing more comes: noise is what stood before the mark.
 // Without a mark the command did not run; what was printed then says why.

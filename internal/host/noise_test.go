@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -195,13 +196,12 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// The mark is found wherever the network cuts it, and noise that does not end
-// holds up nothing.
+// The mark is found wherever the network cuts it.
 func TestSkipper(t *testing.T) {
-	text := "noise" + strings.Repeat("x", maxWaiting) + "MARK\nanswer"
+	text := "noise" + strings.Repeat("x", maxWaiting-100) + "MARK\nanswer"
 	for _, size := range []int{1, 3, 1000, len(text)} {
 		var out bytes.Buffer
-		s := newSkipper(&out, "MARK")
+		s := newSkipper(&out, "MARK", func() { t.Error("too much") })
 		for rest := []byte(text); len(rest) > 0; {
 			n := min(size, len(rest))
 			if wrote, err := s.Write(rest[:n]); wrote != n || err != nil {
@@ -210,13 +210,63 @@ func TestSkipper(t *testing.T) {
 			rest = rest[n:]
 		}
 		noise, instead := s.end()
-		if out.String() != "answer" || len(noise) == 0 || len(noise) > maxWaiting+len(text) || instead != nil {
+		if out.String() != "answer" || len(noise) != maxWaiting-95 || instead != nil {
 			t.Errorf("in pieces of %d: %q, %d bytes of noise, %q", size, out.String(), len(noise), instead)
 		}
 	}
-	s := newSkipper(&bytes.Buffer{}, "MARK")
+	s := newSkipper(&bytes.Buffer{}, "MARK", nil)
 	s.Write([]byte("sh: not found"))
 	if noise, instead := s.end(); noise != nil || string(instead) != "sh: not found" {
 		t.Errorf("%q, %q", noise, instead)
 	}
+}
+
+// The exploit: a shell that talks without an end cost 14 s of processor time
+// here before the 20 s of a look were over.
+func TestEndlessNoise(t *testing.T) {
+	for name, shell := range map[string]string{
+		"on stdout": "exec yes forged", "on stderr": "exec yes forged >&2", "without line breaks": "exec tr '\\0' x </dev/zero",
+		"and a mark that is none": `while :; do printf 'quorate-begin-0123456789abcdef\n%01000d' 0; done`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := startSSHD(t, "ForceCommand "+shell).connect(t)
+			for what, ask := range map[string]func(context.Context) error{
+				"run": func(ctx context.Context) error { _, err := h.Run(ctx, Cmd{Args: []string{"true"}}); return err },
+				"ask": func(ctx context.Context) error {
+					_, err := Ask(ctx, h, Script{What: "ask", Text: "frame_end"})
+					return err
+				},
+				"read": func(ctx context.Context) error { _, err := h.ReadFile(ctx, "/etc/hostname"); return err },
+				"dial": func(ctx context.Context) error { _, err := h.dialByCommand(ctx, "tcp", "127.0.0.1:1"); return err },
+			} {
+				began := processorTime(t)
+				err := ask(within(t, time.Minute))
+				mentions(t, err, "cp1", "256 KiB", ".bashrc")
+				if used := processorTime(t) - began; used > 2*time.Second {
+					t.Errorf("%s: cost %s of processor time", what, used)
+				}
+			}
+		})
+	}
+}
+
+// processorTime is what this process has used so far.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
+// A command that complains without an end is ended.
+func TestEndlessStderr(t *testing.T) {
+	h := startSSHD(t).connect(t)
+	_, err := h.Run(within(t, time.Minute), Cmd{Args: []string{"sh", "-c", "exec yes >&2"}})
+	var much *TooMuchError
+	if !errors.As(err, &much) {
+		t.Error(err)
+	}
+	works(t, h)
 }

@@ -188,11 +188,15 @@ func (h *sshHost) trySudo(ctx context.Context, c *conn) error {
 	defer s.Close()
 	// Only the password: at a wrong one sudo meets the end of the input.
 	s.Stdin = io.Reader(strings.NewReader(strings.SplitAfter(first, "\n")[0]))
-	out := &buffer{most: maxStderr}
+	out := &buffer{most: maxStderr, full: make(chan struct{})}
 	s.Stdout, s.Stderr = out, out
-	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, s.Run(command) }, func(struct{}) {})
+	heard, stop := until(ctx, out.full)
+	defer stop()
+	_, err = await(heard, func() (struct{}, error) { return struct{}{}, s.Run(command) }, func(struct{}) {})
 	var exit *ssh.ExitError
 	switch {
+	case out.isFull():
+		return endless(h.cfg.Name, "sudo")
 	case err == nil:
 		return nil
 	case !errors.As(err, &exit):
