@@ -85,6 +85,9 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Binaries = programs(want, f)
 	h.Images = model.Is(model.SetOf(slices.DeleteFunc(slices.Clone(want.Images),
 		func(i string) bool { return !slices.Contains(f.Images, i) })...))
+	if f.ImagesErr != "" {
+		h.Images = model.Unknown[model.Set[string]](f.ImagesErr)
+	}
 	h.Keys = model.Is(keys.state(want.Node, id, f))
 	h.Certs = certs(want, keys, f, now)
 	h.Etcd.Data, h.Etcd.Bootstrapped = model.Is(f.Data), model.Is(f.Bootstrapped) // data alone: it may be a bootstrap that was cut short

@@ -78,6 +78,7 @@ type Facts struct {
 	Lacks        []string // needed commands that are not there
 	Sysctls      map[string]string
 	Images       []string
+	ImagesErr    string // why the images are not known
 	Listeners    []Listener
 	Conflist     string
 	Routes       string
@@ -132,7 +133,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), backends(frames["backends"], at.APIServer.Port)
 	f.Balancer = readBalancer(frames["balancer"])
 	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
-	f.Images = lines(frames["images"])
+	f.Images, f.ImagesErr = lines(frames["images"]), line("imageless")
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
 	for _, l := range lines(frames["sums"]) {
 		if sum, path, ok := strings.Cut(l, "  "); ok {
@@ -143,6 +144,9 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	pairs(frames["links"], " ", f.Links)
 	f.programs(frames)
 	pairs(frames["sysctls"], "=", f.Sysctls)
+	if err := workload.Unasked(frames); err != nil {
+		return f, err
+	}
 	states := workload.Read(frames, component.Watched(at))
 	for v := range model.NumComponents {
 		f.Services[v] = states[at.Unit(v)]

@@ -41,6 +41,7 @@ type Observer struct {
 	// one is gone is seen on it too.
 	orphans map[model.HostID]string
 	dials   conns
+	members map[model.HostID]bool               // of etcd, in any look so far
 	nodes   map[model.HostID]kubeapi.NodeStatus // as the API server said last
 	former  []model.HostID                      // see Observation
 }
@@ -66,20 +67,20 @@ func (o *Observation) IDs() []model.HostID { return slices.Sorted(maps.Keys(o.Fa
 // the observation. All hosts are waited for, but for those that did not answer
 // before: those are sought in the background, and there once they answer.
 func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation, error) {
-	ids, limit := only, patience
+	ids, wait := only, waiting{all: patience}
 	if len(ids) == 0 || o.facts == nil {
 		ids = slices.Collect(maps.Keys(o.Hosts))
 	}
 	if len(only) == 0 {
-		limit = 0
+		wait.all = 0
 	}
-	out, err := o.look(ctx, ids, limit)
+	out, err := o.look(ctx, ids, wait)
 	if err != nil {
 		return nil, err
 	}
 	if len(only) == 0 {
 		if late := out.late(); len(late) > 0 {
-			if out, err = o.look(ctx, late, limit); err != nil {
+			if out, err = o.look(ctx, late, wait); err != nil {
 				return nil, err
 			}
 		}
@@ -95,22 +96,23 @@ func (o *Observer) Look(ctx context.Context, only ...model.HostID) (*Observation
 }
 
 // Glance observes all hosts while steps run. In a hurry it waits for none
-// longer than a moment; of one that takes longer it has what was seen before.
+// longer than a moment, else for no worker longer than a few; of one that takes
+// longer it has what was seen before.
 func (o *Observer) Glance(ctx context.Context, hurry bool) (*Observation, error) {
-	limit := time.Duration(0)
+	wait := waiting{workers: workerPatience}
 	if hurry {
-		limit = patience
+		wait = waiting{all: patience}
 	}
-	return o.look(ctx, slices.Collect(maps.Keys(o.Hosts)), limit)
+	return o.look(ctx, slices.Collect(maps.Keys(o.Hosts)), wait)
 }
 
-func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Duration) (*Observation, error) {
+func (o *Observer) look(ctx context.Context, ids []model.HostID, wait waiting) (*Observation, error) {
 	o.warm(ctx, ids)
 	frame, err := o.goal(o.hostTraits())
 	if err != nil {
 		return nil, err
 	}
-	o.probe(ctx, frame, ids, limit)
+	o.probe(ctx, frame, ids, wait)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -129,9 +131,10 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, limit time.Dura
 	keys := o.keys(ctx, out)
 	var wg sync.WaitGroup
 	wg.Add(2)
-	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, limit > 0) }()
+	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, wait.all > 0) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()
+	o.join(out.Etcd)
 	if o.learn(out.API) {
 		if out.Goal, err = o.goal(o.hostTraits()); err != nil {
 			return nil, err
@@ -187,7 +190,19 @@ func (o *Observation) late() (ids []model.HostID) {
 // is of a look before.
 func (o *Observation) Overdue(id model.HostID) bool { return o.silent[id] }
 
-// recall adds the ghosts to an observation.
+// join remembers etcd's members, by its own list.
+func (o *Observer) join(v EtcdView) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id := range v.Members {
+		if o.members == nil {
+			o.members = map[model.HostID]bool{}
+		}
+		o.members[id] = true
+	}
+}
+
+// recall adds the orphans to an observation.
 func (o *Observer) recall(out *Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -105,15 +105,20 @@ for k in $SYSCTLS; do
 done
 # containerd's database has a new ctime after each change; while it has none, the images are those of the last look.
 frame "images"
-if is_up $UNIT_CONTAINERD; then
-	key= list= v=$(stat -c '%d:%i:%s:%.9Z' $AT_CONTAINERD_ROOT/io.containerd.metadata.v1.bolt/meta.db 2>/dev/null)
-	[ ! -f $AT_RUN/images ] || { read -r key; while read -r l; do list="$list$l$NL"; done; } <$AT_RUN/images
-	if [ -z "$v" ] || [ "$key" != "$v" ]; then
-		list=$($AT_BIN/ctr -n k8s.io images ls -q 2>/dev/null) && [ -n "$v" ] &&
-			(umask 077 && mkdir -p $AT_RUN && printf '%s\n' "$v" "$list" >$AT_RUN/images.$$ && mv -f $AT_RUN/images.$$ $AT_RUN/images) 2>/dev/null
+key= list= why= v=$(stat -c '%d:%i:%s:%.9Z' $AT_CONTAINERD_ROOT/io.containerd.metadata.v1.bolt/meta.db 2>/dev/null)
+[ ! -f $AT_RUN/images ] || { read -r key; while read -r l; do list="$list$l$NL"; done; } <$AT_RUN/images
+if [ -z "$v" ] || [ "$key" != "$v" ]; then
+	list=
+	if ! is_up $UNIT_CONTAINERD; then
+		[ -z "$v" ] || why="containerd is not running"
+	elif ! list=$($AT_BIN/ctr -n k8s.io images ls -q 2>/dev/null); then
+		list= why="containerd does not say which it has"
+	elif [ -n "$v" ]; then
+		(umask 077 && mkdir -p $AT_RUN && printf '%s\n' "$v" "$list" >$AT_RUN/images.$$ && mv -f $AT_RUN/images.$$ $AT_RUN/images) 2>/dev/null
 	fi
-	echo "$list"
 fi
+echo "$list"
+frame "imageless"; echo "$why"
 # Who listens, and where the kubelet's connections lead: looking up whose sockets they are is what takes long, so both at once.
 if [ -n "$S" ] && is_up $UNIT_KUBELET; then
 	P=$(ss -Htnp state listening state established "( dport = :0 or dport = :${S##*:} )" 2>/dev/null)

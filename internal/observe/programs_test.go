@@ -32,3 +32,23 @@ func TestChangedProgram(t *testing.T) {
 		t.Errorf("as it was installed %v, changed %v", as, changed)
 	}
 }
+
+// Unknown is never absent: an answer without images, or without services, is not
+// that of a host that has none.
+func TestUnknownIsNotAbsent(t *testing.T) {
+	see := func(parts ...string) Facts {
+		h := hosttest.New("cp1")
+		h.Handle(answers(parts...), "sh")
+		return Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1")
+	}
+	f := see("unasked", "Failed to connect to bus\nit failed\n")
+	if f.Err == nil || !strings.Contains(f.Err.Error(), "systemd does not answer: Failed to connect to bus") {
+		t.Errorf("without systemd: %v", f.Err)
+	}
+	if f = see("images", "a\n", "imageless", ""); f.Err != nil || len(f.Images) != 1 || f.ImagesErr != "" {
+		t.Errorf("%+v", f)
+	}
+	if f = see("images", "", "imageless", "containerd is not running\n"); f.ImagesErr != "containerd is not running" {
+		t.Errorf("%q", f.ImagesErr)
+	}
+}

@@ -8,19 +8,30 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // patience is how long a look at some hosts waits for the slowest: one that is
 // silent must not hold up the others. What it says later is there at the next look.
 const patience = 2 * time.Second
 
+// waiting is how long a look waits for hosts; zero: until they answer, or fail.
+type waiting struct {
+	all     time.Duration // for any
+	workers time.Duration // for those whose loss could not harm the control plane
+}
+
+// workerPatience is how long a look at all hosts waits for a worker while steps
+// run. A worker that is slow by intention must not hold up the control plane.
+const workerPatience = 4 * time.Second
+
 // seekEvery is the pause between two attempts to reach a host that is lost.
 const seekEvery = 2 * time.Second
 
-// probe looks at hosts side by side, at each once at a time, and waits for them
-// up to the limit (0: for all that were not lost before).
-func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.HostID, limit time.Duration) {
-	var fresh, overdue []chan struct{}
+// probe looks at hosts side by side, at each once at a time, and waits for those
+// that were not lost before.
+func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.HostID, wait waiting) {
+	var fresh, overdue, others []chan struct{}
 	o.mu.Lock()
 	o.frame = frame
 	if o.facts == nil {
@@ -35,26 +46,48 @@ func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.Host
 			overdue = append(overdue, end)
 			continue
 		}
-		fresh = append(fresh, o.ask(ctx, frame, id))
+		if end := o.ask(ctx, frame, id); wait.workers > 0 && o.harmless(id) {
+			others = append(others, end)
+		} else {
+			fresh = append(fresh, end)
+		}
 	}
 	o.mu.Unlock()
 	var done <-chan time.Time
-	if limit == 0 {
+	if wait.workers > 0 {
+		defer await(others, time.After(wait.workers))
+	}
+	if wait.all == 0 {
 		fresh = append(fresh, overdue...)
 	} else {
 		// Who has kept us waiting before is waited for only when there is nobody else.
 		if len(fresh) == 0 {
 			fresh = overdue
 		}
-		done = time.After(limit)
+		done = time.After(wait.all)
 	}
-	for _, end := range fresh {
+	await(fresh, done)
+}
+
+// await waits for all ends, or until it is time.
+func await(ends []chan struct{}, done <-chan time.Time) {
+	for _, end := range ends {
 		select {
 		case <-end:
 		case <-done:
 			return
 		}
 	}
+}
+
+// harmless says that neither etcd nor an API server can be lost with a host: it
+// is a worker, was seen before with neither, and is no member of etcd. The caller
+// holds the mutex.
+func (o *Observer) harmless(id model.HostID) bool {
+	h, named := o.File.Host(string(id))
+	f, seen := o.facts[id]
+	return named && seen && !h.Has(spec.RoleControlPlane) && !h.Has(spec.RoleEtcd) && !o.members[id] &&
+		!f.Data && !f.Services[model.Etcd].Installed && !f.Services[model.APIServer].Installed
 }
 
 // warm begins to connect to hosts before a first look, while what they are to be

@@ -3,6 +3,8 @@ package observe
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"quorate.dev/quorate/internal/host/hosttest"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // answers is a probe of a host that nothing is known of but that it answers,
@@ -143,11 +146,51 @@ func TestHurry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.probe(t.Context(), frame, []model.HostID{"cp3"}, time.Millisecond)
+	o.probe(t.Context(), frame, []model.HostID{"cp3"}, waiting{all: time.Millisecond})
 	// Would it be waited for, the test would end by its time-out.
-	o.probe(t.Context(), frame, []model.HostID{"cp1", "cp3"}, time.Hour)
+	o.probe(t.Context(), frame, []model.HostID{"cp1", "cp3"}, waiting{all: time.Hour})
 	ob, err := o.Glance(t.Context(), true)
 	if err != nil || !ob.Overdue("cp3") || ob.Overdue("cp1") || !ob.Have.Hosts["cp1"].Up() {
 		t.Errorf("%v: cp3 is silent, and cp1 is not", err)
+	}
+}
+
+// A worker that is slow by intention does not hold up the control plane, and
+// nobody passes for such a worker who was ever a member of etcd.
+func TestSlowWorker(t *testing.T) {
+	o, _ := observer(t, answers())
+	o.File.Spec.Hosts[2].Roles = []string{spec.RoleWorker}
+	if _, err := o.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	end := make(chan struct{})
+	defer close(end)
+	slow := func(ctx context.Context, c host.Cmd, in []byte) (host.Result, error) {
+		<-end
+		return answers()(ctx, c, in)
+	}
+	o.Hosts["cp3"].(*hosttest.Fake).Handle(slow, "sh")
+	ob, err := o.look(t.Context(), []model.HostID{"cp1", "cp2", "cp3"}, waiting{workers: time.Millisecond})
+	if err != nil || !ob.Overdue("cp3") || ob.Overdue("cp1") || ob.Overdue("cp2") {
+		t.Errorf("%v: cp3 is slow, and the others are not", err)
+	}
+	for name, change := range map[string]func(){
+		"a control plane": func() { o.File.Spec.Hosts[2].Roles = []string{spec.RoleControlPlane} },
+		"a member":        func() { o.members = map[model.HostID]bool{"cp3": true} },
+		"has etcd's data": func() { o.facts["cp3"] = Facts{Data: true} },
+		"runs a server":   func() { o.facts["cp3"].Services[model.APIServer] = workload.State{Installed: true} },
+		"was never seen":  func() { delete(o.facts, "cp3") },
+		"not in the file": func() { o.File.Spec.Hosts = o.File.Spec.Hosts[:2] },
+	} {
+		file, members, facts := *o.File, o.members, o.facts["cp3"]
+		file.Spec.Hosts = slices.Clone(file.Spec.Hosts)
+		facts.Services = maps.Clone(facts.Services)
+		if !o.harmless("cp3") {
+			t.Fatal("it is not harmless")
+		}
+		if change(); o.harmless("cp3") {
+			t.Errorf("%s: it counts as harmless", name)
+		}
+		*o.File, o.members, o.facts["cp3"] = file, members, facts
 	}
 }

@@ -96,11 +96,18 @@ func (s Binaries) Interim(c *model.Cluster) {
 }
 
 // Images imports the container images that a node needs into its runtime.
-type Images struct{ on }
+type Images struct {
+	on
+	unknown string // why it is not known which are there; "": it is
+}
 
 // About implements plan.Step.
 func (s Images) About() plan.About {
-	return plan.About{Kind: "images", Host: s.ID, Title: "import images", Why: s.Want.Images.Or(model.Set[string]{}).String()}
+	why := s.Want.Images.Or(model.Set[string]{}).String()
+	if s.unknown != "" {
+		why += "; which are there is not known: " + s.unknown
+	}
+	return plan.About{Kind: "images", Host: s.ID, Title: "import images", Why: why}
 }
 
 // Need implements plan.Step.

@@ -116,7 +116,11 @@ func member(have *model.Host, at on, c model.Cluster) []plan.Step {
 // one step; if none can, the first one's need is what is said.
 func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	if !model.Same(have.Images, at.Want.Images) {
-		out = append(out, Images{at})
+		step := Images{on: at}
+		if !have.Images.Known() {
+			step.unknown = have.Images.Why()
+		}
+		out = append(out, step)
 	}
 	for g := range numGroups {
 		var ready, not []model.Component

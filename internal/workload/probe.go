@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"quorate.dev/quorate/internal/plain"
 )
 
 var (
@@ -126,6 +128,21 @@ func ProbeVars(wanted []*Service) map[string][]string {
 		}
 	}
 	return vars
+}
+
+// UnaskedError says that a host's service manager gave no answer, so that
+// nothing is known of its services.
+type UnaskedError struct{ Said string }
+
+func (e UnaskedError) Error() string { return "systemd does not answer: " + e.Said }
+
+// Unasked is an UnaskedError if the frames that ProbeScript printed are of such a host.
+func Unasked(frames map[string]string) error {
+	if said := strings.TrimSpace(frames["unasked"]); said != "" {
+		said, _, _ = strings.Cut(said, "\n")
+		return UnaskedError{plain.Line(said)}
+	}
+	return nil
 }
 
 // Read makes states of the frames that ProbeScript printed, by service.

@@ -55,10 +55,41 @@ func TestProbeScript(t *testing.T) {
 	const show = "#!/bin/sh\nprintf 'MainPID=0\\nId=etcd.service\\nLoadState=loaded\\nActiveState=activating\\nSubState=start\\n\\n" +
 		"MainPID=0\\nId=nginx.service\\nLoadState=loaded\\nActiveState=active\\nSubState=running\\n\\nMainPID=0\\nId=kubelet.service\\n" +
 		"LoadState=not-found\\nActiveState=inactive\\nSubState=dead\\n'\n"
-	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(show), 0o755); err != nil {
+	watched := []Watch{{Name: "etcd", ServesStarting: true}, {Name: "nginx", Stamp: "echo d2"}, {Name: "kubelet", Stamp: "echo none"}}
+	frames := probed(t, dir, show, watched)
+	if err := Unasked(frames); err != nil {
+		t.Error(err)
+	}
+	if strings.TrimSpace(frames["more"]) != "etcd up\nnginx up\nnginx active" {
+		t.Errorf("told:\n%s", frames["more"])
+	}
+	got := Read(frames, watched)
+	if !got["etcd"].Up || !got["nginx"].Up || got["nginx"].Read != "d2" || got["kubelet"].Installed || got["kubelet"].Read != "" {
+		t.Errorf("read %+v", got)
+	}
+}
+
+// A systemd that does not answer is no host without services.
+func TestUnasked(t *testing.T) {
+	frames := probed(t, t.TempDir(), "#!/bin/sh\necho 'Failed to connect to bus: Connection refused' >&2; exit 1\n", []Watch{{Name: "etcd"}})
+	if err := Unasked(frames); err == nil || err.Error() != "systemd does not answer: Failed to connect to bus: Connection refused" {
+		t.Error(err)
+	}
+	dir := t.TempDir()
+	once := "#!/bin/sh\n[ -e " + dir + "/asked ] || { : >" + dir + "/asked; exit 1; }\n" +
+		"printf 'MainPID=0\nId=etcd.service\nLoadState=loaded\nActiveState=active\nSubState=running\n'\n"
+	frames = probed(t, dir, once, []Watch{{Name: "etcd"}})
+	if err := Unasked(frames); err != nil || !Read(frames, []Watch{{Name: "etcd"}})["etcd"].Installed {
+		t.Errorf("%v: it answered the second time", err)
+	}
+}
+
+// probed runs the probe with a systemctl of the test's in dir.
+func probed(t *testing.T, dir, systemctl string, watched []Watch) map[string]string {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(systemctl), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	watched := []Watch{{Name: "etcd", ServesStarting: true}, {Name: "nginx", Stamp: "echo d2"}, {Name: "kubelet", Stamp: "echo none"}}
 	in := host.NewFrames()
 	text := in.Shell() + ProbeScript(watched) +
 		`frame "more"; for n in etcd nginx kubelet; do is_up $n && echo "$n up"; is_active $n && echo "$n active"; done; frame_end`
@@ -76,11 +107,5 @@ func TestProbeScript(t *testing.T) {
 	for _, name := range answer.Names() {
 		frames[name] = answer.Text(name)
 	}
-	if strings.TrimSpace(frames["more"]) != "etcd up\nnginx up\nnginx active" {
-		t.Errorf("told:\n%s", frames["more"])
-	}
-	got := Read(frames, watched)
-	if !got["etcd"].Up || !got["nginx"].Up || got["nginx"].Read != "d2" || got["kubelet"].Installed || got["kubelet"].Read != "" {
-		t.Errorf("read %+v", got)
-	}
+	return frames
 }

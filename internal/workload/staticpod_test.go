@@ -11,7 +11,7 @@ import (
 	"quorate.dev/quorate/internal/layout"
 )
 
-func plain(t *testing.T) Service {
+func unstamped(t *testing.T) Service {
 	t.Helper()
 	s, err := PodService("kube-apiserver", Pods(layout.Systemd()),
 		Pod{Cluster: "c", Image: "i:1", Command: []string{"/bin/kube-apiserver", "--a=b c"}, Unstamped: true}, nil,
@@ -26,7 +26,7 @@ func plain(t *testing.T) Service {
 // What a process without a stamp has read: only what is certain is said, and
 // what cannot be told is unknown.
 func TestHasRead(t *testing.T) {
-	s := plain(t)
+	s := unstamped(t)
 	began := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	sums := map[string]string{}
 	for _, f := range s.Rendered() {
@@ -90,7 +90,7 @@ func TestManifest(t *testing.T) {
 	if strings.Contains(text, "@QUORATE") || strings.Contains(text, "status:") {
 		t.Errorf("the manifest holds what it should not:\n%s", text)
 	}
-	if text := string(plain(t).Rendered()[2].Content); strings.Contains(text, StampEnv) {
+	if text := string(unstamped(t).Rendered()[2].Content); strings.Contains(text, StampEnv) {
 		t.Errorf("a plain pod is stamped:\n%s", text)
 	}
 }

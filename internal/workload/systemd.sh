@@ -8,8 +8,10 @@ known() {
 	return 1
 }
 UNITS=; for n in $SERVICES; do ! known "$n.service" || UNITS="$UNITS $n.service"; done
-S=; [ -z "$UNITS" ] || S=$(systemctl show \
-	-p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result,ActiveEnterTimestampMonotonic $UNITS 2>/dev/null)
+show_units() {
+	systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result,ActiveEnterTimestampMonotonic $UNITS 2>"$1"
+}
+frame "unasked"; S=; [ -z "$UNITS" ] || S=$(show_units /dev/null) || { sleep 1; S=$(show_units /dev/null); } || { show_units /dev/stdout; S=; echo "it failed"; }
 frame "uptime"; read -r l </proc/uptime; echo "$l"
 frame "units"; printf '%s\n' "$S"
 # The running units and their processes, with one pass of the shell's own.
