@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/etcdadmin"
@@ -106,13 +107,27 @@ what will happen, and what losing a host meanwhile would mean.`,
 		if strings.Contains(err.Error(), "--dry-run") {
 			err = fmt.Errorf("%w: `quorate plan` shows what would be done and changes nothing", err)
 		}
-		return usageError{err}
+		return usageError{plainFlagError(err)}
 	})
 	root.AddCommand(initCommand(), validateCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(), kubeconfigCommand(),
 		tokenCommand(), resetCommand(), forgetCommand(), etcdCommand(), doctorCommand(), journalCommand(), artifactsCommand(), versionCommand())
 	root.AddCommand(labCommands()...)
 	root.Args, root.RunE = cobra.ArbitraryArgs, subcommands
 	return root
+}
+
+// plainFlagError says of a flag's value what was expected, where the flag's own
+// error speaks of Go's parsers.
+func plainFlagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	want := map[string]string{"int": "a whole number", "duration": "a duration such as 30s, 10m or 2h", "bool": "true or false"}
+	if w, known := want[bad.GetFlag().Value.Type()]; known {
+		return fmt.Errorf("--%s %q is not %s", bad.GetFlag().Name, bad.GetValue(), w)
+	}
+	return err
 }
 
 // subcommands runs a command that only groups others: alone it shows its help,

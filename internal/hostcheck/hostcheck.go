@@ -10,6 +10,7 @@ package hostcheck
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -74,13 +75,18 @@ func Look(ctx context.Context, targets []Target, o Options) Report {
 		}
 	}
 	anyNew := slices.ContainsFunc(targets, func(t Target) bool { return t.New })
-	silent := make([][]string, len(targets))
+	silent, untried := make([][]string, len(targets)), make([]error, len(targets))
 	each(targets, func(i int, t Target) {
 		if r.Hosts[i].Reached {
-			silent[i] = reach(ctx, t, peers(t, there, anyNew, o))
+			silent[i], untried[i] = reach(ctx, t, peers(t, there, anyNew, o))
 		}
 	})
 	for i, t := range targets {
+		if untried[i] != nil {
+			r.Findings = append(r.Findings, Finding{Host: t.ID, Check: "ports", Level: Warns,
+				Seen: fmt.Sprintf("which ports of other hosts it reaches was not tried: %s", host.Reason(untried[i], string(t.ID))),
+				Fix:  "see that bash is there, and run quorate doctor hosts again"})
+		}
 		if len(silent[i]) > 0 { // on the way between an old host and a new one, whoever sees it
 			r.Findings = append(r.Findings, shut(t, silent[i], there))
 		}

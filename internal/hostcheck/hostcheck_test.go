@@ -79,6 +79,7 @@ func TestFindings(t *testing.T) {
 		{"link", "eth0 52:54:00:00:00:01 1500", "mac", Warns, "the MAC address of cp1"},
 		{"link", "eth0 52:54:00:00:00:02 1450", "mtu", Warns, "1450"},
 		{"silent", "10.0.0.1:2380", "ports", Warns, "cp1:2380"},
+		{"tried", "", "ports", Warns, "was not tried: it has no bash"},
 	} {
 		r := pair(t, all, map[string]string{c.frame: c.answer})
 		if len(r.Findings) != 1 || r.Findings[0].Host != "cp2" || r.Findings[0].Check != c.check || r.Findings[0].Level != c.level ||
@@ -192,8 +193,8 @@ func TestScripts(t *testing.T) {
 	peers = append(peers, closed.Addr().String())
 	closed.Close()
 	defer l.Close()
-	if silent := reach(t.Context(), Target{Host: here()}, peers); len(silent) > 0 {
-		t.Errorf("silent: %v", silent)
+	if silent, err := reach(t.Context(), Target{Host: here()}, peers); len(silent) > 0 || err != nil {
+		t.Errorf("silent: %v, %v", silent, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package hostcheck
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -145,16 +146,19 @@ func peers(t Target, all []Target, anyNew bool, o Options) (out []string) {
 }
 
 // reach is which peers say nothing; nil also when the host has no means to try.
-func reach(ctx context.Context, t Target, peers []string) []string {
+func reach(ctx context.Context, t Target, peers []string) ([]string, error) {
 	if len(peers) == 0 {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	a, err := host.Ask(ctx, t.Host, host.Script{What: "connect to other hosts",
 		Text: "PEERS='" + strings.Join(peers, " ") + "'\n" + reachText})
-	if err != nil || a.Text("tried") != "yes" {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	return strings.Fields(a.Text("silent"))
+	if a.Text("tried") != "yes" {
+		return nil, errors.New("it has no bash")
+	}
+	return strings.Fields(a.Text("silent")), nil
 }
