@@ -40,7 +40,7 @@ var rank = map[string]int{
 	"internal/goal":                    7,
 	"internal/observe":                 8, "internal/step": 8,
 	"internal/etcdadmin": 9, "internal/step/steptest": 9,
-	"internal/engine": 9, "internal/status": 9, "internal/cis": 9, "internal/hostcheck": 9,
+	"internal/engine": 9, "internal/status": 9, "internal/cis": 9, "internal/hostcheck": 9, "internal/refs": 9,
 	"internal/cli": 10,
 	"cmd/quorate":  11,
 

@@ -29,6 +29,9 @@ var osPaths = []string{
 	"/etc/fstab", "/etc/machine-id", "/etc/os-release", "/etc/resolv.conf",
 	"/etc/hosts", "/etc/.quorate-hosts", // the second is renamed over the first
 	"/etc/ssh", "/etc/sudoers.d",
+	"/etc/passwd", "/etc/default", "/etc/sysconfig", "/etc/environment", "/etc/profile.d",
+	"/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/var/spool/cron",
+	"/etc/nginx", "/etc/haproxy", "/etc/keepalived", // where distributions have them
 	"/run/netns", "/run/systemd",
 	"/var/lib/docker",                            // a neighbour that may share the container runtime
 	"/var/run/crio", "/var/run/cri-dockerd.sock", // other runtimes

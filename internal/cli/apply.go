@@ -89,10 +89,11 @@ interrupted or killed at any time: the next apply continues from what it finds.`
 			if err := s.equip(cmd, &t, p); err != nil {
 				return err
 			}
+			do := func() error { return s.change(cmd, f, p, ob) }
 			if !probe {
-				return s.apply(cmd, f, p)
+				return do()
 			}
-			return s.probed(cmd, f, ob, func() error { return s.apply(cmd, f, p) })
+			return s.probed(cmd, f, ob, do)
 		},
 	}
 	t.flags(cmd)
@@ -127,6 +128,15 @@ func agree(cmd *cobra.Command, f form, p plan.Plan, yes, outage bool) (err error
 		err = errRefused
 	}
 	return err
+}
+
+// change does what was agreed to, and says what still names hosts that are gone
+// with it.
+func (s *session) change(cmd *cobra.Command, f form, p plan.Plan, ob *observe.Observation) error {
+	if err := s.apply(cmd, f, p); err != nil {
+		return err
+	}
+	return s.sayStale(cmd, f, s.gone(ob))
 }
 
 // apply does what was agreed to, under the cluster's lock.

@@ -12,11 +12,11 @@ import (
 // doctorCommand holds what judges hosts without a plan.
 func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "doctor", Example: "  quorate doctor hosts -f prod.yaml\n  quorate doctor lb haproxy.cfg",
-		Short: "Check hosts and load balancers without a plan",
+		Use: "doctor", Example: "  quorate doctor hosts -f prod.yaml\n  quorate doctor lb haproxy.cfg\n  quorate doctor refs -f prod.yaml",
+		Short: "Check hosts, load balancers and references without a plan",
 		Args:  cobra.ArbitraryArgs, RunE: subcommands,
 	}
-	cmd.AddCommand(hostsCommand(), cisCommand(), doctorLBCommand())
+	cmd.AddCommand(hostsCommand(), cisCommand(), doctorLBCommand(), doctorRefsCommand())
 	return cmd
 }
 

@@ -22,6 +22,7 @@ import (
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/prober"
+	"quorate.dev/quorate/internal/refs"
 	"quorate.dev/quorate/internal/status"
 	"quorate.dev/quorate/internal/step"
 	"quorate.dev/quorate/internal/version"
@@ -83,7 +84,7 @@ func samples() map[string]any {
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
 		"token": filled[tokenDoc](), "tokens": filled[tokensDoc](), "tokenDeleted": filled[tokenDeletedDoc](),
 		"forgotten": filled[forgottenDoc](),
-		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "lb": filled[lblint.Report](),
+		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "lb": filled[lblint.Report](), "refs": filled[refs.Report](),
 		"artifacts":    filled[artifactsDoc](),
 		"bundle":       filled[bundleDoc](),
 		"verification": filled[verificationDoc](),

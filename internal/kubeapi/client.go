@@ -137,6 +137,18 @@ func (c *Client) get(ctx context.Context, path string, into runtime.Object) erro
 	return c.failed("read "+path, hedged(ctx, func(ctx context.Context) rest.Result { return c.Rest.Get().AbsPath(path).Do(ctx) }).Into(into))
 }
 
+// Raw is the answer to a GET of a path, as the API server gives it.
+func (c *Client) Raw(ctx context.Context, path string, params map[string]string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r := c.Rest.Get().AbsPath(path)
+	for k, v := range params {
+		r = r.Param(k, v)
+	}
+	body, err := r.Do(ctx).Raw()
+	return body, c.failed("read "+path, err)
+}
+
 func (c *Client) patch(ctx context.Context, path string, kind types.PatchType, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

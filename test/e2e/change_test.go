@@ -45,9 +45,11 @@ func TestChange(t *testing.T) {
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
 
 	moved := c.movable(t, "w2", "w1")
+	stale := c.stale(t, "w1", "cp1")
 	only("cp2", "cp3", "w1")
 	c.probed(t)
 	moved()
+	stale()
 	c.nothingToDo(t)
 	c.oneEtcd(t, "cp2", "cp3")
 	c.nodesReady(t, "cp2", "cp2", "cp3", "w1")
@@ -98,6 +100,28 @@ func TestChange(t *testing.T) {
 // leftovers shows what a host that left must not have.
 const leftovers = `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member /var/lib/quorate/etcd /var/lib/quorate/kube-* 2>/dev/null || true
 getent passwd etcd kube-apiserver kube-controller-manager kube-scheduler || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
+
+// stale writes on a host of what another is named by, and returns what sees that
+// it is found once the other is gone, and that nothing is found without it.
+func (c *cluster) stale(t *testing.T, host, gone string) func() {
+	t.Helper()
+	address := c.address(t, gone)
+	const kubeconfig, cron = "/root/.kube/stale", "/etc/cron.d/stale"
+	c.on(t, host, `mkdir -p /root/.kube; sed "s|server: .*|server: https://$1:6443|" /etc/kubernetes/kubelet.conf >`+kubeconfig+`
+echo "0 0 1 1 * root true https://$1:6443/healthz" >`+cron, address)
+	return func() {
+		t.Helper()
+		run(t, c.dir, "doctor", "refs", "-f", c.File).want(t, 1).says(t, host+"  kubeconfig "+kubeconfig+": "+address,
+			host+"  cron "+cron+":1: "+address)
+		c.on(t, host, `rm `+kubeconfig+` `+cron)
+		eventually(t, "nothing names "+gone, func() error { // its API server's lease may take a moment to end
+			if r := run(t, c.dir, "doctor", "refs", "-f", c.File); r.code != 0 {
+				return fmt.Errorf("%s\n%s%s", r, r.out, r.err)
+			}
+			return nil
+		})
+	}
+}
 
 // probed applies while the cluster is asked. How many requests fail depends on
 // the machine under the tests; what was acknowledged must be there on any.
