@@ -128,6 +128,20 @@ func noArtifacts(_ context.Context, _ *cobra.Command, _ *target, file *spec.Clus
 // named are the artefacts by name and version, which is all that a plan takes:
 // nothing is built, downloaded or looked for.
 func named(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
+	return identified(ctx, cmd, t, file, func(err error) error { return err })
+}
+
+// told are those of status. It tells what works also where quorate-lb is not
+// beside quorate, and says that it could not compare that.
+func told(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
+	return identified(ctx, cmd, t, file, func(err error) error {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: a change to %s below may be none: %v\n", artifact.Balancer, err)
+		return nil
+	})
+}
+
+// identified asks without about a quorate-lb that cannot be had.
+func identified(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster, without func(error) error) (goal.Artifacts, error) {
 	a, err := noArtifacts(ctx, cmd, t, file)
 	if err != nil {
 		return a, err
@@ -141,6 +155,9 @@ func named(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluste
 			return a, err
 		}
 		lb, unbuilt, err := artifact.OwnName(store, artifact.Balancer)
+		if err != nil {
+			lb, err = artifact.File{Name: artifact.Balancer}, without(err)
+		}
 		if err != nil {
 			return a, err
 		}

@@ -28,7 +28,7 @@ something is down or could not be reached. Pending changes, and certificates
 that will soon be renewed, are listed and do not count as down.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := t.openWith(cmd.Context(), cmd, named)
+			s, err := t.openWith(cmd.Context(), cmd, told)
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ metadata: {name: t}
 spec:
   kubernetes: {version: v1.36.3}
   controlPlaneEndpoint: api.t.example:8443
+  loadBalancer: {kind: nginx}
   ssh: {user: root, keyFile: /somebody/key}
   hosts:
     - {name: cp1, address: 192.0.2.11, roles: [control-plane]}

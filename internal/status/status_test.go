@@ -147,6 +147,7 @@ func observation(t *testing.T) *observe.Observation {
 	if err != nil {
 		t.Fatal(err)
 	}
+	file.Spec.LoadBalancer.Kind = "nginx" // whatever the default is
 	v, err := artifact.Resolve(file.Spec.Kubernetes.Version, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -219,13 +219,22 @@ func secretsAtRest(t *testing.T, c *cluster) {
 	}
 }
 
+// frontDoor is the unit of a kind's front doors, and their configuration.
+func frontDoor(kind string) (unit, conf string) {
+	if kind == spec.BuiltinBalancer {
+		return "quorate-lb", "/etc/quorate/lb.yaml"
+	}
+	return "kube-nginx", "/etc/quorate/nginx/nginx.conf"
+}
+
 // drift: what others change is seen, and set right.
 func drift(t *testing.T, c *cluster) {
 	w, cp := c.workers()[0], c.controlPlanes()[1]
-	conf, unit := "/etc/quorate/nginx/nginx.conf", "kube-nginx"
-	if c.on(t, w, `systemctl is-active quorate-lb || true`) == "active" {
-		conf, unit = "/etc/quorate/lb.yaml", "quorate-lb"
+	file, _, err := spec.Load(c.File)
+	if err != nil {
+		t.Fatal(err)
 	}
+	unit, conf := frontDoor(file.Spec.LoadBalancer.Kind)
 	was := c.on(t, w, `sha256sum <"$1"`, conf)
 	pid := c.on(t, w, `systemctl show -p MainPID --value "$1"`, unit)
 	c.on(t, w, `echo '# by hand' >>"$1"`, conf)

@@ -12,9 +12,9 @@ import (
 type fault struct{ kind, host, what, script string }
 
 var (
-	nodeUnits  = []string{"containerd", "kubelet", "kube-proxy", "kube-nginx", "quorate-routes"}
+	nodeUnits  = []string{"containerd", "kubelet", "kube-proxy", "quorate-routes"}
 	ownerUnits = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-	nodeFiles  = []string{"/etc/quorate/nginx/nginx.conf", "/etc/quorate/routes", "/etc/kubernetes/kubelet.conf",
+	nodeFiles  = []string{"/etc/quorate/routes", "/etc/kubernetes/kubelet.conf",
 		"/etc/kubernetes/kube-proxy.conf",
 		"/etc/containerd/config.toml", "/etc/cni/net.d/10-quorate.conflist"}
 	ownerFiles = []string{"/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/etcd/peer.key",
@@ -27,7 +27,8 @@ var (
 func (s *soak) fault() fault {
 	f := fault{host: s.pick(append(slices.Clone(s.voters), s.worker()))}
 	owner := f.host != s.worker()
-	units, files := slices.Clone(nodeUnits), slices.Clone(nodeFiles)
+	door, conf := frontDoor(s.all.Spec.LoadBalancer.Kind)
+	units, files := append(slices.Clone(nodeUnits), door), append(slices.Clone(nodeFiles), conf)
 	if owner {
 		units, files = append(units, ownerUnits...), append(files, ownerFiles...)
 	}
