@@ -176,6 +176,12 @@ type Silence struct {
 	// Election is how long writes fail at most where its etcd member led, until
 	// another one leads; 0: there is no other.
 	Election time.Duration
+	// EtcdReset says that writes which were sent to a lost leader fail when another
+	// one leads, and not after etcd's own time-out.
+	EtcdReset bool
+	// CutOff is when connections begin to be closed to an API server that alone has
+	// lost etcd; 0: they stay as long as it runs.
+	CutOff time.Duration
 }
 
 // OnSilence is that of the cluster's front doors. nginx checks nothing: there
@@ -192,7 +198,11 @@ func OnSilence(ctx Context) (Silence, error) {
 	if err != nil {
 		return Silence{}, err
 	}
-	return Silence{Kind: ctx.Spec.LoadBalancer.Kind, Interval: f.Ways[0].Interval(), Standing: f.Ways[0].Detection(), Election: election}, nil
+	door := f.Ways[0]
+	// It asks etcd every half time-out, and waits for one; then the door sees it.
+	says := readycheck(ctx)*3/2 + door.Interval()
+	return Silence{Kind: ctx.Spec.LoadBalancer.Kind, Interval: door.Interval(), Standing: door.Detection(), Election: election,
+		EtcdReset: ctx.EtcdBalanced(), CutOff: says + door.Check.CutOff.Std()}, nil
 }
 
 // electionTime: a follower calls an election between one and two election

@@ -15,7 +15,12 @@ type Balancer struct {
 	Interval float64 `json:"checkSeconds"` // between two checks of an API server; 0: it is not checked
 	Standing float64 `json:"standingSeconds"`
 	Election float64 `json:"electionSeconds"` // so long an election takes at most where etcd led; 0: etcd has one member
-	Why      string  `json:"why,omitempty"`   // why nothing is known
+	// CutOff is after how long connections begin to be closed to an API server that
+	// alone has lost etcd; 0: they stay as long as it runs.
+	CutOff float64 `json:"cutOffSeconds"`
+	Why    string  `json:"why,omitempty"` // why nothing is known
+
+	etcdReset bool
 }
 
 func (s *Status) balancer(g *goal.Goal) {
@@ -25,7 +30,7 @@ func (s *Status) balancer(g *goal.Goal) {
 		return
 	}
 	s.Balancer = Balancer{Kind: on.Kind, Interval: on.Interval.Seconds(), Standing: on.Standing.Seconds(),
-		Election: on.Election.Seconds()}
+		Election: on.Election.Seconds(), CutOff: on.CutOff.Seconds(), etcdReset: on.EtcdReset}
 }
 
 // text is one line for people.
@@ -39,8 +44,15 @@ func (b Balancer) text() string {
 	if b.Election == 0 {
 		return b.noticed()
 	}
-	return b.noticed() + fmt.Sprintf("; where etcd leads, an election takes up to %.4g s, and writes sent before its end may time out",
-		b.Election)
+	writes := "may time out"
+	if b.etcdReset {
+		writes = "may fail then"
+	}
+	text := b.noticed() + fmt.Sprintf("; where etcd leads, an election takes up to %.4g s, and writes sent before its end %s", b.Election, writes)
+	if b.CutOff > 0 {
+		text += fmt.Sprintf("\n  losing etcd on one API server's host only: connections to it are closed from %.4g s on, a few at a time", b.CutOff)
+	}
+	return text
 }
 
 func (b Balancer) noticed() string {
