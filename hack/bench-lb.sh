@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures quorate-lb ($1) beside nginx stream and haproxy. CHURN=N opens N
-# connections through quorate-lb instead; ETCD=FOLDER, with etcd and
+# connections through quorate-lb instead; ENDURE=1 holds up to 20,000 idle ones
+# beside storms of bad clients; ETCD=FOLDER, with etcd and
 # kube-apiserver in it, compares writes with and without the way to etcd.
 # RUNS=5, SECONDS_EACH=2, IDLE=2000.
 set -euo pipefail
@@ -11,6 +12,10 @@ trap 'rm -f "$bench"' EXIT
 CGO_ENABLED=0 go build -trimpath -o "$bench" ./test/benchlb
 if [ -n "${CHURN:-}" ]; then
 	"$bench" -lb "$lb" -churn "$CHURN"
+	exit
+fi
+if [ -n "${ENDURE:-}" ]; then
+	"$bench" -lb "$lb" -endure
 	exit
 fi
 if [ -n "${ETCD:-}" ]; then

@@ -48,9 +48,11 @@ func (b Balancer) text() string {
 	if b.etcdReset {
 		writes = "may fail then"
 	}
-	text := b.noticed() + fmt.Sprintf("; where etcd leads, an election takes up to %.4g s, and writes sent before its end %s", b.Election, writes)
+	text := b.noticed() + fmt.Sprintf("; where etcd leads, an election takes up to %.4g s, and writes sent before its end %s",
+		b.Election, writes)
 	if b.CutOff > 0 {
-		text += fmt.Sprintf("\n  losing etcd on one API server's host only: connections to it are closed from %.4g s on, a few at a time", b.CutOff)
+		text += fmt.Sprintf("\n  losing etcd on one API server's host only: connections to it are closed from %.4g s on, a few at a time",
+			b.CutOff)
 	}
 	return text
 }

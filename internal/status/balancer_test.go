@@ -32,7 +32,8 @@ func TestBalancerText(t *testing.T) {
 		}
 		file.Spec.LoadBalancer.Kind, file.Spec.Kubernetes.Flavour = c.kind, c.flavour
 		if c.flag != "" {
-			file.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{"etcd-readycheck-timeout": c.flag}}}
+			file.Spec.Components = map[string]spec.Component{"kube-apiserver": {
+				ExtraArgs: map[string]string{"etcd-readycheck-timeout": c.flag}}}
 		}
 		v, err := artifact.Resolve(file.Spec.Kubernetes.Version, nil)
 		if err != nil {

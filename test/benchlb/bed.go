@@ -168,7 +168,7 @@ func mostConnections() int {
 }
 
 func (b *bed) renderOurs(path, address string) error {
-	w := config.Way{Name: "bench", Listen: []string{address}, MaxConnections: mostConnections(),
+	w := config.Way{Name: "bench", Listen: []string{address}, MaxConnections: wanted + spare,
 		Check: config.Check{Kind: config.KindReadyz, CA: b.certs.CA}}
 	for i, a := range b.addresses {
 		w.Backends = append(w.Backends, config.Backend{Name: "s" + strconv.Itoa(i+1), Address: a})

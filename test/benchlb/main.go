@@ -4,10 +4,12 @@
 //
 //	benchlb -lb bin/quorate-lb [-runs 5] [-seconds 2] [-idle 2000] [-only ours,nginx]
 //	benchlb -lb bin/quorate-lb -churn 2000000
+//	benchlb -lb bin/quorate-lb -endure
 //	benchlb -lb bin/quorate-lb -etcd FOLDER
 //
 // With -churn it opens so many connections through quorate-lb instead, and
-// fails when memory or descriptors grow. With -etcd it compares an API server
+// fails when memory or descriptors grow. With -endure it holds up to 20,000 idle
+// ones, and fails when storms of bad clients are felt by others. With -etcd it compares an API server
 // that asks etcd directly with one that asks through quorate-lb.
 package main
 
@@ -32,6 +34,7 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 2000, "idle connections to measure memory with")
 	flag.IntVar(&o.churn, "churn", 0, "open so many connections through quorate-lb, and nothing else")
 	only := flag.String("only", "direct,nginx,haproxy,ours", "what to measure")
+	storms := flag.Bool("endure", false, "hold idle connections beside storms of bad clients, and nothing else")
 	programs := flag.String("etcd", "", "compare writes with and without the way to etcd, with the programs in this `folder`")
 	serve := flag.String("serve", "", "be the backends, with certificates in this `folder` (for the program's own use)")
 	flag.Parse()
@@ -42,6 +45,8 @@ func main() {
 		err = serveBackends(*serve)
 	case *programs != "":
 		err = writeLatency(o, *programs)
+	case *storms:
+		err = endure(o)
 	case o.churn > 0:
 		err = churn(o)
 	default:
