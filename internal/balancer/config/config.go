@@ -29,6 +29,8 @@ type File struct {
 	// file, may keep its sessions. Default 1h.
 	Drain Duration `yaml:"drain,omitempty"`
 	Ways  []Way    `yaml:"ways"`
+	// VIPs are addresses that one of several hosts holds, by VRRP.
+	VIPs []VIP `yaml:"vips,omitempty"`
 }
 
 // Admin serves /healthz, /metrics and the statistics page.
@@ -138,6 +140,13 @@ func (f File) WithDefaults() File {
 		ways[i] = w
 	}
 	f.Ways = ways
+	vips := make([]VIP, len(f.VIPs))
+	for i, v := range f.VIPs {
+		vips[i] = v.withDefaults(ways)
+	}
+	if f.VIPs = vips; len(vips) == 0 {
+		f.VIPs = nil
+	}
 	return f
 }
 

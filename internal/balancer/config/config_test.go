@@ -23,6 +23,9 @@ ways:
     check: {kind: etcd, ca: /a/ca.crt, certificate: /a/c.crt, key: /a/c.key, clusterID: cdf818194e3a8c32, timeout: 300ms}
     backends:
       - {name: cp1, address: "10.0.0.1:2379", preferred: true, member: 8e9e05c52164694d}
+vips:
+  - {interface: eth0, vrid: 51, addresses: ["10.0.0.100/24"], source: 10.0.0.41, peers: [10.0.0.42], advert: 50ms}
+  - {interface: eth0, vrid: 51, addresses: ["fd00::100/64"], way: etcd}
 `
 
 func TestParse(t *testing.T) {
@@ -91,6 +94,20 @@ func TestRefusals(t *testing.T) {
 		{"nodes: 12", "nodes: -1", "ways[0].nodes: -1 is not between"},
 		{"leaving: true", "member: ab", "ways[0].backends[1].member: is only for checks of kind etcd"},
 		{"stamp: abc", `admin: {listen: "0.0.0.0:9440"}`, "admin.listen: 0.0.0.0:9440 is not loopback"},
+		{"vrid: 51, addresses: [\"10", "vrid: 256, addresses: [\"10", "vips[0].vrid: 256 is not between"},
+		{"advert: 50ms", "advert: 55ms", "vips[0].advert: 55ms is no multiple"},
+		{"advert: 50ms", "advert: 2s", "vips[0].advert: 2s is not between"},
+		{"advert: 50ms", "priority: 9", "vips[0].priority: 9 is not between 16 and 255"},
+		{"advert: 50ms", "checksum: none", `vips[0].checksum: "none" is neither`},
+		{"advert: 50ms", "way: x", `vips[0].way: "x" is the name of no way`},
+		{"10.0.0.100/24", "10.0.0.100", `vips[0].addresses[0]: "10.0.0.100" is not an IP address with its prefix`},
+		{"10.0.0.100/24", `10.0.0.100/24", "fd00::1/64`, "vips[0].addresses: IPv4 and IPv6 are two"},
+		{"fd00::100/64", "10.0.0.100/24", "vips[1].addresses: 10.0.0.100 is also an address of vips[0]"},
+		{"fd00::100/64", "10.0.0.101/24", "vips[1].vrid: 51 is taken on eth0 by vips[0]"},
+		{"peers: [10.0.0.42]", "peers: [10.0.0.41]", "vips[0].peers[0]: 10.0.0.41 is there twice"},
+		{"peers: [10.0.0.42]", "peers: [10.0.0.100]", "vips[0].peers[0]: 10.0.0.100 is the virtual address itself"},
+		{"peers: [10.0.0.42]", "peers: [fd00::1]", "vips[0].peers[0]: fd00::1 is of another family"},
+		{"interface: eth0, vrid: 51, addresses: [\"fd", "interface: a/b, vrid: 51, addresses: [\"fd", `vips[1].interface: "a/b" is not the name`},
 		{"stamp: abc", "---\nstamp: abc\n---", "more than one document"},
 	} {
 		text := strings.Replace(good, c.from, c.to, 1)

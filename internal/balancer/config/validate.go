@@ -47,6 +47,7 @@ func (f File) Validate() error {
 		}
 		w.validate(&p, place)
 	}
+	f.validateVIPs(&p)
 	return errors.Join(p...)
 }
 
