@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/balancer/admin"
 	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/notify"
+	"quorate.dev/quorate/internal/balancer/vip"
 	"quorate.dev/quorate/internal/version"
 )
 
@@ -23,6 +24,7 @@ type daemon struct {
 	balancer *balancer.Balancer
 	file     config.File
 	admin    *admin.Server
+	vips     *vip.Set
 	seen     stamp
 	replaced bool // a new process has taken over and speaks to systemd
 }
@@ -64,7 +66,7 @@ func (d *daemon) load() error {
 	}
 	server := d.admin
 	if server == nil || f.Admin != d.file.Admin {
-		if server, err = admin.Serve(f.Admin, d.balancer, version.Version); err != nil {
+		if server, err = admin.Serve(f.Admin, d.balancer, d.vips.View, version.Version); err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
 	}
@@ -88,6 +90,7 @@ func (d *daemon) reload() {
 		d.balancer.Invalid(err)
 		d.log.Error("the new configuration is not used, the old one stays; next: correct the file", "error", err)
 	} else {
+		d.vips.Apply(d.file.VIPs, nil)
 		d.log.Info("configuration loaded", "digest", d.balancer.View().Digest, "leaving", len(d.leave))
 	}
 	d.send(notify.Ready, notify.Status(d.status()))

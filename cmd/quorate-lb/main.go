@@ -3,6 +3,7 @@
 //
 //	quorate-lb -config /etc/quorate/lb.yaml     run
 //	quorate-lb -config FILE -check              say what is wrong with a file
+//	quorate-lb -config FILE -takeoff            take its virtual addresses off this host
 //	quorate-lb -version
 //
 // SIGHUP reads the file anew, which also happens within a second of a change.
@@ -22,6 +23,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,6 +32,7 @@ import (
 	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/notify"
 	"quorate.dev/quorate/internal/balancer/relay"
+	"quorate.dev/quorate/internal/balancer/vip"
 	"quorate.dev/quorate/internal/version"
 )
 
@@ -37,6 +40,9 @@ func main() {
 	path := flag.String("config", "/etc/quorate/lb.yaml", "the configuration `file`, YAML or JSON")
 	only := flag.Bool("check", false, "check the file and the certificates that it names, and exit")
 	leaving := flag.String("leaving", "/run/quorate/lb-leaving", "a `file` with backends that leave for a while; it need not exist")
+	guard := flag.Bool(strings.TrimPrefix(vip.GuardFlag, "-"), false,
+		"for itself: take virtual addresses off when the process that started this one fails")
+	takeOff := flag.Bool("takeoff", false, "take the file's virtual addresses off this host, if they are here, and exit")
 	printVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	switch {
@@ -44,6 +50,15 @@ func main() {
 		fmt.Fprintf(os.Stderr, "quorate-lb: unexpected argument %q\n", flag.Arg(0))
 		flag.Usage()
 		os.Exit(2)
+	case *guard:
+		runGuard()
+		return
+	case *takeOff:
+		if err := takeAddressesOff(*path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	case *printVersion:
 		fmt.Println("quorate-lb", version.Current())
 		return
@@ -86,13 +101,15 @@ func checkFile(path string) error {
 
 func run(path, leaving string, log *slog.Logger) error {
 	b := balancer.New(log)
-	d := &daemon{path: path, leaving: leaving, log: log, balancer: b}
+	d := &daemon{path: path, leaving: leaving, log: log, balancer: b, vips: vip.New(log, b.Serving, os.Stderr)}
 	if err := d.load(); err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR2)
-	tellParent(log)
+	before, held := tellParent(log)
+	d.vips.Apply(d.file.VIPs, held)
+	before.took()
 	d.send(notify.MainPID(), notify.Ready, notify.Status(d.status()))
 	log.Info("quorate-lb runs", "version", version.Version, "config", path, "pid", os.Getpid())
 
@@ -144,6 +161,7 @@ func orForever(d time.Duration) time.Duration {
 func (d *daemon) drain(signals <-chan os.Signal, watchdog <-chan time.Time) error {
 	d.log.Info("draining: nothing is accepted any more", "most", d.file.Drain.Std(), "sessions", d.sessions())
 	d.admin.Close() // the address is the new process's
+	d.vips.Stop("this process ends")
 	ctx, cancel := context.WithTimeout(context.Background(), d.file.Drain.Std())
 	defer cancel()
 	drained := make(chan struct{})
@@ -166,6 +184,7 @@ func (d *daemon) drain(signals <-chan os.Signal, watchdog <-chan time.Time) erro
 }
 
 func (d *daemon) end() error {
+	d.vips.Stop("this process ends")
 	d.log.Info("quorate-lb ends", "sessions", d.sessions())
 	d.admin.Close()
 	d.balancer.Close()

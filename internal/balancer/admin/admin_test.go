@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/internal/balancer"
 	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/lbtest"
+	"quorate.dev/quorate/internal/balancer/vip"
 )
 
 func TestLogin(t *testing.T) {
@@ -31,13 +32,13 @@ func TestLogin(t *testing.T) {
 	b := balancer.New(slog.New(slog.DiscardHandler))
 	defer b.Close()
 	c := config.Admin{Listen: address, User: "ops", Password: password, Certificate: certs.Cert, Key: certs.Key}
-	if _, err := Serve(c, b, "test"); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
+	if _, err := Serve(c, b, none, "test"); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
 		t.Fatalf("a password that all can read: %v", err)
 	}
 	if err := os.Chmod(password, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Serve(c, b, "test")
+	s, err := Serve(c, b, none, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +71,13 @@ func TestLogin(t *testing.T) {
 // TestPageIsEscaped: a name or a server's words are text and never markup.
 func TestPageIsEscaped(t *testing.T) {
 	w := recorder{http.Header{}, new(strings.Builder)}
-	page(w, balancer.View{Invalid: `<script>alert(1)</script>`}, "test")
+	page(w, balancer.View{Invalid: `<script>alert(1)</script>`}, nil, "test")
 	if text := w.String(); strings.Contains(text, "<script>alert") || !strings.Contains(text, "&lt;script&gt;") {
 		t.Error("the page has foreign markup")
 	}
 }
+
+func none() []vip.View { return nil }
 
 type recorder struct {
 	header http.Header

@@ -12,6 +12,7 @@ import (
 
 	"quorate.dev/quorate/internal/balancer"
 	"quorate.dev/quorate/internal/balancer/health"
+	"quorate.dev/quorate/internal/balancer/vip"
 )
 
 //go:embed page.html
@@ -19,6 +20,12 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"ago": ago, "bytes": size, "ms": milliseconds, "clock": clock, "line": sparkline, "tone": tone,
+	"dropped": func(v vip.View) (n int64) {
+		for d := range vip.NumDrops {
+			n += v.Counts.Dropped[d].Load()
+		}
+		return n
+	},
 	"last": func(all []float64) string {
 		if len(all) == 0 {
 			return "0"
@@ -34,14 +41,15 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	},
 }).Parse(pageText))
 
-func page(w http.ResponseWriter, v balancer.View, version string) {
+func page(w http.ResponseWriter, v balancer.View, vips []vip.View, version string) {
 	host, _ := os.Hostname()
 	var text bytes.Buffer
 	err := pageTemplate.Execute(&text, struct {
 		balancer.View
+		VIPs          []vip.View
 		Version, Host string
 		Now           time.Time
-	}{v, version, host, time.Now()})
+	}{v, vips, version, host, time.Now()})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

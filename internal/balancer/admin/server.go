@@ -24,6 +24,7 @@ import (
 
 	"quorate.dev/quorate/internal/balancer"
 	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/balancer/vip"
 )
 
 // Server is one listener. The zero Server listens nowhere.
@@ -31,8 +32,8 @@ type Server struct {
 	http *http.Server
 }
 
-// Serve listens as c says and answers from b. version is shown on the page.
-func Serve(c config.Admin, b *balancer.Balancer, version string) (*Server, error) {
+// Serve listens as c says and answers from b and vips. version is shown on the page.
+func Serve(c config.Admin, b *balancer.Balancer, vips func() []vip.View, version string) (*Server, error) {
 	if c.Listen == "off" {
 		return &Server{}, nil
 	}
@@ -40,7 +41,7 @@ func Serve(c config.Admin, b *balancer.Balancer, version string) (*Server, error
 	if err != nil {
 		return nil, err
 	}
-	handler := http.Handler(routes(b, version))
+	handler := http.Handler(routes(b, vips, version))
 	if c.User != "" {
 		password, err := readPassword(c.Password)
 		if err != nil {
@@ -135,13 +136,14 @@ func login(next http.Handler, user, password string) http.Handler {
 	})
 }
 
-func routes(b *balancer.Balancer, version string) *http.ServeMux {
+func routes(b *balancer.Balancer, vips func() []vip.View, version string) *http.ServeMux {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(b), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(newCollector(b), routers(vips), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { healthz(w, b.View(), version) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { page(w, b.View(), version) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { page(w, b.View(), vips(), version) })
 	return mux
 }
 
