@@ -52,6 +52,7 @@ func (r *router) run() {
 		case <-gone:
 			what = func() { r.guard = nil }
 		case what = <-r.ops:
+		case what = <-r.results:
 		}
 		r.beat()
 		what()
@@ -63,6 +64,9 @@ func (r *router) run() {
 
 // end leaves nothing behind but what LetGo wants to stay.
 func (r *router) end() {
+	close(r.jobs)
+	for range r.results { // until the last address is off
+	}
 	r.close()
 	r.fitness.stop()
 	if r.guard != nil {
@@ -74,7 +78,7 @@ func (r *router) end() {
 // that the guard has acted, or others have, must not go on as if nothing was.
 func (r *router) beat() {
 	now := time.Now()
-	if state, _, _ := r.machine.State(); state == vrrp.Active && !r.beaten.IsZero() && now.Sub(r.beaten) > r.patience {
+	if r.active() && !r.beaten.IsZero() && now.Sub(r.beaten) > r.patience {
 		r.lost(fmt.Sprintf("this process stood still for %d ms", now.Sub(r.beaten).Milliseconds()))
 	}
 	if r.guard == nil && !now.Before(r.guardAt) {
@@ -103,7 +107,7 @@ func (r *router) hold() {
 		return
 	}
 	o := order{Free: true}
-	if state, _, _ := r.machine.State(); state == vrrp.Active {
+	if r.active() {
 		o = order{Hold: &duty{VIP: r.conf, Index: r.place.iface.Index, Local: r.place.local, Patience: r.patience.Milliseconds()}}
 	}
 	if err := r.guard.order(o); err != nil {
@@ -115,7 +119,7 @@ func (r *router) lost(why string) {
 	if r.paused {
 		return // the process that replaces this one looks after the addresses
 	}
-	if state, _, _ := r.machine.State(); state == vrrp.Active {
+	if r.active() {
 		r.counts.Lost.Add(1)
 	}
 	r.do(r.machine.Lost(time.Now(), why))
@@ -132,7 +136,10 @@ func (r *router) heard(h heard) {
 				"from", h.from, "addresses", h.advert.Addresses)
 		}
 	}
-	r.do(r.machine.Heard(h.at, h.advert, h.from))
+	// Not when it came: after a pause of this process that is long ago, and what
+	// came since waits behind it.
+	r.postponed = 0
+	r.do(r.machine.Heard(time.Now(), h.advert, h.from))
 }
 
 // tick does what is due.
@@ -149,12 +156,24 @@ func (r *router) tick(now time.Time) {
 	fit, why := r.fitness.now()
 	r.do(r.machine.Fit(now, fit, why))
 	state, _, _ := r.machine.State()
-	if due := !now.Before(r.machine.Deadline()); due && (state == vrrp.Active || r.probed(now)) {
+	if due := !now.Before(r.machine.Deadline()); due && (state == vrrp.Active || !r.late(now) && r.probed(now)) {
 		r.do(r.machine.Tick(now))
 	}
-	if state, _, _ := r.machine.State(); state == vrrp.Active && !now.Before(r.announceAt) {
+	if r.holds && r.active() && !now.Before(r.announceAt) {
 		r.announce(now)
 	}
+}
+
+// late says that this process was away when the silence of the active router was
+// to be judged: then adverts may wait to be read, and it listens a little longer.
+func (r *router) late(now time.Time) bool {
+	if now.Sub(r.machine.Deadline()) < r.conf.Advert.Std()/2 || r.postponed >= 3 {
+		r.postponed = 0
+		return false
+	}
+	r.postponed++
+	r.machine.Postpone(now.Add(r.conf.Advert.Std()))
+	return true
 }
 
 // probed says that nobody has the addresses, before they are taken for the first
@@ -164,7 +183,7 @@ func (r *router) probed(now time.Time) bool {
 	switch {
 	case r.met:
 		return true
-	case r.probing.IsZero():
+	case r.probing.IsZero() || now.Sub(r.probing) > 2*probeTime: // not asked, or this process was away
 		r.probing = now
 		for _, p := range r.conf.Prefixes() {
 			_ = r.segment.ask(p.Addr())
@@ -208,18 +227,35 @@ func (r *router) linkChanged(u netlink.LinkUpdate) {
 	r.look(time.Now())
 }
 
-// look takes part when the interface is usable and leaves when it is not, and
-// puts addresses back that somebody removed.
+// look has the interface and the addresses looked at, in the background: the
+// kernel may let a process wait for seconds while others change interfaces, and
+// adverts must not.
 func (r *router) look(now time.Time) {
-	if r.paused {
+	if r.paused || r.looking {
 		return
 	}
-	r.looked = now
+	r.looked, r.looking = now, true
+	v := r.conf
+	r.background(func() func() {
+		at, err := locate(v)
+		there, lost := find(v.Prefixes())
+		return func() {
+			if r.looking = false; r.paused || r.over || !v.SameRouter(r.conf) || v.Source != r.conf.Source {
+				return
+			}
+			r.seen(at, err, lost == nil && len(there) < len(v.Prefixes()))
+		}
+	})
+}
+
+// seen takes part when the interface is usable and leaves when it is not, and
+// puts addresses back that somebody removed.
+func (r *router) seen(at place, err error, incomplete bool) {
+	now := time.Now()
 	if r.fault != "" {
-		r.open(now)
+		r.open(now, at, err)
 		return
 	}
-	at, err := locate(r.conf)
 	if err == nil && (at.iface.Index != r.place.iface.Index || at.local != r.place.local ||
 		at.iface.HardwareAddr.String() != r.place.iface.HardwareAddr.String()) {
 		err = fmt.Errorf("%s is another interface, or has another address, than before", r.conf.Interface)
@@ -228,14 +264,27 @@ func (r *router) look(now time.Time) {
 		r.fail(err.Error())
 		return
 	}
-	if state, _, _ := r.machine.State(); state != vrrp.Active {
-		return
-	}
-	if there, err := find(r.conf.Prefixes()); err == nil && len(there) < len(r.conf.Prefixes()) {
+	if incomplete && r.holds && r.active() {
 		r.counts.Restored.Add(1)
 		r.log.Warn("a virtual address was removed by somebody else and is put back")
-		r.take(now)
+		r.take()
 	}
+}
+
+// background does something that may wait, in order, and then in the router's
+// goroutine what it returns.
+func (r *router) background(f func() func()) { r.jobs <- f }
+
+func (r *router) work() {
+	defer close(r.results)
+	for f := range r.jobs {
+		r.results <- f()
+	}
+}
+
+func (r *router) active() bool {
+	state, _, _ := r.machine.State()
+	return state == vrrp.Active
 }
 
 // do does what the machine says.
@@ -249,19 +298,14 @@ func (r *router) do(d vrrp.Do) {
 		r.hold() // before there is something to take off
 	}
 	if d.Release {
-		if _, err := takeOff(r.conf.Prefixes()); err != nil {
-			r.log.Error("the virtual address could not be removed", "error", err)
-		}
+		r.release()
 	}
 	for _, priority := range d.Send {
 		r.send(priority)
 	}
-	if d.Release && !d.Take {
-		r.hold()
-	}
 	if d.Take {
 		r.tookAt, r.met = now, true
-		r.take(now)
+		r.take()
 	} else if d.Announce {
 		r.announceAt = now
 	}
@@ -280,15 +324,41 @@ func (r *router) send(priority uint8) {
 	r.counts.Sent.Add(1)
 }
 
-// take puts the addresses on the interface and announces them.
-func (r *router) take(now time.Time) {
-	for _, p := range r.conf.Prefixes() {
-		if err := put(r.place.iface.Index, p); err != nil {
-			r.log.Error("the virtual address could not be set", "error", err)
+// release takes the addresses off.
+func (r *router) release() {
+	r.holds = false
+	all := r.conf.Prefixes()
+	r.background(func() func() {
+		_, err := takeOff(all)
+		return func() {
+			if err != nil {
+				r.log.Error("the virtual address could not be removed", "error", err)
+			}
+			if !r.active() {
+				r.hold() // the guard need not look after it any more
+			}
 		}
-	}
-	r.announced = 0
-	r.announce(now)
+	})
+}
+
+// take puts the addresses on the interface and announces them.
+func (r *router) take() {
+	all, index := r.conf.Prefixes(), r.place.iface.Index
+	r.background(func() func() {
+		var failed []error
+		for _, p := range all {
+			failed = append(failed, put(index, p))
+		}
+		return func() {
+			if err := errors.Join(failed...); err != nil {
+				r.log.Error("the virtual address could not be set", "error", err)
+			}
+			if r.active() && r.segment != nil {
+				r.holds, r.announced = true, 0
+				r.announce(time.Now())
+			}
+		}
+	})
 }
 
 func (r *router) announce(now time.Time) {
@@ -321,7 +391,7 @@ func (r *router) next() time.Time {
 	} else if !d.IsZero() {
 		sooner(d)
 	}
-	if state, _, _ := r.machine.State(); state == vrrp.Active {
+	if r.holds && r.active() {
 		sooner(r.announceAt)
 	}
 	return next

@@ -40,6 +40,11 @@ type router struct {
 	ops    chan func()
 	ended  chan struct{}
 	over   bool
+	// jobs are what may wait for the kernel; their results come back here.
+	jobs    chan func() func()
+	results chan func()
+	looking bool
+	holds   bool // the addresses are on the interface
 
 	place    place
 	socket   *socket
@@ -62,6 +67,7 @@ type router struct {
 	tookAt     time.Time
 	announced  int
 	announceAt time.Time
+	postponed  int
 	conflict   claim
 	conflictAt time.Time
 }
@@ -71,11 +77,15 @@ func (s *Set) startRouter(v config.VIP, inherit bool) *router {
 		output: s.output, log: s.log.With("vrid", v.VRID, "interface", v.Interface), conf: v, ops: make(chan func()), ended: make(chan struct{}),
 		adverts: make(chan heard, 32), claims: make(chan claim, 32), fitness: watchFitness(s.fit, v.Way), inherit: inherit,
 		patience: patience(v.Advert.Std()), machine: vrrp.New(vrrp.Config{}, time.Now()),
+		// Room for all that can be asked while one of them waits.
+		jobs: make(chan func() func(), 64), results: make(chan func(), 64),
 	}
+	go r.work()
 	if !inherit {
 		r.leftOver()
 	}
-	r.open(time.Now())
+	at, err := locate(v)
+	r.open(time.Now(), at, err)
 	r.show()
 	go r.run()
 	return r
@@ -112,8 +122,7 @@ func (r *router) stop(why string) {
 func (r *router) pause() (active bool) {
 	r.op(func() {
 		r.paused = true
-		state, _, _ := r.machine.State()
-		active = state == vrrp.Active
+		active = r.active()
 	})
 	return active
 }
@@ -158,9 +167,8 @@ func (r *router) config() vrrp.Config {
 }
 
 // open begins to take part, if the interface is usable.
-func (r *router) open(now time.Time) {
+func (r *router) open(now time.Time, at place, err error) {
 	r.looked = now
-	at, err := locate(r.conf)
 	if err == nil {
 		err = r.listen(at)
 	}

@@ -99,7 +99,7 @@ func (p *Pinger) Answered() bool {
 // answered, and returns when the first of them was asked. Zero: it took longer
 // than most.
 func (p *Pinger) Answering(after time.Time, most time.Duration) time.Time {
-	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for range most / (5 * time.Millisecond) { // turns, and not the time: the machine may stand still
 		p.mu.Lock()
 		row := 0
 		var first time.Time
@@ -120,6 +120,7 @@ func (p *Pinger) Answering(after time.Time, most time.Duration) time.Time {
 			}
 		}
 		p.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
 	}
 	return time.Time{}
 }

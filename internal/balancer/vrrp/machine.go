@@ -170,6 +170,13 @@ func (m *Machine) Hold(now time.Time, why string) Do {
 	return Do{}
 }
 
+// Postpone puts the judgement on the active router's silence off.
+func (m *Machine) Postpone(to time.Time) {
+	if m.state == Backup {
+		m.deadline = to
+	}
+}
+
 // Heard is an advert of another router of the same VRID.
 func (m *Machine) Heard(now time.Time, a Advert, from netip.Addr) Do {
 	switch m.state {
