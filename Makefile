@@ -15,7 +15,7 @@ LDFLAGS := -s -w -X $(STAMP).Version=$(VERSION) -X $(STAMP).Commit=$(COMMIT) -X 
 QUORATE := bin/quorate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench bench-faults bench-lb release clean
+.PHONY: help setup build artifacts image demo demo-down test test-all soak lint bench bench-faults bench-lb bench-vip release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-faults: setup artifacts ## what clients feel when a control plane falls si
 
 bench-lb: build ## measure quorate-lb beside nginx and haproxy; CHURN=2000000 opens so many connections instead
 	@hack/bench-lb.sh bin/quorate-lb
+
+bench-vip: setup build ## how long a virtual address is away, with quorate-lb and with keepalived; RUNS=5
+	@hack/bench-vip.sh bin/quorate-lb
 
 release: ## build dist/: binaries, deb, rpm, container image, SBOM, man pages, checksums; from a clean git tree
 	@cd hack/release && GOFLAGS= CGO_ENABLED=0 go run -trimpath . -repo ../.. -out ../../dist

@@ -32,6 +32,7 @@ mount mount
 gcc gcc
 pkg-config pkg-config
 nginx nginx-light
+keepalived keepalived
 ps procps
 curl curl
 openssl openssl
@@ -73,6 +74,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 	rm -f "$log"
 	for package in "${missing[@]}"; do
 		case $package in
+		keepalived) systemctl disable -q keepalived.service 2>/dev/null || true ;;
 		nginx-light) systemctl disable -q nginx.service 2>/dev/null || true ;;
 		openssh-server) systemctl disable -q ssh.service 2>/dev/null || true ;;
 		esac

@@ -125,17 +125,25 @@ func (p *Pinger) Answering(after time.Time, most time.Duration) time.Time {
 	return time.Time{}
 }
 
-// Gap is the longest time since then between two questions that were answered.
-func (p *Pinger) Gap(since time.Time) time.Duration {
+// Longest is the longest time since then between two questions that were answered,
+// and for how long answers have come after it.
+func (p *Pinger) Longest(since time.Time) (gap, after time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last, longest := since, time.Duration(0)
+	last := since
+	var end time.Time
 	for i, at := range p.sent {
 		if p.replied[i] && at.After(since) {
-			longest, last = max(longest, at.Sub(last)), at
+			if at.Sub(last) > gap {
+				gap, end = at.Sub(last), at
+			}
+			last = at
 		}
 	}
-	return longest
+	if end.IsZero() {
+		return 0, 0
+	}
+	return gap, last.Sub(end)
 }
 
 // Close stops asking.
