@@ -80,7 +80,8 @@ func (n *Net) make() error {
 			"-n HOST addr add SIX/64 dev eth0 nodad",
 			"-n HOST link set eth0 up",
 		} {
-			words := strings.NewReplacer("BRIDGE", n.bridge, "PORT", port(i), "HOST", h, "ADDRESS", n.Address(i).String(), "SIX", n.Address6(i).String())
+			words := strings.NewReplacer("BRIDGE", n.bridge, "PORT", port(i), "HOST", h,
+				"ADDRESS", n.Address(i).String(), "SIX", n.Address6(i).String())
 			if err == nil {
 				err = ip(strings.Fields(words.Replace(args))...)
 			}
