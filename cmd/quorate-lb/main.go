@@ -160,8 +160,8 @@ func orForever(d time.Duration) time.Duration {
 // drain ends with the last session, at the time limit, or at another signal.
 func (d *daemon) drain(signals <-chan os.Signal, watchdog <-chan time.Time) error {
 	d.log.Info("draining: nothing is accepted any more", "most", d.file.Drain.Std(), "sessions", d.sessions())
-	d.admin.Close() // the address is the new process's
-	d.vips.Stop("this process ends")
+	d.vips.Stop("this process ends") // first: others wait for the addresses
+	d.admin.Close()                  // the address is the new process's
 	ctx, cancel := context.WithTimeout(context.Background(), d.file.Drain.Std())
 	defer cancel()
 	drained := make(chan struct{})
