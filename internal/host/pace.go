@@ -23,7 +23,7 @@ const (
 // but not less than minSilence.
 const (
 	silenceFactor = 20
-	minSilence    = 4 * time.Second
+	minSilence    = 6 * time.Second
 	silenceTick   = 200 * time.Millisecond
 )
 
