@@ -116,7 +116,7 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 			g.Want.Addons[name] = model.Valid(d)
 		}
 	}
-	g.Base = base
+	g.Base, g.Want.Published = base, g.published(base)
 	g.Want.CAsCreated = model.Is(true)
 	return g, nil
 }

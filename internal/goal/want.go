@@ -25,7 +25,7 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	}
 	if h.Node.ControlPlane {
 		m.Roles |= model.ControlPlane
-		m.Keys = model.Is(model.SharedKeys)
+		m.Keys, m.ServesName = model.Is(model.SharedKeys), model.Is(true)
 		m.EtcdVia, m.Ready = model.Is(model.Way{Kind: model.EachDirectly, Backends: set(ctx.EtcdMembers)}), model.Is(true)
 		if g.Layout.Kubeadm && h.Node.Etcd { // an API server of kubeadm's asks the member beside it
 			m.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: set([]topology.Node{h.Node})})
@@ -52,6 +52,7 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 			m.Node.Ready = model.Is(true)
 		}
 	}
+	g.endpoint(&m, h, ctx)
 	for v, s := range h.Services {
 		if s != nil {
 			m.Components[v] = model.ComponentState{Disk: model.Is(s.Disk()), Running: model.Is(s.Stamp()), Version: s.Version,

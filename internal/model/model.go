@@ -133,6 +133,9 @@ type Host struct {
 	Components   [NumComponents]ComponentState
 	Etcd         EtcdState
 	Ready        Known[bool]    // its API server's /readyz
+	ServesName   Known[bool]    // the certificate that its API server shows is good for the endpoint's name
+	AdminServer  Known[string]  // the server that its admin.conf names; "": it has none
+	ProxyServer  Known[string]  // where its kube-proxy, a pod, is connected to, as host:port; "": none runs
 	Via          Known[Way]     // how its kubelet reaches API servers; NoWay while that does not run
 	EtcdVia      Known[Way]     // how its API server reaches etcd; NoWay while that does not run
 	Backends     Known[HostSet] // API servers behind its front door
@@ -153,7 +156,8 @@ type Cluster struct {
 	// Conflict names what makes the hosts disagree about which cluster this is.
 	Conflict string
 	// Addons are the applied cluster objects, by name of their group.
-	Addons map[string]Known[Installed]
+	Addons    map[string]Known[Installed]
+	Published Published
 	// KeepKeys is wanted beside the file: hosts that leave keep their copies of
 	// the cluster's keys and data.
 	KeepKeys bool
@@ -249,7 +253,7 @@ func (c Cluster) Only(id HostID) Cluster {
 
 // Equal compares all that is observed, reasons included.
 func (c Cluster) Equal(o Cluster) bool {
-	return c.Name == o.Name && c.CAsCreated == o.CAsCreated && c.Conflict == o.Conflict &&
+	return c.Name == o.Name && c.CAsCreated == o.CAsCreated && c.Conflict == o.Conflict && c.Published == o.Published &&
 		maps.Equal(c.Hosts, o.Hosts) && maps.Equal(c.Addons, o.Addons)
 }
 

@@ -30,6 +30,7 @@ type APIView struct {
 	Nodes   map[model.HostID]kubeapi.NodeStatus
 	Moving  map[model.HostID][]kubeapi.Pod // what is still to move off nodes that leave
 	Addons  map[string]model.Installed
+	Names   map[string]string // the server that a document names, by the document; "": none
 	// Departed are the hosts that left the file, by what the cluster keeps: of
 	// the file applied last, and of those before while they are not clean.
 	Departed []kubeapi.Departed
@@ -82,6 +83,16 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 		func() error { return v.departed(ctx, c, ob.Goal.File) },
 	}
 	var mu sync.Mutex
+	v.Names = map[string]string{}
+	for doc, of := range documents(ob.Goal) {
+		asks = append(asks, func() error {
+			server, err := of(ctx, c)
+			mu.Lock()
+			defer mu.Unlock()
+			v.Names[doc] = server
+			return err
+		})
+	}
 	for _, n := range nodes {
 		id := model.HostID(n.Name)
 		v.Nodes[id] = n

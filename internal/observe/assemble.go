@@ -50,6 +50,7 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		h.Departed = o.API.noted(id, c.CAsCreated)
 		c.Put(id, h)
 	}
+	c.Published = o.API.published(c.CAsCreated)
 	for name := range g.Want.Addons {
 		switch {
 		case o.API.Err == nil && o.API.Addons != nil:
@@ -106,6 +107,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " +
 			f.KubeletEnd.UTC().Format(time.DateOnly))
 	}
+	clientsOf(h, g, id, f)
 	h.EtcdSilent = model.Is(o.Named(g, f.EtcdSilent))
 	o.ways(h, g, id, f)
 	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)

@@ -74,7 +74,9 @@ type Facts struct {
 	Balancer     Balancer // what its quorate-lb has in use
 	Server       string   // the kubelet's, by its kubeconfig
 	Resolved     []string // what the host takes the name in Server for
-	Peers        []string // where the kubelet's connections to Server's port lead
+	Peers        []string // where the kubelet's connections to Server's port, or an API server's, lead
+	ProxyPeers   []string // and those of a kube-proxy
+	Name         string   // how curl ended that asked its API server by the endpoint's name; "": it was not asked
 	Lacks        []string // needed commands that are not there
 	Sysctls      map[string]string
 	Images       []string
@@ -128,7 +130,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err
 	}
-	f.Readyz = line("readyz") == "ok"
+	f.Readyz, f.Name = line("readyz") == "ok", line("name")
 	f.EtcdSilent = lines(frames["silent"])
 	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), backends(frames["backends"], at.APIServer.Port)
 	f.Balancer = readBalancer(frames["balancer"])
@@ -153,7 +155,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	}
 	// One that runs goes on from what it has, whatever its log is said to say.
 	f.EtcdDataLost = line("lost") == "yes" && f.Data && !(f.Up(model.Etcd) && f.Services[model.Etcd].Word == "active")
-	f.Peers = peers(frames["sockets"], f.Services[model.Kubelet].PID)
+	f.Peers, f.ProxyPeers = peers(frames["sockets"], f.Services[model.Kubelet].PID), peersOf(frames["sockets"], model.KubeProxy.String())
 	f.Listeners = listeners(frames["sockets"], owners(frames["owners"]))
 	if sec, err := strconv.ParseFloat(line("now"), 64); err == nil {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())

@@ -78,6 +78,7 @@ func preamble(g *goal.Goal, id model.HostID) string {
 			vars["ETCDS"] = append(vars["ETCDS"], g.Layout.Etcd.ClientURL(n.Address), g.Layout.Etcd.PeerURL(n.Address))
 		}
 	}
+	vars["ENDPOINT"] = []string{g.Base.Endpoint()}
 	maps.Copy(vars, map[string][]string{"PATHS": slices.Sorted(maps.Keys(paths)), "PEMS": pems, "KEYS": pki.SharedPaths(g.Layout.PKI),
 		"SYSCTLS": sysctls, "NEEDS": needs})
 	var b strings.Builder

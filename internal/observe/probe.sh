@@ -1,6 +1,6 @@
 # Read-only. Prints what quorate must know of this host, in frames of host.Ask.
 # By the host's layout ($AT_…, $PORT_…, $UNIT_…). $PATHS: files to digest; $PEMS: certificates to print, each with its key (CERT:KEY); $KEYS: shared keys to
-# print; $NEEDS: commands that must be there; $SYSCTLS; $ETCDS: etcd as others ask it; $PODS and $ONCE: see workload.ProbeVars.
+# print; $NEEDS: commands that must be there; $SYSCTLS; $ETCDS: etcd as others ask it; $ENDPOINT, as host:port; $PODS and $ONCE: see workload.ProbeVars.
 # Every process that it starts costs a busy host a millisecond or more, so that what the shell can do itself it does.
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # show FILE: cat for a short text.
@@ -78,7 +78,10 @@ frame "replaced"; [ -d $AT_ETCD_DATA/.quorate-old/member ] && echo yes
 # The member cannot go on from what it has: its log is not the one that its peers know.
 frame "lost"
 is_active $UNIT_ETCD || { [ -d $AT_ETCD_DATA/member ] && recent_log $UNIT_ETCD | grep -qF 'Was the raft log corrupted, truncated, or lost' && echo yes; }
+R=
 frame "readyz"; is_up $UNIT_API_SERVER && { R=$(said $UNIT_API_SERVER.1); echo "$R"; [ "$R" = ok ] || ! is_active $UNIT_API_SERVER || serves=; }
+# The certificate that it shows: is it good for the endpoint's name?
+frame "name"; [ "$R" = ok ] && { curl -qs -m 3 -o /dev/null --cacert $AT_CA_CERT --connect-to "::127.0.0.1:$PORT_API_SERVER" "https://$ENDPOINT/"; echo $?; }
 # What was ready once and does not serve may wait for an etcd that is silent (curl: 28 is a time-out; who refuses is not).
 frame "silent"; [ -n "$serves" ] || { for u in $ETCDS; do { curl -sk -m 2 -o /dev/null $u/; [ $? -ne 28 ] || echo "$u"; } & done; wait; }
 frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0' '\n'
@@ -119,9 +122,10 @@ if [ -z "$v" ] || [ "$key" != "$v" ]; then
 fi
 echo "$list"
 frame "imageless"; echo "$why"
-# Who listens, and where the kubelet's connections lead: looking up whose sockets they are is what takes long, so both at once.
+# Who listens, and where the connections of kubelet and kube-proxy lead, by their files or still to an API server: looking
+# up whose sockets they are is what takes long, so all at once.
 if [ -n "$S" ] && is_up $UNIT_KUBELET; then
-	P=$(ss -Htnp state listening state established "( dport = :0 or dport = :${S##*:} )" 2>/dev/null)
+	P=$(ss -Htnp state listening state established "( dport = :0 or dport = :${S##*:} or dport = :$PORT_API_SERVER or dport = :${ENDPOINT##*:} )" 2>/dev/null)
 else
 	P=$(ss -Htlnp 2>/dev/null)
 fi

@@ -63,7 +63,7 @@ func connected(l string) (to string, ok bool) {
 		return "", false
 	}
 	to, port, err := net.SplitHostPort(w[4])
-	return to, err == nil && number(port)
+	return net.JoinHostPort(strings.TrimPrefix(to, "::ffff:"), port), err == nil && number(port)
 }
 
 func number(s string) bool {
@@ -87,11 +87,20 @@ func lastPID(l string) int {
 	return n
 }
 
-// peers reads the same: the addresses to which the connections of a process lead.
-func peers(text string, pid int) (out []string) {
+// peers reads the same: where the connections of a process lead, as host:port.
+func peers(text string, pid int) []string {
+	return peersIf(text, func(l string) bool { return pid != 0 && lastPID(l) == pid })
+}
+
+// peersOf are those of all processes that call themselves so.
+func peersOf(text, process string) []string {
+	return peersIf(text, func(l string) bool { return strings.Contains(l, ` users:(("`+process+`",pid=`) })
+}
+
+func peersIf(text string, whose func(line string) bool) (out []string) {
 	for _, l := range lines(text) {
-		if to, is := connected(l); is && pid != 0 && lastPID(l) == pid {
-			out = append(out, strings.TrimPrefix(to, "::ffff:"))
+		if to, is := connected(l); is && whose(l) {
+			out = append(out, to)
 		}
 	}
 	slices.Sort(out)

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -37,14 +38,14 @@ func (o *Observation) apiWay(g *goal.Goal, id model.HostID, f Facts) model.Known
 	if err != nil || u.Host == "" {
 		return model.Unknown[model.Way]("the kubelet's kubeconfig names no server")
 	}
-	at := f.Resolved
-	if len(f.Peers) > 0 && !slices.ContainsFunc(f.Peers, func(p string) bool { return slices.Contains(at, p) }) {
-		at = f.Peers
-	}
+	at, port := f.Resolved, u.Port()
 	if len(at) == 0 {
 		at = []string{u.Hostname()}
 	}
-	own := u.Port() == g.Layout.APIServer.Port
+	if to, by := f.elsewhere(at, port); len(to) > 0 {
+		at, port = to, by
+	}
+	own := port == g.Layout.APIServer.Port
 	switch {
 	case len(at) == 1 && f.own(at[0]) && own:
 		return model.Is(model.Way{Kind: model.OwnServer})
@@ -72,6 +73,24 @@ func (o *Observation) apiWay(g *goal.Goal, id model.HostID, f Facts) model.Known
 		w.Backends = o.apiServers()
 	}
 	return model.Is(w)
+}
+
+// elsewhere is where the kubelet's connections lead if none of them leads where its
+// file does: it has read another.
+func (f Facts) elsewhere(at []string, port string) (to []string, by string) {
+	for _, p := range f.Peers {
+		host, its, err := net.SplitHostPort(p)
+		if err != nil {
+			continue
+		}
+		if its == port && slices.Contains(at, host) {
+			return nil, ""
+		}
+		if by == "" || its == by {
+			to, by = append(to, host), its
+		}
+	}
+	return to, by
 }
 
 // etcdWay is the way of the API server that runs: the members themselves, or

@@ -37,7 +37,7 @@ type Cert struct {
 // names sorted, usages, key algorithm. Inspect gives the same line of a
 // certificate that exists.
 func (c Cert) Spec() string {
-	if c.Conf != "" {
+	if c.Conf != "" && c.Name != AdminConf {
 		return c.profile().String() + " server=" + c.Conf
 	}
 	return c.profile().String()

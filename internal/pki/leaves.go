@@ -33,6 +33,7 @@ const (
 	AdminConf             = "admin"
 	ControllerManagerConf = "controller-manager"
 	SchedulerConf         = "scheduler"
+	SuperAdminConf        = "super-admin" // by which kubeadm init works before there are rights; quorate writes none
 )
 
 // KubeadmAdmins is the group of kubeadm's admin.conf.

@@ -23,6 +23,7 @@ type Addon struct {
 	Name   string
 	Digest string
 	why    string
+	names  model.Published // what the cluster's documents shall name
 }
 
 // whyAddon is why an addon is applied; "" when it is not there yet.
@@ -34,6 +35,8 @@ func whyAddon(have model.Known[model.Installed], digest string) string {
 		return ""
 	case is.Digest != digest:
 		return "changed"
+	case is.Valid:
+		return "it names another server than the endpoint"
 	}
 	return "its pods are not ready"
 }
@@ -50,6 +53,11 @@ func (s Addon) Need(c model.Cluster) error {
 	}
 	if err := s.kubeadmReady(c); err != nil {
 		return err
+	}
+	if misleads(s.Name, c.Published, s.names) {
+		if err := s.everybodyReaches(c); err != nil {
+			return err
+		}
 	}
 	if !slices.Contains(workloads, s.Name) {
 		return nil
@@ -78,6 +86,7 @@ func podsRun(h model.Host) bool {
 func (s Addon) Effect(c *model.Cluster) {
 	c.Addons = maps.Clone(c.Addons) // never in place: see model.Cluster.Try
 	c.Addons[s.Name] = model.Valid(s.Digest)
+	publishes(s.Name, &c.Published, s.names)
 }
 
 // Interim implements plan.Step.

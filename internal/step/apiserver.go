@@ -23,12 +23,12 @@ var apiServer = traits{
 		return ""
 	},
 	runs: func(h, want *model.Host) {
-		h.EtcdVia, h.Ready = want.EtcdVia, model.Is(true)
+		h.EtcdVia, h.Ready, h.ServesName = want.EtcdVia, model.Is(true), model.Is(true)
 		if want.Components[model.APIServer].Pod {
 			h.Node.Registered = model.Is(true) // its kubelet has waited for it
 		}
 	},
-	stopped: func(h *model.Host) { h.Ready = model.Is(false) },
+	stopped: func(h *model.Host) { h.Ready, h.ServesName = model.Is(false), model.Is(false) },
 }
 
 func (s Run) apiReady(c model.Cluster, h model.Host) error {

@@ -39,7 +39,10 @@ func leadsToEtcd(have, want *model.Host) bool {
 // that answers, unless the front door checks that by itself.
 func (s Run) doorReady(c model.Cluster, h model.Host, checks bool) error {
 	serving := c.Serving()
-	if !h.HasDoor() || len(serving) == 0 {
+	if !h.HasDoor() {
+		return s.opens(c, h, serving, checks)
+	}
+	if len(serving) == 0 {
 		return nil
 	}
 	has, wants := h.Backends.Or(model.HostSet{}), s.Want.Backends.Or(model.HostSet{})

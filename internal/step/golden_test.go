@@ -126,6 +126,12 @@ var scenes = []scene{
 	{name: "kubeadm-shrink", made: "cp1 cp2 cp3|w1", file: "cp1|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm, risk: plan.Exposed},
 	{name: "kubeadm-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm,
 		then: []string{"dead cp3"}},
+	{name: "kubeadm-fixed-create", file: "cp1|w1", ways: steptest.KubeadmFixed},
+	{name: "kubeadm-convert", made: "cp1|w1 w2", file: "cp1 cp2 cp3|w1 w2", was: steptest.KubeadmFixed, ways: steptest.Kubeadm,
+		risk: plan.Exposed},
+	{name: "kubeadm-convert-new-one-dead", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.KubeadmFixed, ways: steptest.Kubeadm,
+		then: []string{"dead cp3"}, risk: plan.Exposed},
+	{name: "fixed-convert", made: "cp1|w1 w2", file: "cp1 cp2 cp3|w1 w2", was: steptest.Fixed, risk: plan.Outage},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
 

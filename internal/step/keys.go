@@ -129,9 +129,24 @@ func (s Certs) Need(c model.Cluster) error {
 	return nil
 }
 
-// Effect implements plan.Step.
+// Effect implements plan.Step: a running API server takes its new certificate up
+// by itself.
 func (s Certs) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.Certs = s.Want.Certs })
+	c.Edit(s.ID, func(h *model.Host) {
+		h.Certs = s.Want.Certs
+		if showsOther(h) {
+			h.ServesName = model.Is(true)
+		}
+		if h.AdminServer.Is("") && s.Want.AdminServer.Known() {
+			h.AdminServer = s.Want.AdminServer
+		}
+	})
+}
+
+// showsOther says that an API server that serves shows a certificate which is not
+// good for the endpoint.
+func showsOther(h *model.Host) bool {
+	return h.Runs(model.APIServer) && h.Ready.Is(true) && h.ServesName.Is(false)
 }
 
 // Interim implements plan.Step: each key and its certificate are replaced one

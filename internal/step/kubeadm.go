@@ -35,8 +35,10 @@ func (s Addon) kubeadmReady(c model.Cluster) error {
 		return errors.New("the API does not know yet what kubeadm may do")
 	case wantsDoor(s.Want) && !(h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(c.Serving())):
 		return errors.New("its front door, through which kubeadm reaches the API, leads to no API server that answers yet")
+	case model.Differs(h.AdminServer, s.Want.AdminServer):
+		return errors.New("its admin.conf, by which kubeadm works, does not lead to the endpoint yet")
 	}
-	return nil
+	return s.endpointLeads(c)
 }
 
 // phases runs phases of kubeadm's on the host, with the host's configuration.
@@ -53,9 +55,11 @@ func (o on) phases(ctx context.Context, e Env, phases ...[]string) error {
 }
 
 // restartProxies lets kube-proxies that were there before read their new
-// configuration: kubeadm changes it and restarts none.
+// configuration: kubeadm changes it and restarts none. Those that are to use
+// another server are restarted one by one, by RestartProxy.
 func (s Addon) restartProxies(ctx context.Context, e Env) error {
-	if s.Name != addon.AddonKubeProxy || e.Have.Addons[s.Name].Or(model.Installed{}).Digest == "" {
+	if s.Name != addon.AddonKubeProxy || e.Have.Addons[s.Name].Or(model.Installed{}).Digest == "" ||
+		len(restartProxies(e.Have, e.Goal.Want)) > 0 {
 		return nil
 	}
 	_, err := sh(ctx, e, "", `"$1" --kubeconfig "$2" -n kube-system rollout restart daemonset/kube-proxy`, e.Goal.Layout.Program("kubectl"),

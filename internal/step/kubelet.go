@@ -77,6 +77,9 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 	case !h.Backends.Or(model.HostSet{}).Any(serving):
 		return errors.New("its front door leads to no API server that answers")
 	}
+	if way.Kind == model.LocalBalancer {
+		return namesServed(c, h.Backends.Or(model.HostSet{}), serving)
+	}
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (s Stop) Effect(c *model.Cluster) {
 				ended(h, model.Component(v))
 			}
 		}
-		h.Ready, h.Via, h.EtcdVia = model.Is(false), model.Is(model.Way{}), model.Is(model.Way{})
+		h.Ready, h.ServesName, h.Via, h.EtcdVia = model.Is(false), model.Is(false), model.Is(model.Way{}), model.Is(model.Way{})
 		h.Backends, h.EtcdBackends, h.EtcdStale = model.Is(model.HostSet{}), model.Is(model.HostSet{}), false
 	})
 }
@@ -149,9 +149,9 @@ func bare(h model.Host) model.Host {
 		Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
-		EtcdBackends: model.Is(model.HostSet{}),
-		EtcdSilent:   model.Is(model.HostSet{}),
-		Node:         noNode, Clean: model.Is(true), Departed: h.Departed}
+		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
+		EtcdSilent: model.Is(model.HostSet{}),
+		Node:       noNode, Clean: model.Is(true), Departed: h.Departed}
 	for v := range b.Components {
 		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}

@@ -200,7 +200,7 @@ func stopStale(h *model.Host) {
 		ended(h, v)
 	}
 	if len(services) > 0 {
-		h.Ready, h.EtcdVia = model.Is(false), model.Is(model.Way{})
+		h.Ready, h.ServesName, h.EtcdVia = model.Is(false), model.Is(false), model.Is(model.Way{})
 	}
 }
 

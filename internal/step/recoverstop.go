@@ -44,7 +44,7 @@ func (s StopControlPlane) Effect(c *model.Cluster) {
 		for _, v := range controlPlane {
 			ended(h, v)
 		}
-		h.Ready, h.EtcdVia = model.Is(false), model.Is(model.Way{})
+		h.Ready, h.ServesName, h.EtcdVia = model.Is(false), model.Is(false), model.Is(model.Way{})
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 // said by the steps' own needs.
 func Rules() []plan.Rule {
 	return []plan.Rule{recoverEtcd, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
-		hosts(run), addons, hosts(retire), hosts(configureNode), afterRecovery, leave, forget)}
+		hosts(run), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(configureNode), afterRecovery, leave, forget)}
 }
 
 // hosts makes a rule of what one wanted host needs.
@@ -83,6 +83,8 @@ func keys(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 	}
 	if !model.Same(have.Certs, at.Want.Certs) {
 		out = append(out, Certs{at, have.Certs.Why()})
+	} else if showsOther(have) {
+		out = append(out, Certs{at, "its API server shows an older one"})
 	}
 	return out
 }
@@ -162,9 +164,9 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 		switch off := want.Addons[name].Is(model.Installed{}); {
 		case off && have.Addons[name].Not(model.Installed{}): // while it is unknown, nothing says that it is there
 			out = append(out, RemoveAddon{on{id, &w}, name})
-		case !off && !model.Same(have.Addons[name], want.Addons[name]):
+		case !off && (!model.Same(have.Addons[name], want.Addons[name]) || misleads(name, have.Published, want.Published)):
 			digest := want.Addons[name].Or(model.Installed{}).Digest
-			out = append(out, Addon{on{id, &w}, name, digest, whyAddon(have.Addons[name], digest)})
+			out = append(out, Addon{on{id, &w}, name, digest, whyAddon(have.Addons[name], digest), want.Published})
 		default:
 			continue
 		}

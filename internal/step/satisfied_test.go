@@ -41,8 +41,11 @@ func missing(c, want model.Cluster) string {
 		e.Recovery, e.Superseded = model.RecoveryState{}, model.Set[string]{} // what stays of one does not matter
 		differs("etcd", w.Etcd == model.EtcdState{} && !h.Etcd.Member.Not(model.NoMember) || e == w.Etcd)
 		if w.Roles.Has(model.ControlPlane) {
+			differs("name in its certificate", h.ServesName.Is(true))
 			differs("API server", h.Ready.Is(true) && model.Same(h.EtcdVia, w.EtcdVia))
 		}
+		differs("server in admin.conf", !w.AdminServer.Known() || model.Same(h.AdminServer, w.AdminServer))
+		differs("kube-proxy's server", h.ProxyServer.Or("") == "" || !model.Differs(h.ProxyServer, w.ProxyServer))
 		if w.Roles.Node() {
 			differs("front door", model.Same(h.Backends, w.Backends) && model.Same(h.EtcdBackends, w.EtcdBackends))
 			differs("node", h.Node == w.Node)
@@ -53,6 +56,13 @@ func missing(c, want model.Cluster) string {
 			out = append(out, string(id)+": not gone")
 		} else if !wanted && c.Hosts[id].Departed.Is(true) {
 			out = append(out, string(id)+": not forgotten")
+		}
+	}
+	is, shall := c.Published, want.Published
+	for what, of := range map[string][2]model.Known[string]{"cluster-info": {is.ClusterInfo, shall.ClusterInfo},
+		"kube-proxy": {is.KubeProxy, shall.KubeProxy}, "kubeadm-config": {is.KubeadmConfig, shall.KubeadmConfig}} {
+		if of[1].Known() && !model.Same(of[0], of[1]) {
+			out = append(out, what+" names "+of[0].String())
 		}
 	}
 	for name, digest := range want.Addons {

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// Loopback is where an endpoint's name leads on a host with a balancer of its own.
+const Loopback = "127.0.0.1"
+
 const (
 	beginMark = "# BEGIN quorate"
 	endMark   = "# END quorate"
@@ -19,7 +22,7 @@ func HostsBlock(endpoint string, nodes []Node) string {
 	lines := []string{beginMark}
 	name, _, err := net.SplitHostPort(endpoint)
 	if err == nil && net.ParseIP(name) == nil {
-		lines = append(lines, "127.0.0.1 "+name)
+		lines = append(lines, Loopback+" "+name)
 	}
 	for _, n := range ByName(nodes) {
 		lines = append(lines, n.Address+" "+n.Name)

@@ -57,6 +57,13 @@ type asked struct {
 // users begins to ask through the doors of some hosts, over SSH.
 func (c *cluster) users(t *testing.T, doors ...string) *users {
 	t.Helper()
+	return c.usersOf(t, "127.0.0.1:8443", "api."+c.Name+".lab", doors...)
+}
+
+// usersOf asks an address as some hosts reach it; its certificate must be for
+// that name.
+func (c *cluster) usersOf(t *testing.T, address, serverName string, doors ...string) *users {
+	t.Helper()
 	s := c.keys(t, c.controlPlanes()[0])
 	cert, key, err := pki.AdminClient(s, "e2e", 24*time.Hour, time.Now())
 	if err != nil {
@@ -66,7 +73,7 @@ func (c *cluster) users(t *testing.T, doors ...string) *users {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := &tls.Config{RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{pair}, ServerName: "api." + c.Name + ".lab"}
+	conf := &tls.Config{RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{pair}, ServerName: serverName}
 	conf.RootCAs.AppendCertsFromPEM(s.CA.Cert)
 	ctx, cancel := context.WithCancel(t.Context())
 	u := &users{cancel: cancel}
@@ -74,7 +81,7 @@ func (c *cluster) users(t *testing.T, doors ...string) *users {
 	for _, name := range doors {
 		h := host.New(host.Config{Name: name, Address: c.address(t, name), KeyFile: c.KeyFile, KnownHostsFile: c.Known})
 		t.Cleanup(func() { h.Close() })
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return h.Dial(ctx, "tcp", "127.0.0.1:8443") }
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return h.Dial(ctx, "tcp", address) }
 		for i := range 4 {
 			one := &user{door: name, fresh: i == 0, conf: conf, dial: dial}
 			u.all = append(u.all, one)

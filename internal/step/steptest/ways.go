@@ -18,7 +18,9 @@ const (
 	Outside  Ways = "outside"  // workers by a balancer of somebody else
 	Balanced Ways = "balanced" // as Local, and API servers by it to etcd
 	Builtin  Ways = "builtin"  // as Balanced, and the balancer is quorate-lb
-	Kubeadm  Ways = "kubeadm"  // as Local, and API servers ask the member beside them: the control plane is static pods
+	// KubeadmFixed is Kubeadm without an endpoint: all by the first control plane alone.
+	KubeadmFixed Ways = "kubeadm-fixed"
+	Kubeadm      Ways = "kubeadm" // as Local, and API servers ask the member beside them: the control plane is static pods
 )
 
 // WantBy is Want with other ways.
@@ -49,15 +51,39 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				}
 			case Kubeadm:
 				byKubeadm(h, id)
+				leads(h, "api:8443", "127.0.0.1:8443")
+			case KubeadmFixed:
+				first := masters.List()[0]
+				detour(h, model.Way{Kind: model.FixedServer, Backends: model.SetOf(first)})
+				byKubeadm(h, id)
+				leads(h, string(first)+":6443", string(first)+":6443")
 			}
 		})
 	}
-	if ways == Kubeadm {
-		for _, a := range []string{"kubeadm", "kube-proxy"} {
-			c.Addons[a] = model.Valid(a + "-" + masters.String())
-		}
+	switch ways {
+	case Kubeadm:
+		publish(&c, masters, "api:8443", "https://api:8443")
+	case KubeadmFixed:
+		publish(&c, masters, string(masters.List()[0])+":6443", "")
 	}
 	return c
+}
+
+// leads says where admin.conf and kube-proxy lead on a host of kubeadm's.
+func leads(h *model.Host, endpoint, at string) {
+	if h.Roles.Has(model.ControlPlane) {
+		h.AdminServer = model.Is("https://" + endpoint)
+	}
+	h.ProxyServer = model.Is(at)
+}
+
+// publish adds what kubeadm keeps in the cluster.
+func publish(c *model.Cluster, masters model.HostSet, endpoint, inConfig string) {
+	for _, a := range []string{"kubeadm", "kube-proxy"} {
+		c.Addons[a] = model.Valid(a + "-" + masters.String() + "-" + endpoint)
+	}
+	url := model.Is("https://" + endpoint)
+	c.Published = model.Published{ClusterInfo: url, KubeProxy: url, KubeadmConfig: model.Is(inConfig)}
 }
 
 // byKubeadm makes static pods of a host's control plane, which know no other
@@ -89,5 +115,9 @@ func detour(h *model.Host, w model.Way) {
 // MadeBy is Made with other ways.
 func MadeBy(ways Ways, cps, workers string) model.Cluster {
 	w := WantBy(ways, cps, workers)
-	return plan.Make(Fresh(w, Nothing()), w, step.Rules()).Last()
+	c := plan.Make(Fresh(w, Nothing()), w, step.Rules()).Last()
+	for id, h := range w.Hosts { // its pods come by themselves
+		c.Edit(id, func(to *model.Host) { to.ProxyServer = h.ProxyServer })
+	}
+	return c
 }

@@ -25,6 +25,7 @@ func Want(cps, workers string) model.Cluster {
 		if roles.Has(model.ControlPlane) {
 			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
 			h.Keys, h.Ready, h.Via = model.Is(model.SharedKeys), model.Is(true), model.Is(model.Way{Kind: model.OwnServer})
+			h.ServesName = model.Is(true)
 			h.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: masters})
 			h.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 			h.Certs = model.Valid("certs-" + set)
@@ -73,8 +74,8 @@ func Bare(roles model.Role) model.Host {
 		Certs: model.NotInstalled(),
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
-		EtcdBackends: model.Is(model.HostSet{}),
-		Node:         model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
+		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
+		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
 	for v := range h.Components {
 		h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}
@@ -106,6 +107,7 @@ func Nothing() model.Cluster {
 	for _, a := range []string{"rbac", "coredns", "cluster", "metrics-server"} {
 		c.Addons[a] = model.NotInstalled()
 	}
+	c.Published = model.Published{ClusterInfo: model.Is(""), KubeProxy: model.Is(""), KubeadmConfig: model.Is("")}
 	return c
 }
 
