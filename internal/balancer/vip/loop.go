@@ -190,7 +190,13 @@ func (r *router) probed(now time.Time) bool {
 		}
 		return false
 	}
-	return now.Sub(r.probing) >= probeTime
+	select {
+	case c := <-r.claims: // it may have come while this process was late
+		r.claimed(c)
+		return false
+	default:
+		return now.Sub(r.probing) >= probeTime
+	}
 }
 
 // claimed: somebody says that an address is his.
