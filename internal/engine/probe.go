@@ -16,6 +16,7 @@ import (
 	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/prober"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // Probing is a probe that begins as soon as there is a way in.
@@ -124,7 +125,7 @@ func door(ob *observe.Observation) (at model.HostID, ok bool) {
 	for _, id := range ob.Goal.IDs() {
 		h := ob.Have.Hosts[id]
 		leads := h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(serving)
-		if ob.Goal.File.Spec.ControlPlaneEndpoint == "" { // all clients use its API server
+		if f := ob.Goal.File; f != nil && f.Spec.LoadBalancer.Kind == spec.NoBalancer { // all clients use its API server
 			leads = slices.Contains(serving, id)
 		}
 		if !h.Up() || !leads {

@@ -30,7 +30,7 @@ func TestWays(t *testing.T) {
 	}{
 		"own by loopback": {"https://127.0.0.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
 		"own by address":  {"https://192.0.2.1:6443", nil, nil, model.Way{Kind: model.OwnServer}},
-		"own balancer": {"https://api.prod.example:8443", []string{"127.0.0.1"}, []string{"127.0.0.1"},
+		"own balancer": {"https://api.prod.example:8443", []string{"127.0.0.1"}, []string{"127.0.0.1:8443"},
 			model.Way{Kind: model.LocalBalancer}},
 		"another's server":   {"https://192.0.2.3:6443", nil, nil, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
 		"another's, by name": {"https://api:6443", []string{"192.0.2.2"}, nil, model.Way{Kind: model.FixedServer, Backends: set("cp2")}},
@@ -38,9 +38,12 @@ func TestWays(t *testing.T) {
 			model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2"), Carriers: set("cp3")}},
 		"a virtual address": {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
 		"somebody else's":   {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
-		"many servers": {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3"},
+		"many servers": {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3:6443"},
 			model.Way{Kind: model.SharedBalancer, Backends: set("cp2", "cp3")}},
-		"reads an older file": {"https://192.0.2.8:6443", nil, []string{"192.0.2.3"}, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
+		"reads an older file": {"https://192.0.2.8:6443", nil, []string{"192.0.2.3:6443"},
+			model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
+		"still the old address": {"https://api.prod.example:8443", []string{"127.0.0.1"}, []string{"192.0.2.3:6443"},
+			model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
 	} {
 		f := o.Facts["cp1"]
 		f.Server, f.Resolved, f.Peers = at.server, at.resolved, at.peers
@@ -78,7 +81,7 @@ ESTAB 0 0 192.0.2.21:41226 192.0.2.66:6443 users:(("kubelet",pid=99,fd=3))
 ESTAB 0 0 192.0.2.21:41228 192.0.2.66:6443 users:(("",pid=7,fd=3)",pid=99,fd=3))
 LISTEN 0 4096 127.0.0.1:10248 0.0.0.0:* users:(("kubelet",pid=7,fd=21))
 `, 7)
-	if !slices.Equal(got, []string{"127.0.0.1", "192.0.2.1"}) {
+	if !slices.Equal(got, []string{"127.0.0.1:6443", "192.0.2.1:6443"}) {
 		t.Errorf("%q", got)
 	}
 }
