@@ -51,9 +51,9 @@ func startLive(t *testing.T) *live {
 	l.ctx.Self, l.ctx.EtcdMembers = self, []topology.Node{self}
 	l.ctx.Spec.Security = "baseline"
 	l.ctx.Spec.Components = map[string]spec.Component{
-		"kube-apiserver":          {ExtraArgs: map[string]string{"bind-address": liveAddress, "shutdown-delay-duration": "0s"}},
-		"kube-controller-manager": {ExtraArgs: map[string]string{"bind-address": liveAddress}},
-		"kube-scheduler":          {ExtraArgs: map[string]string{"bind-address": liveAddress}},
+		"kube-apiserver":          {ExtraArgs: map[string]spec.Values{"bind-address": {liveAddress}, "shutdown-delay-duration": {"0s"}}},
+		"kube-controller-manager": {ExtraArgs: map[string]spec.Values{"bind-address": {liveAddress}}},
+		"kube-scheduler":          {ExtraArgs: map[string]spec.Values{"bind-address": {liveAddress}}},
 	}
 	var err error
 	if l.shared, err = pki.NewShared(pki.Options{}); err != nil {

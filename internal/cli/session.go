@@ -164,8 +164,7 @@ func identified(ctx context.Context, cmd *cobra.Command, t *target, file *spec.C
 		a.Programs = append(a.Programs, lb)
 		sayUnbuilt(cmd, lb, unbuilt)
 	}
-	a.Manifest, err = manifest(file)
-	return a, err
+	return a, ownFiles(file, &a)
 }
 
 // sayUnbuilt says that apply would build a program of quorate's own first, and
@@ -249,8 +248,18 @@ func fetch(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluste
 	if a.Images, err = src.Images(ctx, a.Versions, goal.Arch, flavour.Set, flavour.Images, progress); err != nil {
 		return a, err
 	}
-	a.Manifest, err = manifest(file)
-	return a, err
+	return a, ownFiles(file, &a)
+}
+
+// ownFiles are the user's own files that the cluster file names.
+func ownFiles(file *spec.Cluster, a *goal.Artifacts) (err error) {
+	if a.Manifest, err = manifest(file); err != nil {
+		return err
+	}
+	if a.Patches, err = spec.LoadPatches(file.Spec.PatchesFolder); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // ask puts a question to which y and yes agree, and everything else declines.

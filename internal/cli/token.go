@@ -141,7 +141,10 @@ func (s *session) createToken(cmd *cobra.Command, f form, o tokenOptions, ob *ob
 		}
 		doc.CertificateKey = key
 		doc.Join += " --control-plane --certificate-key " + key
-		for _, path := range []string{ob.Goal.Layout.PKI.Encryption, ob.Goal.Layout.APIServer.AuditPolicy} {
+		if len(ob.Goal.Base.Patches) > 0 {
+			doc.Join += " --patches " + ob.Goal.Layout.Kubelet.Patches
+		}
+		for _, path := range ob.Goal.Base.CarriedByHand() {
 			doc.Copy = append(doc.Copy, copyDoc{Path: path, From: string(on)})
 		}
 	}

@@ -46,7 +46,7 @@ func APIServer(ctx Context) (workload.Service, error) {
 			"LogsDirectoryMode=0750",
 		}, slices.Concat(onlyReady(at.Port), confined, []string{
 			"SystemCallFilter=@chown", // lumberjack, where it begins a new audit log
-		})...),
+		}, ctx.environment("kube-apiserver"))...),
 	}, apiServerCerts, files...), root, model.APIServer, slices.Collect(maps.Values(flags))...), nil
 }
 

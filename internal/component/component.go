@@ -50,7 +50,8 @@ type Context struct {
 	// "builtin" where nginx has it compiled in.
 	StreamModule string
 
-	CNIManifest []byte // the manifest that spec.network.cni names, if it names one
+	Patches     []spec.Patch // of kubeadm's static pods, in the order in which they apply
+	CNIManifest []byte       // the manifest that spec.network.cni names, if it names one
 
 	// Facts of the host Self.
 	CgroupV1 bool // the host has no unified cgroup hierarchy; a kubelet ≥ 1.35 must be told
@@ -123,9 +124,38 @@ func (c Context) DNSIP() (string, error) {
 	return ip.String(), nil
 }
 
-// extra are the user's own flags for one component.
+// extra are the user's own flags for one component. A flag that is given several
+// times has its values side by side: see workload.Repeated.
 func (c Context) extra(component string) map[string]string {
-	return c.Spec.Components[component].ExtraArgs
+	out := map[string]string{}
+	for flag, values := range c.Spec.Components[component].ExtraArgs {
+		out[flag] = workload.Repeated(values)
+	}
+	if component == "kubelet" {
+		for flag, values := range c.hostKubelet().ExtraArgs {
+			out[flag] = workload.Repeated(values)
+		}
+	}
+	return out
+}
+
+// hostKubelet is what the kubelet of Self gets beside what all get.
+func (c Context) hostKubelet() spec.HostKubelet {
+	for _, h := range c.Spec.Hosts {
+		if h.Name == c.Self.Name && h.Kubelet != nil {
+			return *h.Kubelet
+		}
+	}
+	return spec.HostKubelet{}
+}
+
+// environment are lines of a unit with the user's own variables for one component.
+func (c Context) environment(component string) []string {
+	var out []string
+	for _, e := range c.Spec.Components[component].ExtraEnvs {
+		out = append(out, workload.Environment(e.Name, e.Value))
+	}
+	return out
 }
 
 // anyAddress is the address that listens on all interfaces of Self's family.

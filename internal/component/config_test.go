@@ -63,8 +63,8 @@ func TestFacts(t *testing.T) {
 
 func TestExtraArgs(t *testing.T) {
 	c := componenttest.Prod("cp2")
-	c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{
-		"event-ttl": "1h", "v": "2", "feature-gates": `A=true,B="x y"`, "cors-allowed-origins": `100%$`}}}
+	c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]spec.Values{
+		"event-ttl": {"1h"}, "v": {"2"}, "feature-gates": {`A=true,B="x y"`}, "cors-allowed-origins": {`100%$`}}}}
 	s, err := component.APIServer(c)
 	got := content(t, s, err, "/etc/systemd/system/kube-apiserver.service")
 	for _, want := range []string{" --event-ttl=1h ", " --v=2\n", ` "--feature-gates=A=true,B=\"x y\"" `, ` --cors-allowed-origins=100%%$$ `,

@@ -65,7 +65,7 @@ func ControllerManager(ctx Context) (workload.Service, error) {
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/",
 		After:       []string{ctx.Layout.Service(model.APIServer)},
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-controller-manager"), flags, ctx.extra("kube-controller-manager")),
-		Service:     slices.Concat([]string{"LimitNOFILE=65536"}, confined, pings),
+		Service:     slices.Concat([]string{"LimitNOFILE=65536"}, confined, pings, ctx.environment("kube-controller-manager")),
 	}, []string{pki.ControllerManagerClient, pki.ControllerManagerServer}, conf),
 		root, model.ControllerManager, reads(flags, keys.Leaf(pki.ControllerManagerClient))...), nil
 }
@@ -85,14 +85,9 @@ func Scheduler(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
-	config, err := Render(scheduler.KubeSchedulerConfiguration{
-		TypeMeta:               metav1.TypeMeta{APIVersion: scheduler.SchemeGroupVersion.String(), Kind: "KubeSchedulerConfiguration"},
-		ClientConnection:       component.ClientConnectionConfiguration{Kubeconfig: at.Kubeconfig},
-		LeaderElection:         component.LeaderElectionConfiguration{LeaderElect: new(true)},
-		DebuggingConfiguration: component.DebuggingConfiguration{EnableProfiling: new(false)},
-	})
+	config, err := schedulerConfig(ctx)
 	if err != nil {
-		return workload.Service{}, fmt.Errorf("write %s: %w", at.Config, err)
+		return workload.Service{}, err
 	}
 	flags := map[string]string{
 		"config":                       at.Config,
@@ -112,10 +107,25 @@ func Scheduler(ctx Context) (workload.Service, error) {
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/",
 		After:       []string{ctx.Layout.Service(model.APIServer)},
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-scheduler"), flags, ctx.extra("kube-scheduler")),
-		Service:     slices.Concat([]string{"LimitNOFILE=65536"}, confined, pings),
+		Service:     slices.Concat([]string{"LimitNOFILE=65536"}, confined, pings, ctx.environment("kube-scheduler")),
 	}, []string{pki.SchedulerClient, pki.SchedulerServer}, conf,
-		workload.File{File: host.File{Path: at.Config, Content: config}}),
+		config),
 		root, model.Scheduler, reads(flags, keys.Leaf(pki.SchedulerClient))...), nil
+}
+
+// schedulerConfig is the configuration of the scheduler, the user's fields over ours.
+func schedulerConfig(ctx Context) (workload.File, error) {
+	at := ctx.Layout.Scheduler
+	text, err := renderWith(scheduler.KubeSchedulerConfiguration{
+		TypeMeta:               metav1.TypeMeta{APIVersion: scheduler.SchemeGroupVersion.String(), Kind: "KubeSchedulerConfiguration"},
+		ClientConnection:       component.ClientConnectionConfiguration{Kubeconfig: at.Kubeconfig},
+		LeaderElection:         component.LeaderElectionConfiguration{LeaderElect: new(true)},
+		DebuggingConfiguration: component.DebuggingConfiguration{EnableProfiling: new(false)},
+	}, "spec.kubeSchedulerConfiguration", ctx.Spec.KubeSchedulerConfiguration)
+	if err != nil {
+		return workload.File{}, fmt.Errorf("write %s: %w", at.Config, err)
+	}
+	return workload.File{File: host.File{Path: at.Config, Content: text}}, nil
 }
 
 // reads are the values of flags, and the certificate that a kubeconfig names.

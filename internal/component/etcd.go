@@ -22,6 +22,7 @@ type EtcdConfig struct {
 	Members   []topology.Node // all members, Self among them
 	State     etcd.State
 	ExtraArgs map[string]string // spec.components.etcd.extraArgs; package spec has refused what is not the user's
+	Env       []string          // further lines of the unit, with the user's own environment
 }
 
 // Etcd is the etcd member of a host, for etcd 3.6 and later (3.5 does not
@@ -58,7 +59,7 @@ func Etcd(c EtcdConfig) workload.Service {
 // cluster.
 func etcdOfHost(ctx Context) (workload.Service, error) {
 	return Etcd(EtcdConfig{Layout: ctx.Layout, Cluster: ctx.Cluster, Self: ctx.Self, Members: ctx.Members,
-		State: etcd.Existing, ExtraArgs: ctx.extra("etcd")}), nil
+		State: etcd.Existing, ExtraArgs: ctx.extra("etcd"), Env: ctx.environment("etcd")}), nil
 }
 
 func initialEnv(c EtcdConfig) workload.File {
@@ -116,7 +117,7 @@ IOSchedulingClass=best-effort
 IOSchedulingPriority=0
 ` + workload.StateDirectory(at.Data) + `
 StateDirectoryMode=0700
-` + strings.Join(confined, "\n") + `
+` + strings.Join(slices.Concat(confined, c.Env), "\n") + `
 
 [Install]
 WantedBy=multi-user.target
@@ -166,7 +167,9 @@ func EtcdArgs(c EtcdConfig) []string {
 		out = append(out, "--"+f[0]+"="+f[1])
 	}
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		out = append(out, "--"+name+"="+extra[name])
+		for _, value := range workload.Each(extra[name]) {
+			out = append(out, "--"+name+"="+value)
+		}
 	}
 	return out
 }

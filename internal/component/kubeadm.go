@@ -46,9 +46,17 @@ func (c Context) kubeadmExtra(v model.Component) map[string]string {
 			flags["node-cidr-mask-size"] = strconv.Itoa(c.Spec.Network.NodeCIDRMaskSize)
 		}
 		return flags
+	case model.Scheduler:
+		if c.schedulerConfigured() {
+			return map[string]string{"config": at.Scheduler.Config}
+		}
 	}
 	return nil
 }
+
+// schedulerConfigured says that the user has settings for the scheduler that no
+// flag holds.
+func (c Context) schedulerConfigured() bool { return len(c.Spec.KubeSchedulerConfiguration) > 0 }
 
 // kubeadmCluster is kubeadm's ClusterConfiguration.
 func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
@@ -74,14 +82,17 @@ func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
 			DNSDomain: file.Network.DNSDomain},
 		Etcd: kubeadmEtcd(ctx, args(model.Etcd)),
 		APIServer: kubeadm.APIServer{CertSANs: append(sans, file.CertSANs...), Component: kubeadm.Component{ExtraArgs: args(model.APIServer),
-			ExtraVolumes: []kubeadm.HostPathMount{
+			ExtraEnvs: ctx.kubeadmEnvs(model.APIServer),
+			ExtraVolumes: append([]kubeadm.HostPathMount{
 				{Name: "audit-policy", HostPath: at.APIServer.AuditPolicy, MountPath: at.APIServer.AuditPolicy, ReadOnly: true,
 					PathType: corev1.HostPathFile},
 				{Name: "audit-log", HostPath: logs, MountPath: logs, PathType: corev1.HostPathDirectoryOrCreate},
-			}}},
-		ControllerManager: kubeadm.Component{ExtraArgs: args(model.ControllerManager)},
-		Scheduler:         kubeadm.Component{ExtraArgs: args(model.Scheduler)},
-		DNS:               kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageCoreDNS)},
+			}, ctx.kubeadmVolumes(model.APIServer)...)}},
+		ControllerManager: kubeadm.Component{ExtraArgs: args(model.ControllerManager), ExtraEnvs: ctx.kubeadmEnvs(model.ControllerManager),
+			ExtraVolumes: ctx.kubeadmVolumes(model.ControllerManager)},
+		Scheduler: kubeadm.Component{ExtraArgs: args(model.Scheduler), ExtraEnvs: ctx.kubeadmEnvs(model.Scheduler),
+			ExtraVolumes: ctx.kubeadmVolumes(model.Scheduler)},
+		DNS: kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageCoreDNS)},
 	})
 }
 
@@ -90,7 +101,7 @@ func kubeadmEtcd(ctx Context, args []kubeadm.Arg) kubeadm.Etcd {
 	at := ctx.Layout
 	if !ctx.externalEtcd() {
 		return kubeadm.Etcd{Local: &kubeadm.LocalEtcd{ImageMeta: kubeadm.ImageMeta{ImageTag: tagOf(ctx.ImageEtcd)}, DataDir: at.Etcd.Data,
-			ExtraArgs: args}}
+			ExtraArgs: args, ExtraEnvs: ctx.kubeadmEnvs(model.Etcd)}}
 	}
 	client := at.PKI.Leaf(pki.APIServerEtcdClient)
 	return kubeadm.Etcd{External: &kubeadm.ExternalEtcd{Endpoints: etcdEndpoints(ctx), CAFile: at.PKI.EtcdCA.Cert, CertFile: client.Cert,
@@ -140,7 +151,8 @@ func KubeadmProxy(ctx Context) ([]byte, error) {
 }
 
 // KubeadmConfig is the file for a phase of kubeadm's on the host ctx.Self.
-// members are those with which an etcd without data begins, in this state.
+// members are those with which an etcd without data begins, in this state. With
+// patches in ctx, their folder on the host must be there.
 func KubeadmConfig(ctx Context, state etcd.State, members []topology.Node) ([]byte, error) {
 	cluster := kubeadmCluster(ctx)
 	if len(members) > 0 {
@@ -168,7 +180,12 @@ func KubeadmConfig(ctx Context, state etcd.State, members []topology.Node) ([]by
 	if err != nil {
 		return nil, err
 	}
+	var patches *kubeadm.Patches
+	if len(ctx.Patches) > 0 {
+		patches = &kubeadm.Patches{Directory: ctx.Layout.Kubelet.Patches}
+	}
 	return kubeadm.Write(kubeadm.Init(kubeadm.InitConfiguration{
+		Patches: patches,
 		// What the phase makes needs a token; nobody is told this one.
 		BootstrapTokens:  []kubeadm.BootstrapToken{{TTL: "1m0s", Description: "made by kubeadm for quorate, used by nobody"}},
 		LocalAPIEndpoint: kubeadm.APIEndpoint{AdvertiseAddress: ctx.Self.Address, BindPort: int32(port)},

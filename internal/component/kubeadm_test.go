@@ -34,8 +34,8 @@ func kubeadmProd(self string) component.Context {
 func TestKubeadmConfig(t *testing.T) {
 	c := kubeadmProd("cp2")
 	c.CgroupV1 = true
-	c.Spec.Components = map[string]spec.Component{"etcd": {ExtraArgs: map[string]string{"heartbeat-interval": "200"}},
-		"kube-apiserver": {ExtraArgs: map[string]string{"v": "2", "goaway-chance": "0.002"}}}
+	c.Spec.Components = map[string]spec.Component{"etcd": {ExtraArgs: map[string]spec.Values{"heartbeat-interval": {"200"}}},
+		"kube-apiserver": {ExtraArgs: map[string]spec.Values{"v": {"2"}, "goaway-chance": {"0.002"}}}}
 	text, err := component.KubeadmConfig(c, etcd.New, c.EtcdMembers)
 	if err != nil {
 		t.Fatal(err)
@@ -128,8 +128,67 @@ func TestKubeadmServices(t *testing.T) {
 
 // What kubeadm's file of flags cannot carry is refused.
 func TestKubeadmKubeletFlags(t *testing.T) {
-	c := kubeadmProdWith("w1", map[string]spec.Component{"kubelet": {ExtraArgs: map[string]string{"node-labels": `a="b"`}}})
+	c := kubeadmProdWith("w1", map[string]spec.Component{"kubelet": {ExtraArgs: map[string]spec.Values{"node-labels": {`a="b"`}}}})
 	if _, err := component.Kubelet(c); err == nil || !strings.Contains(err.Error(), "spec.components.kubelet.extraArgs.node-labels") {
 		t.Errorf("a quote in a flag: %v", err)
+	}
+}
+
+// What the user adds to a static pod is in kubeadm's configuration, and its mark,
+// too; patches lie on the host and set another mark. Without any of it there is no
+// mark, so that clusters made before do not restart.
+func TestKubeadmCustomised(t *testing.T) {
+	service := func(c component.Context) workload.Service {
+		render, err := component.RendererOf(model.APIServer, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := render(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	c := kubeadmProd("cp1")
+	if s := service(c); s.Made.Mark != "" || len(s.Files) != 1 {
+		t.Errorf("nothing is added, and there is %+v", s.Made)
+	}
+	c.Spec.Components = map[string]spec.Component{"kube-apiserver": {
+		ExtraArgs: map[string]spec.Values{"oidc-required-claim": {"b=1", "a=2"}},
+		ExtraEnvs: []spec.Env{{Name: "GOMEMLIMIT", Value: "3GiB"}},
+		ExtraVolumes: []spec.Volume{{Name: "webhook", HostPath: "/etc/webhook", MountPath: "/etc/webhook", ReadOnly: true},
+			{Name: "out", HostPath: "/var/out", MountPath: "/out", PathType: "DirectoryOrCreate"}}}}
+	custom := service(c)
+	shared, err := component.KubeadmShared(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  - name: oidc-required-claim\n    value: b=1\n  - name: oidc-required-claim\n    value: a=2\n",
+		"  extraEnvs:\n  - name: GOMEMLIMIT\n    value: 3GiB\n  - name: QUORATE_CONFIG\n    value: " + custom.Made.Mark + "\n",
+		"  - hostPath: /etc/webhook\n    mountPath: /etc/webhook\n    name: webhook\n    readOnly: true\n"} {
+		if !strings.Contains(string(shared), want) {
+			t.Errorf("lacks\n%s\n%s", want, shared)
+		}
+	}
+	if got := custom.Made.Sources; len(got) != 1 || got[0] != "/etc/webhook" {
+		t.Errorf("must be there: %v", got)
+	}
+	c.Patches = []spec.Patch{{Name: "kube-apiserver+merge.yaml", Target: "kube-apiserver", Content: []byte("spec: {priority: 7}\n")},
+		{Name: "etcd.yaml", Target: "etcd", Content: []byte("spec: {priority: 8}\n")}}
+	patched := service(c)
+	if patched.Made.Mark == custom.Made.Mark || len(patched.Files) != 3 {
+		t.Fatalf("%+v", patched)
+	}
+	if last := patched.Files[2]; !last.Cold || last.Path != "/etc/kubernetes/patches/kube-apiserver~quorate+strategic.yaml" ||
+		!strings.Contains(string(last.Content), patched.Made.Mark) {
+		t.Errorf("%s", last.Content)
+	}
+	again, err := component.KubeadmShared(c)
+	if err != nil || string(again) != string(shared) {
+		t.Errorf("a patch changes what is kept in the cluster: %v", err)
+	}
+	text, err := component.KubeadmConfig(c, "", nil)
+	if err != nil || !strings.Contains(string(text), "patches:\n  directory: /etc/kubernetes/patches\n") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }

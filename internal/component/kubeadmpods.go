@@ -1,6 +1,7 @@
 package component
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"path"
@@ -65,14 +66,19 @@ func kubeadmWants(ctx Context, v model.Component) map[string]string {
 }
 
 // made is a component whose manifest kubeadm writes.
-func made(ctx Context, v model.Component, image string, phase []string, reads, certs []string, files ...workload.File) workload.Service {
-	return workload.MadeService(ctx.Layout.Unit(v), workload.Pods(ctx.Layout), workload.Made{
+func made(ctx Context, v model.Component, image string, phase []string, reads, certs []string,
+	files ...workload.File) (workload.Service, error) {
+	patches, err := ctx.patchFiles(v)
+	if err != nil {
+		return workload.Service{}, fmt.Errorf("write the patches of %s: %w", v, err)
+	}
+	return workload.MadeService(ctx.Layout.Unit(v), workload.Pods(ctx.Layout), ctx.customised(v, workload.Made{
 		Image: image, Flags: kubeadmWants(ctx, v), Others: kubeadmOwn[v], Reads: reads, Phase: phase,
-	}, certs, files...)
+	}), certs, append(files, patches...)...), nil
 }
 
 func etcdMade(ctx Context) (workload.Service, error) {
-	return made(ctx, model.Etcd, ctx.ImageEtcd, []string{"etcd", "local"}, nil, []string{pki.EtcdServer, pki.EtcdPeer}), nil
+	return made(ctx, model.Etcd, ctx.ImageEtcd, []string{"etcd", "local"}, nil, []string{pki.EtcdServer, pki.EtcdPeer})
 }
 
 // apiServerMade: what it reads once besides its flags is the audit policy. It has
@@ -82,17 +88,26 @@ func apiServerMade(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
-	return made(ctx, model.APIServer, ctx.ImageAPIServer, []string{"control-plane", "apiserver"}, nil, apiServerCerts, files[:1]...), nil
+	return made(ctx, model.APIServer, ctx.ImageAPIServer, []string{"control-plane", "apiserver"}, nil, apiServerCerts, files[:1]...)
 }
 
 func controllerManagerMade(ctx Context) (workload.Service, error) {
 	return made(ctx, model.ControllerManager, ctx.ImageControllerManager, []string{"control-plane", "controller-manager"},
-		[]string{ctx.Layout.PKI.ConfFile(pki.ControllerManagerConf)}, []string{pki.ControllerManagerConf}), nil
+		[]string{ctx.Layout.PKI.ConfFile(pki.ControllerManagerConf)}, []string{pki.ControllerManagerConf})
 }
 
+// schedulerMade: kubeadm gives the scheduler no configuration, unless the user does.
 func schedulerMade(ctx Context) (workload.Service, error) {
+	var files []workload.File
+	if ctx.schedulerConfigured() {
+		config, err := schedulerConfig(ctx)
+		if err != nil {
+			return workload.Service{}, err
+		}
+		files = append(files, config)
+	}
 	return made(ctx, model.Scheduler, ctx.ImageScheduler, []string{"control-plane", "scheduler"},
-		[]string{ctx.Layout.PKI.ConfFile(pki.SchedulerConf)}, []string{pki.SchedulerConf}), nil
+		[]string{ctx.Layout.PKI.ConfFile(pki.SchedulerConf)}, []string{pki.SchedulerConf}, files...)
 }
 
 // ManifestPath is where kubeadm writes the manifest of a component.

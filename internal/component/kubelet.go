@@ -72,7 +72,7 @@ func Kubelet(ctx Context) (workload.Service, error) {
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
 		After:       after,
 		Exec:        exec,
-		Service:     append(lines, pings...),
+		Service:     slices.Concat(lines, pings, ctx.environment("kubelet")),
 	}, []string{pki.KubeletServer}, files...), nil
 }
 
@@ -84,7 +84,15 @@ func kubeletDocument(ctx Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return renderWith(base, "spec.kubeletConfiguration", ctx.Spec.KubeletConfiguration)
+	user := ctx.Spec.KubeletConfiguration
+	if own := ctx.hostKubelet().ResolvConf; own != "" {
+		user = maps.Clone(user)
+		if user == nil {
+			user = map[string]any{}
+		}
+		user["resolvConf"] = own
+	}
+	return renderWith(base, "spec.kubeletConfiguration", user)
 }
 
 // kubeadmFlags is the variable in which kubeadm gives a kubelet its flags.
@@ -102,11 +110,13 @@ func kubeadmKubeletFiles(ctx Context) ([]workload.File, error) {
 	flags = append(flags, "--tls-cert-file="+serving.Cert, "--tls-private-key-file="+serving.Key)
 	extra := ctx.extra("kubelet")
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if strings.ContainsAny(extra[name], " \t\"'\\$") {
-			return nil, fmt.Errorf("spec.components.kubelet.extraArgs.%s: %q has a blank, a quote, a backslash or a dollar, which "+
-				"kubeadm's file of flags cannot carry; set it in spec.kubeletConfiguration instead", name, extra[name])
+		for _, value := range workload.Each(extra[name]) {
+			if strings.ContainsAny(value, " \t\"'\\$") {
+				return nil, fmt.Errorf("spec.components.kubelet.extraArgs.%s: %q has a blank, a quote, a backslash or a dollar, which "+
+					"kubeadm's file of flags cannot carry; set it in spec.kubeletConfiguration instead", name, value)
+			}
+			flags = append(flags, "--"+name+"="+value)
 		}
-		flags = append(flags, "--"+name+"="+extra[name])
 	}
 	instance, err := Render(kubelet.KubeletConfiguration{
 		TypeMeta:                 metav1.TypeMeta{APIVersion: kubelet.SchemeGroupVersion.String(), Kind: "KubeletConfiguration"},

@@ -1,6 +1,8 @@
 package component
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	component "k8s.io/component-base/config/v1alpha1"
 	proxy "k8s.io/kube-proxy/config/v1alpha1"
@@ -35,7 +37,7 @@ func KubeProxy(ctx Context) (workload.Service, error) {
 			"ProtectSystem=full",
 			"ProtectHome=yes",
 			workload.StateDirectory(at.Root),
-		}, pings...),
+		}, slices.Concat(pings, ctx.environment("kube-proxy"))...),
 	}, []string{pki.KubeProxyClient}, conf,
 		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
 }

@@ -43,6 +43,7 @@ type Artifacts struct {
 	Programs []artifact.File
 	Images   artifact.File // one OCI layout with all images
 	Manifest []byte        // the user's own pod network, if any
+	Patches  []spec.Patch  // the user's own, of manifests that kubeadm writes
 	// StaticPods are the components that the kubelet runs, as static pods. Their
 	// images, and the program etcd-gate, must be among the above.
 	StaticPods map[model.Component]workload.PodStyle
@@ -146,7 +147,8 @@ func (g *Goal) Applied() []byte {
 func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) (component.Context, error) {
 	v := g.Artifacts.Versions
 	lost := func(n topology.Node) bool { return seen[model.HostID(n.Name)].MayReturnStale }
-	ctx := component.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, Layout: g.Layout, CNIManifest: g.Artifacts.Manifest}
+	ctx := component.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, Layout: g.Layout, CNIManifest: g.Artifacts.Manifest,
+		Patches: g.Artifacts.Patches}
 	for _, n := range nodes {
 		if n.ControlPlane || n.Worker {
 			ctx.Nodes = append(ctx.Nodes, n)

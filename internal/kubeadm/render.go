@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -23,6 +24,7 @@ func Cluster(c ClusterConfiguration) ClusterConfiguration {
 }
 
 // Args are flags sorted by name, those of later maps over those of earlier ones.
+// The values of a flag that is given several times are separated by NUL.
 func Args(flags ...map[string]string) []Arg {
 	all := map[string]string{}
 	for _, f := range flags {
@@ -30,7 +32,9 @@ func Args(flags ...map[string]string) []Arg {
 	}
 	var out []Arg
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, Arg{name, all[name]})
+		for value := range strings.SplitSeq(all[name], "\x00") { // as package workload has it
+			out = append(out, Arg{name, value})
+		}
 	}
 	return out
 }

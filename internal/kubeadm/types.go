@@ -18,6 +18,12 @@ type InitConfiguration struct {
 	BootstrapTokens  []BootstrapToken `json:"bootstrapTokens,omitempty"`
 	LocalAPIEndpoint APIEndpoint      `json:"localAPIEndpoint"`
 	NodeRegistration NodeRegistration `json:"nodeRegistration"`
+	Patches          *Patches         `json:"patches,omitempty"`
+}
+
+// Patches are in a folder of the host, by kubeadm's rules for their names.
+type Patches struct {
+	Directory string `json:"directory"`
 }
 
 // BootstrapToken is a token for joins. Without a value kubeadm draws one.
@@ -88,6 +94,7 @@ type LocalEtcd struct {
 	ImageMeta `json:",inline"`
 	DataDir   string `json:"dataDir"`
 	ExtraArgs []Arg  `json:"extraArgs,omitempty"`
+	ExtraEnvs []Env  `json:"extraEnvs,omitempty"`
 }
 
 // ImageMeta names the version of an image; "" is kubeadm's own choice.
@@ -105,6 +112,13 @@ type APIServer struct {
 type Component struct {
 	ExtraArgs    []Arg           `json:"extraArgs,omitempty"`
 	ExtraVolumes []HostPathMount `json:"extraVolumes,omitempty"`
+	ExtraEnvs    []Env           `json:"extraEnvs,omitempty"`
+}
+
+// Env is an environment variable.
+type Env struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
 }
 
 // Arg is a flag without dashes, and its value.

@@ -189,6 +189,7 @@ type Kubelet struct {
 	Bootstrap  string // the kubeconfig by which it asks for its first certificate
 	ClientPEM  string // the link it keeps on its newest client certificate
 	Manifests  string // static pods
+	Patches    string // of manifests that kubeadm writes
 	PodLogs    string // logs of containers by pod
 	Logs       string // links to them by container
 	Plugins    string // volume plugins

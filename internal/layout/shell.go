@@ -56,6 +56,7 @@ func (l Layout) vars() []variable {
 		{"AT_KUBELET", l.Kubelet.Root}, {"AT_KUBELET_CONFIG", l.Kubelet.Config}, {"AT_KUBELET_CONF", l.Kubelet.Kubeconfig},
 		{"AT_KUBELET_FLAGS", l.Kubelet.Flags}, {"AT_KUBELET_INSTANCE", l.Kubelet.Instance}, {"AT_COMMANDS", l.Commands},
 		{"AT_KUBELET_BOOTSTRAP", l.Kubelet.Bootstrap}, {"AT_KUBELET_CLIENT", l.Kubelet.ClientPEM}, {"AT_MANIFESTS", l.Kubelet.Manifests},
+		{"AT_PATCHES", l.Kubelet.Patches},
 		{"AT_POD_LOGS", l.Kubelet.PodLogs}, {"AT_CONTAINER_LOGS", l.Kubelet.Logs}, {"AT_VOLUME_PLUGINS", l.Kubelet.Plugins},
 		{"AT_KUBE_PROXY", l.KubeProxy.Root}, {"AT_KUBE_PROXY_CONFIG", l.KubeProxy.Config}, {"AT_KUBE_PROXY_CONF", l.KubeProxy.Kubeconfig},
 		{"AT_UNITS", l.UnitDir}, {"AT_FOREIGN", strings.Join(l.Foreign, " ")},

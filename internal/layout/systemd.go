@@ -55,7 +55,7 @@ func Systemd() Layout {
 		Kubelet: Kubelet{Root: kubelet, Config: kubelet + "/config.yaml", Kubeconfig: kubernetes + "/kubelet.conf",
 			Flags: kubelet + "/kubeadm-flags.env", Instance: kubelet + "/instance-config.yaml",
 			Bootstrap: kubernetes + "/bootstrap-kubelet.conf", ClientPEM: kubelet + "/pki/kubelet-client-current.pem",
-			Manifests: kubernetes + "/manifests", PodLogs: "/var/log/pods", Logs: "/var/log/containers",
+			Manifests: kubernetes + "/manifests", Patches: kubernetes + "/patches", PodLogs: "/var/log/pods", Logs: "/var/log/containers",
 			Plugins: "/usr/libexec/kubernetes/kubelet-plugins/volume/exec", Port: "10250", HealthPort: "10248"},
 		KubeProxy: KubeProxy{Root: kubeProxy, Config: kubeProxy + "/config.yaml", Kubeconfig: kubernetes + "/kube-proxy.conf",
 			HealthPort: "10256", MetricsPort: "10249"},

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	kubeproxy "k8s.io/kube-proxy/config/v1alpha1"
+	scheduler "k8s.io/kube-scheduler/config/v1"
 	kubelet "k8s.io/kubelet/config/v1beta1"
 )
 
@@ -30,8 +31,24 @@ func judgeFlags(r *report, components map[string]Component) {
 			r.bad(path, oneOf(known), "unknown component%s", meant(name, known))
 			continue
 		}
-		for _, flag := range sorted(components[name].ExtraArgs) {
-			judgeFlag(r, child(path+".extraArgs", flag), name, flag, components[name].ExtraArgs[flag])
+		judgeArgs(r, path+".extraArgs", name, components[name].ExtraArgs)
+		judgeEnvs(r, path+".extraEnvs", name, components[name].ExtraEnvs)
+		judgeVolumes(r, path+".extraVolumes", name, components[name].ExtraVolumes)
+	}
+}
+
+func judgeArgs(r *report, at, component string, args map[string]Values) {
+	for _, flag := range sorted(args) {
+		here, values := child(at, flag), args[flag]
+		if len(values) == 0 {
+			r.bad(here, "a value, or a list of values", "it has none")
+		}
+		for i, value := range values {
+			if len(values) > 1 {
+				judgeFlag(r, item(here, i), component, flag, value)
+			} else {
+				judgeFlag(r, here, component, flag, value)
+			}
 		}
 	}
 }
@@ -69,11 +86,13 @@ func meant(word string, candidates []string) string {
 	return ""
 }
 
-// judgeConfigurations reads the two configurations strictly into Kubernetes'
+// judgeConfigurations reads the configurations strictly into Kubernetes'
 // own types.
 func judgeConfigurations(r *report, c *Cluster) {
 	judgeConfiguration(r, "kubeletConfiguration", c.Spec.KubeletConfiguration, &kubelet.KubeletConfiguration{},
 		kubelet.SchemeGroupVersion.String())
+	judgeConfiguration(r, "kubeSchedulerConfiguration", c.Spec.KubeSchedulerConfiguration, &scheduler.KubeSchedulerConfiguration{},
+		scheduler.SchemeGroupVersion.String())
 	judgeConfiguration(r, "kubeProxyConfiguration", c.Spec.KubeProxyConfiguration, &kubeproxy.KubeProxyConfiguration{},
 		kubeproxy.SchemeGroupVersion.String())
 }

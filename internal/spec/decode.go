@@ -27,6 +27,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		return
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
 		return // as if the key were absent
+	case v.Type() == reflect.TypeFor[Values]() && n.Kind == yaml.ScalarNode:
+		v.Set(reflect.ValueOf(Values{""}))
+		d.scalar(n, v.Index(0), path)
+		return
 	case v.Kind() != reflect.Pointer && decodesItself(v.Type()):
 		d.itself(n, v, path)
 		return
@@ -68,7 +72,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 
 // fewKeys is how many keys are named when one is unknown; of more, the nearest
 // are: a KubeletConfiguration has 120.
-const fewKeys = 16
+const fewKeys = 24
 
 func (d *decoder) unknownKey(path, key, of string, known []string) {
 	issue := Issue{Path: child(path, key), Problem: "unknown key"}

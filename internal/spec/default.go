@@ -27,6 +27,7 @@ func Default(c *Cluster, dir string) *Cluster {
 	if out.Spec.Network.cniIsFile() {
 		out.Spec.Network.CNI = locate(out.Spec.Network.CNI, dir)
 	}
+	out.Spec.PatchesFolder = locate(out.Spec.PatchesFolder, dir)
 	out.Spec.Hosts = slices.Clone(c.Spec.Hosts)
 	for i := range out.Spec.Hosts {
 		h := &out.Spec.Hosts[i]

@@ -138,6 +138,9 @@ func checkFiles(r *report, c *Cluster) {
 	if vip := c.Spec.LoadBalancer.VIP; vip != nil {
 		readable(r, "spec.loadBalancer.vip.passwordFile", vip.PasswordFile, password, localfile.CheckSecret)
 	}
+	if c.Spec.PatchesFolder != "" {
+		checkPatches(r, c.Spec.PatchesFolder)
+	}
 	if c.Spec.Network.cniIsFile() {
 		readable(r, "spec.network.cni", c.Spec.Network.CNI, "the path of a manifest", localfile.Check)
 	}

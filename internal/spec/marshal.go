@@ -75,6 +75,9 @@ func toNode(v reflect.Value) *yaml.Node {
 		}
 		return n
 	case reflect.Slice:
+		if v.Type() == reflect.TypeFor[Values]() && v.Len() == 1 {
+			return toNode(v.Index(0))
+		}
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for i := range v.Len() {
 			n.Content = append(n.Content, toNode(v.Index(i)))

@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -18,7 +20,7 @@ var ownLabels = map[string]string{
 // judgeNode checks what the API would refuse of a node's labels and taints.
 func judgeNode(r *report, path string, h Host) {
 	if isNode := slices.Contains(h.Roles, RoleControlPlane) || slices.Contains(h.Roles, RoleWorker); !isNode && len(h.Roles) > 0 {
-		for key, set := range map[string]bool{"labels": len(h.Labels) > 0, "taints": len(h.Taints) > 0} {
+		for key, set := range map[string]bool{"labels": len(h.Labels) > 0, "taints": len(h.Taints) > 0, "kubelet": h.Kubelet != nil} {
 			if set {
 				r.note(Issue{Path: path + "." + key, Problem: "a host with the role etcd alone is no node", Next: "remove them"})
 			}
@@ -35,6 +37,12 @@ func judgeNode(r *report, path string, h Host) {
 		}
 		if wrong := validation.IsValidLabelValue(h.Labels[key]); len(wrong) > 0 {
 			r.bad(at, "a label's value, such as r12", "%s is none: %s", shown(h.Labels[key]), strings.Join(wrong, "; "))
+		}
+	}
+	if k := h.Kubelet; k != nil {
+		judgeArgs(r, path+".kubelet.extraArgs", "kubelet", k.ExtraArgs)
+		if k.ResolvConf != "" && (!filepath.IsAbs(k.ResolvConf) || strings.ContainsFunc(k.ResolvConf, unicode.IsControl)) {
+			r.bad(path+".kubelet.resolvConf", "an absolute path on the host", "%s is none", shown(k.ResolvConf))
 		}
 	}
 	seen := map[string]bool{}

@@ -42,7 +42,7 @@ kube-proxy: the host's name says it: hostname-override
 kube-proxy: spec.network says it: proxy-mode cluster-cidr
 `)
 
-// ownedFields are the same for the two configuration types, by path.
+// ownedFields are the same for the configuration types, by path.
 var ownedFields = parseOwned(`
 kubeletConfiguration: spec.network.serviceCIDR says it: clusterDNS
 kubeletConfiguration: spec.network.dnsDomain says it: clusterDomain
@@ -50,6 +50,8 @@ kubeletConfiguration: spec.network.podCIDR says it: podCIDR
 kubeletConfiguration: quorate issues the certificates: authentication.x509.clientCAFile tlsCertFile tlsPrivateKeyFile
 kubeletConfiguration: quorate lays out the runtime: containerRuntimeEndpoint cgroupDriver
 kubeletConfiguration: other parts rely on it: port
+kubeSchedulerConfiguration: quorate writes the kubeconfig: clientConnection.kubeconfig
+kubeSchedulerConfiguration: one of several leads: leaderElection.leaderElect
 kubeProxyConfiguration: spec.network.proxyMode says it: mode
 kubeProxyConfiguration: spec.network.podCIDR says it: clusterCIDR
 kubeProxyConfiguration: the host's name says it: hostnameOverride

@@ -58,6 +58,9 @@ func schemaOf(t reflect.Type, docs map[string]string) object {
 		}
 		return object{"type": "object", "additionalProperties": schemaOf(t.Elem(), docs)}
 	case reflect.Slice:
+		if t == reflect.TypeFor[Values]() {
+			return object{"oneOf": []object{{"type": "string"}, {"type": "array", "items": object{"type": "string"}}}}
+		}
 		return object{"type": "array", "items": schemaOf(t.Elem(), docs)}
 	case reflect.Bool:
 		return object{"type": "boolean"}

@@ -39,10 +39,15 @@ type Spec struct {
 	// baseline and restricted also narrow TLS to ciphers of the CIS benchmark and forbid Services with external IPs.
 	Security string `json:"security,omitempty" enum:"privileged,baseline,restricted" default:"privileged"`
 	Addons   Addons `json:"addons,omitempty"`
-	// Extra command-line flags, by component.
+	// Extra command-line flags, environment and volumes, by component.
 	Components map[string]Component `json:"components,omitempty" keys:"etcd,kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy"`
+	// A folder of patches for the static pods of flavour kubeadm, named as kubeadm wants it:
+	// target[suffix][+strategic|+merge|+json].yaml, such as kube-apiserver0+merge.yaml.
+	PatchesFolder string `json:"patchesFolder,omitempty"`
 	// Fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1), for every kubelet.
 	KubeletConfiguration map[string]any `json:"kubeletConfiguration,omitempty"`
+	// Fields of KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1), for every scheduler.
+	KubeSchedulerConfiguration map[string]any `json:"kubeSchedulerConfiguration,omitempty"`
 	// Fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), for every kube-proxy.
 	KubeProxyConfiguration map[string]any `json:"kubeProxyConfiguration,omitempty"`
 	Artifacts              Artifacts      `json:"artifacts,omitempty"`
@@ -175,10 +180,32 @@ type Addons struct {
 	OwnDNS bool `json:"ownDNS,omitempty"`
 }
 
-// Component holds extra command-line flags for one component.
+// Component is what one component gets beside what quorate gives it.
 type Component struct {
-	// By flag name without dashes; values are strings.
-	ExtraArgs map[string]string `json:"extraArgs,omitempty"`
+	// By flag name without dashes. A flag that is given several times has a list of values.
+	ExtraArgs map[string]Values `json:"extraArgs,omitempty"`
+	// More environment of its process.
+	ExtraEnvs []Env `json:"extraEnvs,omitempty"`
+	// Files and folders of the host that its static pod sees; flavour kubeadm only.
+	ExtraVolumes []Volume `json:"extraVolumes,omitempty"`
+}
+
+// Values is one string, or a list of them.
+type Values []string
+
+// Env is an environment variable.
+type Env struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+}
+
+// Volume shows a path of the host to a static pod.
+type Volume struct {
+	Name      string `json:"name"`      // of the volume in the pod
+	HostPath  string `json:"hostPath"`  // must be there on every control plane, unless pathType says that it is made
+	MountPath string `json:"mountPath"` // where the component finds it
+	ReadOnly  bool   `json:"readOnly,omitempty"`
+	PathType  string `json:"pathType,omitempty" enum:"File,Directory,FileOrCreate,DirectoryOrCreate,Socket,CharDevice,BlockDevice"`
 }
 
 // Artifacts says where binaries and images come from.
@@ -222,8 +249,18 @@ type Host struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// Taints of the node, beside that of a control plane which is no worker.
 	Taints []Taint `json:"taints,omitempty"`
+	// What its kubelet gets beside what all get.
+	Kubelet *HostKubelet `json:"kubelet,omitempty"`
 	// Overrides spec.ssh, field by field.
 	SSH *SSH `json:"ssh,omitempty"`
+}
+
+// HostKubelet is what the kubelet of one host gets.
+type HostKubelet struct {
+	// Flags, in the place of those of spec.components.kubelet with the same name.
+	ExtraArgs map[string]Values `json:"extraArgs,omitempty"`
+	// The resolv.conf from which pods get their DNS servers; by default the host's, or that of systemd-resolved where it runs.
+	ResolvConf string `json:"resolvConf,omitempty"`
 }
 
 // Taint keeps pods that do not tolerate it away from a node.

@@ -33,7 +33,7 @@ func TestBalancerText(t *testing.T) {
 		file.Spec.LoadBalancer.Kind, file.Spec.Kubernetes.Flavour = c.kind, c.flavour
 		if c.flag != "" {
 			file.Spec.Components = map[string]spec.Component{"kube-apiserver": {
-				ExtraArgs: map[string]string{"etcd-readycheck-timeout": c.flag}}}
+				ExtraArgs: map[string]spec.Values{"etcd-readycheck-timeout": {c.flag}}}}
 		}
 		v, err := artifact.Resolve(file.Spec.Kubernetes.Version, nil)
 		if err != nil {

@@ -47,7 +47,9 @@ func (o on) phases(ctx context.Context, e Env, phases ...[]string) error {
 	if err != nil {
 		return err
 	}
-	config, err := component.KubeadmConfig(h.Context, "", nil)
+	of := h.Context
+	of.Patches = nil // of static pods
+	config, err := component.KubeadmConfig(of, "", nil)
 	if err != nil {
 		return err
 	}
@@ -85,13 +87,26 @@ func runPhases(ctx context.Context, e Env, config []byte, phases ...[]string) er
 	return err
 }
 
-// make lets kubeadm write the manifests that are not as wanted. An old one is
-// kept: a phase writes the whole file, and drops what others have added.
+// make brings manifests of kubeadm's to what is wanted. One that is there is
+// edited, if flags and image are all that differs. Else kubeadm writes it: a phase
+// writes the whole file, and drops what others have added. The old one is kept.
 func (s Run) make(ctx context.Context, e Env, h *goal.Host, services []*workload.Service) error {
 	for i, v := range s.Set {
 		m := services[i].Made
 		if m == nil || model.Same(e.Have.Hosts[s.ID].Components[v].Disk, s.Want.Components[v].Disk) {
 			continue
+		}
+		if err := s.custom(ctx, e, services[i]); err != nil {
+			return err
+		}
+		// The first flags of a member without data say with whom it begins.
+		if v != model.Etcd || e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
+			if done, err := s.edit(ctx, e, services[i]); err != nil || done {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		kept, err := sh(ctx, e, "", `[ -e "$1" ] || exit 0
 d=$2/$(date -u +%Y%m%dT%H%M%SZ)${1%/*}; mkdir -p -m 700 "$2" && mkdir -p "$d" && cp -p "$1" "$d/" && echo "$d/${1##*/}"`,
@@ -108,7 +123,9 @@ d=$2/$(date -u +%Y%m%dT%H%M%SZ)${1%/*}; mkdir -p -m 700 "$2" && mkdir -p "$d" &&
 				return err
 			}
 		}
-		config, err := component.KubeadmConfig(h.Context, state, members)
+		of := h.Context
+		of.Patches = of.PatchesOf(v)
+		config, err := component.KubeadmConfig(of, state, members)
 		if err != nil {
 			return err
 		}
@@ -117,4 +134,52 @@ d=$2/$(date -u +%Y%m%dT%H%M%SZ)${1%/*}; mkdir -p -m 700 "$2" && mkdir -p "$d" &&
 		}
 	}
 	return nil
+}
+
+// custom looks whether what the user's volumes show is there, and sets patches of
+// the component aside that are not wanted any more: kubeadm takes all that it finds.
+func (s Run) custom(ctx context.Context, e Env, svc *workload.Service) error {
+	var wanted []string
+	for _, f := range svc.Files {
+		wanted = append(wanted, path.Base(f.Path))
+	}
+	out, err := sh(ctx, e, "", `cd "$1" 2>/dev/null || exit 0
+for f in "$3"*; do
+	[ -f "$f" ] || continue
+	case " $4 " in *" $f "*) continue ;; esac
+	mkdir -p -m 700 "$2"; k=$2/$(date -u +%Y%m%dT%H%M%SZ)$1; mkdir -p "$k" && mv "$f" "$k/" && echo "$1/$f	$k/$f"
+done`, e.Goal.Layout.Kubelet.Patches, e.Goal.Layout.Own.Kept, svc.Name, strings.Join(wanted, " "))
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(out) {
+		if from, to, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
+			e.Keep(from, to)
+		}
+	}
+	if len(svc.Made.Sources) == 0 {
+		return nil
+	}
+	missing, err := sh(ctx, e, "", `for p; do [ -e "$p" ] || echo "$p"; done`, svc.Made.Sources...)
+	if err == nil && missing != "" {
+		err = fmt.Errorf("%s is not on %s, and its pod would never start; put it there, or say pathType: DirectoryOrCreate "+
+			"(spec.components.%s.extraVolumes); nothing was changed", strings.Join(strings.Fields(missing), ", "), s.ID, svc.Name)
+	}
+	return err
+}
+
+// edit changes the manifest of a component at its flags and its image, if that is
+// all; it says whether it was.
+func (s Run) edit(ctx context.Context, e Env, svc *workload.Service) (bool, error) {
+	at := svc.Path()
+	text, err := sh(ctx, e, "", `[ ! -f "$1" ] || cat "$1"`, at)
+	if err != nil || text == "" {
+		return false, err
+	}
+	text = strings.TrimRight(text, "\n") + "\n" // what a command prints is trimmed
+	edited, is := svc.Made.Edit(svc.Name, text)
+	if !is || edited == text {
+		return is, nil
+	}
+	return true, write(ctx, e, []host.File{{Path: at, Content: []byte(edited), Mode: 0o600}})
 }

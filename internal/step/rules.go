@@ -13,7 +13,8 @@ import (
 // said by the steps' own needs.
 func Rules() []plan.Rule {
 	return []plan.Rule{recoverEtcd, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
-		hosts(run), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(configureNode), afterRecovery, leave, forget)}
+		uploadedFirst(hosts(run)), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(configureNode), afterRecovery, leave,
+		forget)}
 }
 
 // hosts makes a rule of what one wanted host needs.
@@ -140,10 +141,32 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 			ready = not[:1]
 		}
 		if len(ready) > 0 {
-			out = append(out, Run{at, ready, verbOf(have, at.Want, ready), why(have, at.Want, ready), rolls(have, at.Want, ready)})
+			out = append(out, Run{at, ready, verbOf(have, at.Want, ready), why(have, at.Want, ready), rolls(have, at.Want, ready), false})
 		}
 	}
 	return out
+}
+
+// uploadedFirst: a manifest of kubeadm's that is there is changed only after the
+// change was uploaded to kubeadm's configuration, as long as its host serves: from
+// there a join and an upgrade by hand go on.
+func uploadedFirst(rule plan.Rule) plan.Rule {
+	return func(have, want model.Cluster) []plan.Step {
+		steps := rule(have, want)
+		is, wanted := want.Addons[addon.AddonKubeadm]
+		if !wanted || have.Addons[addon.AddonKubeadm].Or(model.Installed{}).Digest == "" ||
+			model.Same(have.Addons[addon.AddonKubeadm], is) {
+			return steps
+		}
+		serving := have.Serving()
+		for i, s := range steps {
+			if r, is := s.(Run); is && slices.Contains(serving, r.ID) { // what does not serve is not kept waiting
+				r.unsaid = true
+				steps[i] = r
+			}
+		}
+		return steps
+	}
 }
 
 func addons(have, want model.Cluster) (out []plan.Step) {

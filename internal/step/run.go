@@ -20,6 +20,8 @@ type Run struct {
 	// rolls says that a running part of the control plane restarts: one at a
 	// time, so that a configuration that does not work harms one only.
 	rolls bool
+	// unsaid: kubeadm's configuration in the cluster is not the wanted one yet.
+	unsaid bool
 }
 
 // About implements plan.Step.
@@ -109,6 +111,10 @@ func (s Run) Need(c model.Cluster) error {
 	for _, v := range s.Set {
 		if !table[v].uncertified && !model.Same(h.Certs, s.Want.Certs) {
 			return errors.New("its certificates have not been issued yet")
+		}
+		is, want := h.Components[v], s.Want.Components[v]
+		if s.unsaid && want.Pod && h.Runs(v) && is.Disk.Not("") && !model.Same(is.Disk, want.Disk) {
+			return errors.New("kubeadm's configuration in the cluster does not say so yet")
 		}
 		if s.Want.Components[v].Pod {
 			if err := s.podReady(h); err != nil {

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,14 @@ type Made struct {
 	Others []string
 	// Reads are files of the service that lie there already, and are read once.
 	Reads []string
+	// Volumes and Env are what the user adds to the manifest, by name; of others
+	// nothing is compared.
+	Volumes, Env map[string]string
+	// Mark tells by the environment of the running process what the user has added
+	// beside flags; "" for nothing.
+	Mark string
+	// Sources are paths of the host that must be there before the pod starts.
+	Sources []string
 	// Phase are the program's arguments that make it write the manifest.
 	Phase []string
 }
@@ -40,6 +49,36 @@ func (m Made) lines(flags map[string]string) []string {
 			out = append(out, "--"+name+"="+flags[name])
 		}
 	}
+	if m.Mark != "" {
+		out = append(out, "mark "+m.Mark)
+	}
+	return out
+}
+
+// found are the lines of a manifest as it lies there.
+func (m Made) found(c manifest) []string {
+	m.Mark = c.env[StampEnv]
+	out := append(m.lines(c.flags), "image "+c.image)
+	for name := range m.Volumes {
+		out = append(out, "volume "+name+" "+c.volumes[name])
+	}
+	for name := range m.Env {
+		out = append(out, "env "+name+"="+c.env[name])
+	}
+	return out
+}
+
+// wanted are the lines of the manifest as it must be.
+func (m Made) wanted() []string {
+	return m.found(manifest{image: m.Image, flags: m.Flags, volumes: m.Volumes, env: withMark(m.Env, m.Mark)})
+}
+
+func withMark(env map[string]string, mark string) map[string]string {
+	out := maps.Clone(env)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out[StampEnv] = mark
 	return out
 }
 
@@ -49,31 +88,54 @@ func flagsOf(argv []string) map[string]string {
 	for _, word := range argv[min(1, len(argv)):] {
 		name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 		if before, again := out[name]; again {
-			value = before + "\x00" + value
+			value = before + between + value
 		}
 		out[name] = value
 	}
 	return out
 }
 
-// manifestOf reads the image and the command line of a manifest's first container.
-func manifestOf(text string) (image string, argv []string) {
+// manifest is what is compared of one.
+type manifest struct {
+	image        string
+	flags        map[string]string
+	volumes, env map[string]string
+}
+
+// manifestOf reads the container of a manifest that has the name of the
+// component, or else the first one.
+func manifestOf(text, name string) manifest {
 	var p corev1.Pod
 	if yaml.Unmarshal([]byte(text), &p) != nil || len(p.Spec.Containers) == 0 {
-		return "", nil // half written, or none: not as wanted
+		return manifest{} // half written, or none: not as wanted
 	}
-	c := p.Spec.Containers[0]
-	return c.Image, slices.Concat(c.Command, c.Args)
+	c := p.Spec.Containers[max(0, slices.IndexFunc(p.Spec.Containers, func(c corev1.Container) bool { return c.Name == name }))]
+	m := manifest{image: c.Image, flags: flagsOf(slices.Concat(c.Command, c.Args)), volumes: map[string]string{}, env: map[string]string{}}
+	for _, e := range c.Env {
+		m.env[e.Name] = e.Value
+	}
+	for _, v := range p.Spec.Volumes {
+		i := slices.IndexFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == v.Name })
+		if v.HostPath == nil || i < 0 {
+			continue
+		}
+		kind := corev1.HostPathUnset
+		if v.HostPath.Type != nil {
+			kind = *v.HostPath.Type
+		}
+		m.volumes[v.Name] = VolumeLine(v.HostPath.Path, c.VolumeMounts[i].MountPath, c.VolumeMounts[i].ReadOnly, string(kind))
+	}
+	return m
+}
+
+// VolumeLine is all that is compared of a volume.
+func VolumeLine(hostPath, mountPath string, readOnly bool, pathType string) string {
+	return fmt.Sprintf("%s %s %t %s", hostPath, mountPath, readOnly, pathType)
 }
 
 // stamp is the digest of what the running process has read.
 func (m Made) stamp() string {
 	return digest(m.lines(m.Flags))[:16]
-}
-
-// disk is the digest of image and flags as a manifest has them.
-func (m Made) disk(image string, flags map[string]string) string {
-	return digest(append(m.lines(flags), "image "+image))[:16]
 }
 
 // FoundDisk is the digest of what lies on the disk, by the SHA-256 of files and
@@ -86,14 +148,13 @@ func (s Service) FoundDisk(at State, sums map[string]string) string {
 	for _, f := range s.Rendered() {
 		found[f.Path] = sums[f.Path]
 	}
-	image, argv := manifestOf(at.Manifest)
-	return s.Made.disk(image, flagsOf(argv)) + "-" + DiskDigest(found)
+	return digest(s.Made.found(manifestOf(at.Manifest, s.Name)))[:16] + "-" + DiskDigest(found)
 }
 
 // versionOf is the version of the image that a manifest names. etcd's images are
 // numbered behind it (3.6.8-0).
-func versionOf(manifest string) string {
-	image, _ := manifestOf(manifest)
+func versionOf(text, name string) string {
+	image := manifestOf(text, name).image
 	_, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
 	if before, after, is := strings.Cut(tag, "-"); is && strings.Trim(after, "0123456789") == "" {
 		return before
@@ -103,6 +164,9 @@ func versionOf(manifest string) string {
 
 // hasReadMade is HasRead of a service whose manifest another program writes.
 func (s Service) hasReadMade(at State, sums map[string]string) model.Known[bool] {
+	if at.Read != s.Made.Mark {
+		return model.Is(false).Because("its pod has other volumes, environment or patches")
+	}
 	if !slices.Equal(s.Made.lines(flagsOf(at.Argv)), s.Made.lines(s.Made.Flags)) {
 		return model.Is(false).Because("its process has another command line")
 	}
@@ -111,7 +175,9 @@ func (s Service) hasReadMade(at State, sums map[string]string) model.Known[bool]
 		if sums[f.Path] != sum(f.Content) && !s.cold(f.Path) {
 			return model.Is(false).Because(f.Path + " is another than wanted")
 		}
-		paths = append(paths, f.Path)
+		if !s.cold(f.Path) {
+			paths = append(paths, f.Path)
+		}
 	}
 	return at.readBefore(slices.Concat(paths, s.Made.Reads))
 }

@@ -89,8 +89,56 @@ func TestHasReadMade(t *testing.T) {
 func TestVersionOfAManifest(t *testing.T) {
 	for image, want := range map[string]string{"r:5000/etcd:3.6.8-0": "3.6.8", "r/x/kube-apiserver:v1.37.0-rc.1": "v1.37.0-rc.1",
 		"r/kube-apiserver:v1.36.3": "v1.36.3", "r/none": ""} {
-		if got := versionOf("spec: {containers: [{image: '" + image + "'}]}"); got != want {
+		if got := versionOf("spec: {containers: [{image: '"+image+"'}]}", ""); got != want {
 			t.Errorf("%s is of version %q, want %q", image, got, want)
 		}
+	}
+}
+
+// What the user adds beside flags is compared by name in the manifest, and by its
+// mark in the running process.
+func TestMadeCustomised(t *testing.T) {
+	s := madeService()
+	s.Made.Mark, s.Made.Env = "m1", map[string]string{"A": "x"}
+	s.Made.Volumes = map[string]string{"w": VolumeLine("/h", "/m", true, "")}
+	const custom = madeManifest + `    env: [{name: A, value: x}, {name: QUORATE_CONFIG, value: m1}, {name: HTTP_PROXY, value: somebody's}]
+    volumeMounts: [{name: w, mountPath: /m, readOnly: true}, {name: other, mountPath: /o}]
+  volumes: [{name: w, hostPath: {path: /h}}, {name: other, hostPath: {path: /o}}]
+`
+	sums := map[string]string{"/etc/policy": sum([]byte("p"))}
+	for name, as := range map[string]bool{
+		"as written":         s.FoundDisk(State{Manifest: custom}, sums) == s.Disk(),
+		"NOT: another mark":  s.FoundDisk(State{Manifest: strings.Replace(custom, "m1", "m2", 1)}, sums) == s.Disk(),
+		"NOT: another value": s.FoundDisk(State{Manifest: strings.Replace(custom, "value: x", "value: y", 1)}, sums) == s.Disk(),
+		"NOT: another path":  s.FoundDisk(State{Manifest: strings.Replace(custom, "path: /h", "path: /g", 1)}, sums) == s.Disk(),
+		"NOT: none of it":    s.FoundDisk(State{Manifest: madeManifest}, sums) == s.Disk(),
+		"NOT: not wanted":    madeService().FoundDisk(State{Manifest: custom}, sums) == madeService().Disk(),
+	} {
+		if want := !strings.HasPrefix(name, "NOT"); as != want {
+			t.Errorf("%s: as wanted is %t", name, as)
+		}
+	}
+	began := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := State{Argv: []string{"kube-apiserver", "--a=1", "--b=x,y"}, Read: "m1", Started: began,
+		FileTimes: map[string]time.Time{"/etc/policy": began.Add(-time.Hour), "/etc/read": began.Add(-time.Hour)}}
+	if has := s.HasRead(at, sums); !has.Is(true) {
+		t.Errorf("its mark is the wanted one: %v", has)
+	}
+	if has := madeService().HasRead(at, sums); !has.Is(false) {
+		t.Errorf("no mark is wanted: %v", has)
+	}
+}
+
+// A flag that is repeated has its values side by side, in a unit and a manifest.
+func TestRepeatedFlags(t *testing.T) {
+	words := Words("p", map[string]string{"a": "1"}, map[string]string{"b": Repeated([]string{"y", "x"})})
+	if got := strings.Join(words, " "); got != "p --a=1 --b=y --b=x" {
+		t.Error(got)
+	}
+	if got := flagsOf(words)["b"]; got != Repeated([]string{"y", "x"}) {
+		t.Errorf("%q", got)
+	}
+	if got := Environment("A", `50% "$x"\`); got != `Environment="A=50%% \"$x\"\\"` {
+		t.Error(got)
 	}
 }

@@ -155,7 +155,7 @@ func Read(frames map[string]string, watched []Watch) map[string]State {
 			s = p
 			s.FileTimes, s.Manifest = times, frames["manifest "+w.Name]
 			if s.Manifest != "" {
-				s.Version = versionOf(s.Manifest)
+				s.Version = versionOf(s.Manifest, w.Name)
 			}
 		}
 		if w.Stamp != "" {

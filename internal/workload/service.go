@@ -116,7 +116,7 @@ func (s Service) Disk() string {
 		sums[c.To] = c.true()
 	}
 	if s.Made != nil {
-		return s.Made.disk(s.Made.Image, s.Made.Flags) + "-" + DiskDigest(sums)
+		return digest(s.Made.wanted())[:16] + "-" + DiskDigest(sums)
 	}
 	return DiskDigest(sums)
 }

@@ -62,9 +62,26 @@ func Words(program string, flags, extra map[string]string) []string {
 	maps.Copy(all, extra)
 	words := []string{program}
 	for _, flag := range slices.Sorted(maps.Keys(all)) {
-		words = append(words, "--"+flag+"="+all[flag])
+		for _, value := range Each(all[flag]) {
+			words = append(words, "--"+flag+"="+value)
+		}
 	}
 	return words
+}
+
+// between separates the values of a flag that is given several times. No flag
+// holds it: the kernel ends words with it.
+const between = "\x00"
+
+// Repeated is the value of a flag that is given several times; Each are its values.
+func Repeated(values []string) string { return strings.Join(values, between) }
+
+// Each are the values of a flag.
+func Each(value string) []string { return strings.Split(value, between) }
+
+// Environment is a line of a unit that sets a variable.
+func Environment(name, value string) string {
+	return `Environment="` + strings.ReplaceAll(escapes.Replace(name+"="+value), "%", "%%") + `"`
 }
 
 // Quote writes one word of ExecStart so that systemd reads it back unchanged

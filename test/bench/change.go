@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,16 +15,18 @@ import (
 
 // changes are what is done to a living cluster, one after the other: what the
 // file names in the end, and what a careful operator may expect of it.
-var changes = []struct {
-	row   string
-	hosts []string
-	dead  string  // loses its power before, and never comes back
-	limit float64 // seconds
-}{
+var changes = []changeOf{
 	{"grow 1 to 3", []string{"cp1", "cp2", "cp3", "w1"}, "", 40},
 	{"replace a living one of 3", []string{"cp1", "cp3", "cp4", "w1"}, "", 0},
 	{"replace a dead one of 3", []string{"cp1", "cp2", "cp4", "w1"}, "cp3", 40},
 	{"shrink 3 to 1", []string{"cp1", "w1"}, "", 25},
+}
+
+type changeOf struct {
+	row   string
+	hosts []string
+	dead  string  // loses its power before, and never comes back
+	limit float64 // seconds
 }
 
 // change makes each change while the cluster is asked 20 times a second
@@ -31,22 +34,31 @@ var changes = []struct {
 func change(ctx context.Context, b *bench) error {
 	for i := range b.runs {
 		b.say("change, run %d of %d", i+1, b.runs)
-		if err := b.changeOnce(ctx); err != nil {
+		if err := b.changeOnce(ctx, "", changes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) changeOnce(ctx context.Context) error {
+// changeOnce makes changes on a new lab. Before its rows stands the flavour, if it
+// is not the default one.
+func (b *bench) changeOnce(ctx context.Context, flavour string, changes []changeOf) error {
 	_, down, err := b.lab(ctx, 4, 1)
 	if err != nil {
 		return err
 	}
 	defer down()
+	if err := b.flavour(flavour); err != nil {
+		return err
+	}
 	whole, err := os.ReadFile(b.file())
 	if err != nil {
 		return err
+	}
+	prefix := ""
+	if flavour != "" {
+		prefix = flavour + ": "
 	}
 	if err := b.name(whole, []string{"cp1", "w1"}); err != nil {
 		return err
@@ -67,10 +79,10 @@ func (b *bench) changeOnce(ctx context.Context) error {
 		if err != nil && (c.dead == "" || r.code != 1) { // 1: cleaning the dead one waits for it
 			return err
 		}
-		if err := b.noticed(c.row, r.out); err != nil {
+		if err := b.noticed(prefix, prefix+c.row, r.out); err != nil {
 			return err
 		}
-		b.add(c.row, "s", c.limit, r.took.Seconds())
+		b.add(prefix+c.row, "s", c.limit, r.took.Seconds())
 		if c.dead == "" {
 			continue
 		}
@@ -85,7 +97,7 @@ func (b *bench) changeOnce(ctx context.Context) error {
 }
 
 // noticed adds what the cluster's users would have noticed of a change.
-func (b *bench) noticed(change, events string) error {
+func (b *bench) noticed(prefix, change, events string) error {
 	var last struct {
 		Kind   string
 		Report prober.Report
@@ -101,9 +113,9 @@ func (b *bench) noticed(change, events string) error {
 	for _, e := range last.Report.Errors {
 		b.say("%s: %s", change, e)
 	}
-	b.never("  … changes: failed requests", "", 0, float64(last.Report.Failures))
-	b.never("  … changes: longest gap", "s", 1, last.Report.LongestGap.Duration().Seconds())
-	b.never("  … changes: acknowledged writes lost", "", 0, float64(len(last.Report.Lost)))
+	b.never("  … "+prefix+"changes: failed requests", "", 0, float64(last.Report.Failures))
+	b.never("  … "+prefix+"changes: longest gap", "s", 1, last.Report.LongestGap.Duration().Seconds())
+	b.never("  … "+prefix+"changes: acknowledged writes lost", "", 0, float64(len(last.Report.Lost)))
 	return nil
 }
 
@@ -118,4 +130,13 @@ func (b *bench) name(whole []byte, hosts []string) error {
 		}
 	}
 	return os.WriteFile(b.file(), []byte(strings.Join(out, "")), 0o644)
+}
+
+// flavour writes another flavour into the lab's file; "" leaves it.
+func (b *bench) flavour(name string) error {
+	text, err := os.ReadFile(b.file())
+	if err != nil || name == "" {
+		return err
+	}
+	return os.WriteFile(b.file(), bytes.Replace(text, []byte("flavour: systemd"), []byte("flavour: "+name), 1), 0o644)
 }

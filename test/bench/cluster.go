@@ -97,7 +97,7 @@ func (b *bench) clusterOnce(ctx context.Context) error {
 		return err
 	}
 	b.add(readyRow, "s", 0, served.Seconds())
-	nodes, err := settled(apply.out, begun)
+	nodes, err := settled(apply.out, begun, 5)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (b *bench) file() string { return filepath.Join(b.dir, labName+".yaml") }
 
 // settled is when the last node was Ready and CoreDNS available, by the events
 // of an apply.
-func settled(events string, begun time.Time) (time.Duration, error) {
+func settled(events string, begun time.Time, hosts int) (time.Duration, error) {
 	var last time.Time
 	seen := map[string]int{}
 	for line := range strings.Lines(events) {
@@ -138,8 +138,8 @@ func settled(events string, begun time.Time) (time.Duration, error) {
 			last = e.At
 		}
 	}
-	if seen["settle"] < 5 || seen["addon-coredns"] < 1 {
-		return 0, fmt.Errorf("the events tell of %v, not of 5 nodes and CoreDNS", seen)
+	if seen["settle"] < hosts || seen["addon-coredns"] < 1 {
+		return 0, fmt.Errorf("the events tell of %v, not of %d nodes and CoreDNS", seen, hosts)
 	}
 	return last.Sub(begun), nil
 }

@@ -152,7 +152,7 @@ func floorCommands(dir string) (out []command, err error) {
 				"data-dir": home + "/etcd", "listen-client-urls": at.Etcd.ClientURL(n.Address), "listen-metrics-urls": "http://" + n.Address + ":" +
 					at.Etcd.MetricsPort}})
 		c := component.Context{Layout: at, Cluster: "floor", Spec: file.Spec, Self: n, Nodes: nodes, APIServers: nodes, EtcdMembers: nodes}
-		c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{"bind-address": n.Address}}}
+		c.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]spec.Values{"bind-address": {n.Address}}}}
 		api, err := component.APIServer(c)
 		if err != nil {
 			return nil, err

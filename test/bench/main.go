@@ -22,7 +22,8 @@ var parts = []struct {
 	name string
 	run  func(context.Context, *bench) error
 }{
-	{"program", program}, {"planner", planner}, {"floor", floor}, {"cluster", cluster}, {"change", change}, {"upload", upload},
+	{"program", program}, {"planner", planner}, {"floor", floor}, {"cluster", cluster}, {"change", change},
+	{"kubeadm", kubeadm}, {"upload", upload},
 }
 
 // bench collects the figures.
@@ -100,6 +101,11 @@ func (b *bench) print() bool {
 	if floor, ok := b.median(floorRow); ok {
 		if apply, ok := b.median(readyRow); ok {
 			b.add("  … of the bare floor", "×", 2.5, apply/floor)
+		}
+	}
+	if script, ok := b.median(scriptRow); ok {
+		if apply, ok := b.median(kubeadmRow); ok {
+			b.add("  … of the script", "×", 0.6, apply/script)
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

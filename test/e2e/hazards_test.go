@@ -252,7 +252,7 @@ func downToOne(t *testing.T, c *cluster, only func(...string)) {
 	c.nodesReady(t, "w1", stays, "w1")
 	// What is gone cannot be lost twice: the last one stays.
 	c.edit(t, func(f *spec.Cluster) {
-		f.Spec.Components = map[string]spec.Component{"etcd": {ExtraArgs: map[string]string{"max-txn-ops": "256"}}}
+		f.Spec.Components = map[string]spec.Component{"etcd": {ExtraArgs: map[string]spec.Values{"max-txn-ops": {"256"}}}}
 	})
 	c.plan(t).want(t, 2).says(t, "OUTAGE", "etcd has no quorum")
 	c.apply(t).want(t, 3).says(t, "--accept-outage")

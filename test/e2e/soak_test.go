@@ -26,7 +26,7 @@ func TestSoak(t *testing.T) {
 		minutes = 30
 	}
 	end := time.Now().Add(time.Duration(minutes) * time.Minute)
-	s := &soak{trial: newTrial(t, "soak", 4), by: map[string]*tally{}, begun: time.Now()}
+	s := &soak{trial: newTrial(t, "soak", "systemd", 4), by: map[string]*tally{}, begun: time.Now()}
 	s.worst = 2
 	defer func() { t.Log(s) }()
 	for s.rounds = 1; time.Now().Before(end); s.rounds++ {

@@ -34,7 +34,7 @@ func staticPods(t *testing.T, c *cluster, all *spec.Cluster, on string) {
 
 	t.Log("a flag of the API server")
 	before := c.process(t, on, "kube-apiserver")
-	file.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]string{"v": "1"}}}
+	file.Spec.Components = map[string]spec.Component{"kube-apiserver": {ExtraArgs: map[string]spec.Values{"v": {"1"}}}}
 	square(t, engine.New(&file, arts, hosts))
 	after := c.process(t, on, "kube-apiserver")
 	if before == after || !strings.Contains(c.on(t, on, `tr '\0' '\n' </proc/$1/cmdline`, after), "--v=1") {

@@ -44,9 +44,10 @@ type trial struct {
 func (x *trial) draw(n int) { x.random = rand.New(rand.NewPCG(x.seed, uint64(n))) }
 
 // newTrial makes a cluster of one control plane and a worker; more hosts are spare.
-func newTrial(t *testing.T, name string, controlPlanes int) *trial {
+func newTrial(t *testing.T, name, flavour string, controlPlanes int) *trial {
 	t.Helper()
 	x := &trial{seed: seeded(t), cluster: newCluster(t, name, controlPlanes, 1)}
+	x.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = flavour })
 	t.Cleanup(func() {
 		if t.Failed() {
 			x.tell(t, time.Now().Add(-5*time.Minute), time.Now())

@@ -11,17 +11,23 @@ import (
 
 	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // TestTrials changes one cluster while quorate is killed between the steps, and
 // while hosts lose their power in the middle of them. However it went, the end
 // is the same: what the file says, with every acknowledged write, and with
 // nobody having read what was not so. Each trial goes on where the last ended.
-func TestTrials(t *testing.T) {
+func TestTrials(t *testing.T) { trials(t, "trials", "systemd", powerOffs) }
+
+// TestKubeadmTrials is the same with kubeadm's static pods.
+func TestKubeadmTrials(t *testing.T) { trials(t, "kubeadmtrials", spec.FlavourKubeadm, powerOffs/2) }
+
+func trials(t *testing.T, lab, flavour string, powerOffs int) {
 	if !allChanges {
 		t.Skip("only with all changes (make test-all)")
 	}
-	x := newTrial(t, "trials", 4)
+	x := newTrial(t, lab, flavour, 4)
 	x.worst = 3
 	cp := x.controlPlanes()
 	trials := []struct {
