@@ -51,6 +51,9 @@ func Addons(ctx component.Context, ca []byte) ([]Addon, error) {
 	if ctx.Layout.Kubeadm {
 		base, dns, err = byKubeadm(ctx)
 	}
+	if ctx.Spec.Adopted != nil { // it has the others already
+		base = []Addon{{Name: AddonRBAC, Objects: bindings()}}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +65,7 @@ func Addons(ctx component.Context, ca []byte) ([]Addon, error) {
 		}
 		out = append(out, Addon{Name: AddonCNI, Objects: cni})
 	}
-	if !ctx.Spec.Addons.OwnDNS {
+	if !ctx.Spec.Addons.OwnDNS && ctx.Spec.Adopted == nil {
 		out = append(out, dns)
 	}
 	if ctx.Spec.Addons.MetricsServer {

@@ -68,6 +68,10 @@ func kubeadmWants(ctx Context, v model.Component) map[string]string {
 // made is a component whose manifest kubeadm writes.
 func made(ctx Context, v model.Component, image string, phase []string, reads, certs []string,
 	files ...workload.File) (workload.Service, error) {
+	if ctx.Spec.Adopted != nil { // its flags and files are others' but for those that the file names
+		return workload.MadeService(ctx.Layout.Unit(v), workload.Pods(ctx.Layout), workload.Made{Image: image, Flags: ctx.extra(v.String()),
+			Phase: phase, Loose: true}, certs), nil
+	}
 	patches, err := ctx.patchFiles(v)
 	if err != nil {
 		return workload.Service{}, fmt.Errorf("write the patches of %s: %w", v, err)

@@ -35,6 +35,10 @@ type HostTraits struct {
 	// MayReturnStale says that the host does not answer, is no member of etcd, and may
 	// come back with data of a superseded cluster: nobody is led to it.
 	MayReturnStale bool
+	// Blank says that nothing of a cluster was seen on the host. Certs are the
+	// certificates that were, as PEM, by path: both for what others have made.
+	Blank bool
+	Certs map[string][]byte
 }
 
 // Artifacts are the programs and images of the cluster's versions.
@@ -58,6 +62,8 @@ type Host struct {
 	System   System
 	Programs map[string]artifact.File // by path of the link on the host
 	Images   []string
+	// Found says that others have installed what is on it: see found.go.
+	Found bool
 }
 
 // Goal is what the whole cluster shall be.
@@ -111,6 +117,7 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 		digests[addon.AddonMetricsServer] = ""
 	}
 	digests[ClusterAddon] = Sum(g.Applied())[:16]
+	g.Want.Adopted = file.Spec.Adopted != nil
 	for name, d := range digests {
 		g.Want.Addons[name] = model.NotInstalled()
 		if d != "" {
@@ -124,10 +131,15 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 
 // LayoutOf is where everything lies on the hosts of a cluster.
 func LayoutOf(file *spec.Cluster) layout.Layout {
+	at := layout.Systemd()
 	if file.Spec.Kubernetes.Flavour == spec.FlavourKubeadm {
-		return layout.Kubeadm()
+		at = layout.Kubeadm()
 	}
-	return layout.Systemd()
+	if a := file.Spec.Adopted; a != nil {
+		at = at.With(a.Paths, a.Ports, a.Units)
+		at.PKI.Unencrypted = file.Spec.Encryption.Provider == spec.EncryptionNone
+	}
+	return at
 }
 
 // ClusterAddon is the applied file, kept in the cluster so that any machine
@@ -191,10 +203,15 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 			ctx.Pods[v] = style
 		}
 	}
-	h := &Host{Node: n, Context: ctx, Programs: g.programs(ctx), Images: g.ImageNames(ctx)}
+	h := &Host{Node: n, Context: ctx, Found: g.File.IsFound(n.Name) && !seen.Blank}
 	var err error
 	if h.System, err = system(ctx); err != nil {
 		return nil, err
+	}
+	if h.Found {
+		h.System = h.System.found(ctx)
+	} else {
+		h.Programs, h.Images = g.programs(ctx), g.ImageNames(ctx)
 	}
 	local := ""
 	if g.Layout.Kubeadm {
@@ -207,8 +224,15 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 	if err != nil {
 		return nil, err
 	}
+	if g.File.Spec.Adopted != nil {
+		h.Certs = g.certsOf(h, seen)
+	}
 	for v, t := range component.Table {
 		if !t.On(ctx) {
+			continue
+		}
+		if h.leaves(model.Component(v)) {
+			h.Services[v] = &workload.Service{Name: g.Layout.Unit(model.Component(v)), Found: true}
 			continue
 		}
 		render, err := component.RendererOf(model.Component(v), ctx)

@@ -20,6 +20,12 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 		Keys:     model.Is(model.PublicKeys),
 		Certs:    model.Valid(CertsDigest(h.Certs)),
 	}
+	if g.File.Spec.Adopted != nil {
+		m.Marked = model.Is(true)
+	}
+	if h.Found {
+		m.System, m.Binaries = h.System.Found(), model.Is(workload.AsFound)
+	}
 	if h.Node.Worker {
 		m.Roles |= model.Worker
 	}

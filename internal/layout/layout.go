@@ -84,6 +84,9 @@ type PKI struct {
 	SAKey, SAPub             string // the service-account key, and its public half
 	Encryption               string // the API server's encryption configuration
 	Conf                     string // the folder of kubeconfigs that hold their certificate
+	// Unencrypted says that the cluster does not encrypt secrets: there is no such
+	// configuration.
+	Unencrypted bool
 }
 
 // EtcdDir is the folder of etcd's part of the keys.

@@ -145,6 +145,7 @@ type Host struct {
 	Node         NodeState
 	Clean        Known[bool] // nothing of quorate is left on it
 	Departed     Known[bool] // the cluster remembers it as a host that left the file
+	Marked       Known[bool] // it bears the cluster's mark; asked in an adopted cluster only
 }
 
 // Cluster is all that matters about a control plane, as a value.
@@ -161,6 +162,9 @@ type Cluster struct {
 	// KeepKeys is wanted beside the file: hosts that leave keep their copies of
 	// the cluster's keys and data.
 	KeepKeys bool
+	// Adopted says that others have made the cluster: what marks it as quorate's
+	// comes with the first change only.
+	Adopted bool
 	// Recovery and its Survivor are wanted beside what the file wants.
 	Recovery Recovery
 	Survivor HostID

@@ -187,8 +187,22 @@ func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cl
 			v.masters = append(v.masters, model.HostID(h.Name))
 		}
 	}
-	v.Departed, v.Elsewhere = compare(list, file)
+	v.Departed, v.Elsewhere = compare(append(list, v.leftAdopted(file)...), file)
 	return nil
+}
+
+// leftAdopted are the hosts of an adopted cluster that left its file before any
+// was kept in the cluster: where they are the API server knows.
+func (v *APIView) leftAdopted(file *spec.Cluster) (out []kubeapi.Departed) {
+	if file.Spec.Adopted == nil {
+		return nil
+	}
+	for _, name := range file.Spec.Adopted.Hosts {
+		if n, there := v.Nodes[model.HostID(name)]; there && n.Address != "" {
+			out = append(out, kubeapi.Departed{Name: name, Address: n.Address})
+		}
+	}
+	return out
 }
 
 // Named says that the file which was applied last names the host.

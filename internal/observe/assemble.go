@@ -111,6 +111,12 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.EtcdSilent = model.Is(o.Named(g, f.EtcdSilent))
 	o.ways(h, g, id, f)
 	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)
+	if g.Want.Adopted {
+		h.Marked = model.Is(f.Marker != "")
+	}
+	if g.File.IsFound(string(id)) && !want.Found && f.Server != "" { // it left the file with others' components on it
+		h.Clean = model.Is(false)
+	}
 }
 
 // rootOwns is the owner of all files but services' copies.
@@ -120,7 +126,11 @@ const rootOwns = "root:root"
 func service(want *workload.Service, v model.Component, f Facts) model.ComponentState {
 	u := f.Services[v]
 	out := model.ComponentState{Disk: model.Is(""), Running: model.Is(""), Version: u.Version}
-	if want != nil && want.Made != nil {
+	if want != nil && want.Found {
+		if u.Installed {
+			out.Disk = model.Is(workload.AsFound)
+		}
+	} else if want != nil && want.Made != nil {
 		out.Disk = model.Is(want.FoundDisk(u, f.Sums))
 	} else if want != nil {
 		sums, any := map[string]string{}, false
@@ -149,6 +159,8 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 	}
 	out.Pod = u.Pod && u.Installed
 	switch {
+	case u.Up && want != nil && want.Found:
+		out.Running = model.Is(workload.AsFound)
 	case u.Up && want != nil && (want.Argv != nil || want.Made != nil):
 		// Where it cannot be told that is no reason to restart; nor is the reason
 		// part of the value, or the step that started it would never be done.
@@ -167,6 +179,12 @@ func service(want *workload.Service, v model.Component, f Facts) model.Component
 }
 
 func system(want *goal.Host, f Facts) model.Known[model.Installed] {
+	if want.Found {
+		if want.System.HostsBlock == "" {
+			return want.System.Found()
+		}
+		return model.Valid(workload.DiskDigest(map[string]string{goal.HostsPath: f.HostsSum}))
+	}
 	sums := map[string]string{}
 	any := false
 	for path := range want.System.Sums() {
@@ -190,6 +208,9 @@ func system(want *goal.Host, f Facts) model.Known[model.Installed] {
 }
 
 func programs(want *goal.Host, f Facts) model.Known[string] {
+	if want.Found {
+		return model.Is(workload.AsFound)
+	}
 	sums, any := map[string]string{}, false
 	var changed []string
 	for at := range want.Programs {

@@ -148,6 +148,7 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, wait waiting) (
 		}
 		out.Have = assemble(out.Goal, out, time.Now())
 	}
+	out.Goal.KeepFound(out.Have)
 	goal.Recovering(&out.Have, out.Goal.Want)
 	return out, ctx.Err()
 }

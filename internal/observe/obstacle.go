@@ -30,6 +30,9 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 	if why := stranger(g, o, id, f); why != "" {
 		return why
 	}
+	if h.Found { // what others have put there is what was adopted
+		return strings.Join(inTheWay(g, o, h, id, f), "; also: ")
+	}
 	if len(f.Foreign) > 0 {
 		return fmt.Sprintf("it has components that quorate did not install: %s; remove them first, or choose another host",
 			strings.Join(f.Foreign, ", "))
@@ -59,7 +62,7 @@ func inTheWay(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Fac
 			note("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, has)
 		}
 	}
-	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !(set && fail == false) {
+	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !h.Found && !(set && fail == false) {
 		note("swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
 			"kubeletConfiguration.failSwapOn: false")
 	}
@@ -85,7 +88,7 @@ func leftOut(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 // or one that is as new. A host that is set up is nobody's twin: whoever has its
 // machine-id may have copied it.
 func twin(g *goal.Goal, o *Observation, id model.HostID, f Facts, setUp bool) string {
-	if f.Marker != "" || f.MachineID == "" {
+	if h := g.Hosts[id]; f.Marker != "" || f.MachineID == "" || h != nil && h.Found {
 		return ""
 	}
 	for _, other := range o.IDs() {

@@ -69,7 +69,7 @@ func preamble(g *goal.Goal, id model.HostID) string {
 	for k := range hostOf(g, id).System.Sysctls {
 		sysctls = append(sysctls, k)
 	}
-	for _, n := range goal.Needs(g.Layout) {
+	for _, n := range g.NeedsOf(id) {
 		needs = append(needs, n.Command)
 	}
 	vars := workload.ProbeVars(hostOf(g, id).Services[:])

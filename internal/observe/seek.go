@@ -162,6 +162,7 @@ func (o *Observer) seek(ctx context.Context, h host.Host, frame *goal.Goal, id m
 // stays as it was seen before: what others shall be depends on it.
 func (o *Observer) note(id model.HostID, f Facts) {
 	if was := o.facts[id]; f.Err != nil {
+		f.Files = was.Files
 		f.CgroupV1, f.ResolvConf, f.Conflist = was.CgroupV1, was.ResolvConf, was.Conflist
 	}
 	o.facts[id] = f

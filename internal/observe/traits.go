@@ -46,6 +46,10 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 		n := o.nodes[model.HostID(h.Name)]
 		s.NodePodCIDR, s.NodeSince = n.PodCIDR, n.Since
 		s.EtcdCluster = current(f, past)
+		if o.File.IsFound(h.Name) {
+			_, asked := o.facts[model.HostID(h.Name)]
+			s.Blank, s.Certs = asked && f.blank(), f.Files
+		}
 		if s.PodCIDR == "" {
 			s.PodCIDR = routes[address]
 		}
@@ -99,6 +103,11 @@ func (o *Observer) learn(v APIView) bool {
 	})
 	o.nodes = v.Nodes
 	return changed
+}
+
+// blank says that nothing of a cluster is on the host that others have set up.
+func (f Facts) blank() bool {
+	return f.Err == nil && f.Server == "" && !f.Data && f.KubeletEnd.IsZero() && !f.Up(model.Kubelet)
 }
 
 // current is the id of the etcd cluster that a host belongs to, "" when it is

@@ -21,7 +21,7 @@ func SharedPaths(at layout.PKI) []string {
 
 // Files are the shared keys as the files of a control plane.
 func (s Shared) Files(at layout.PKI) []host.File {
-	return []host.File{
+	files := []host.File{
 		public(at.CA.Cert, s.CA.Cert),
 		secret(at.CA.Key, s.CA.Key),
 		public(at.EtcdCA.Cert, s.EtcdCA.Cert),
@@ -30,8 +30,11 @@ func (s Shared) Files(at layout.PKI) []host.File {
 		secret(at.FrontProxyCA.Key, s.FrontProxyCA.Key),
 		secret(at.SAKey, s.ServiceAccount.Private),
 		public(at.SAPub, s.ServiceAccount.Public),
-		secret(at.Encryption, s.Encryption),
 	}
+	if at.Unencrypted {
+		return files
+	}
+	return append(files, secret(at.Encryption, s.Encryption))
 }
 
 // PublicFiles are the shared files of a host that is no control plane: a
@@ -85,7 +88,7 @@ func ParseShared(files map[string][]byte, at layout.PKI) (Shared, error) {
 	if err := s.ServiceAccount.check(at); err != nil {
 		return Shared{}, fmt.Errorf("read shared keys: %w", err)
 	}
-	if err := checkEncryption(s.Encryption); err != nil {
+	if err := checkEncryption(s.Encryption); err != nil && !at.Unencrypted {
 		return Shared{}, fmt.Errorf("read shared keys: %s: %w", at.Encryption, err)
 	}
 	return s, nil

@@ -48,7 +48,7 @@ func Inspect(certPEM, keyPEM, caPEM []byte) (Found, error) {
 		profile:     profileOf(cert),
 	}
 	f.Spec = f.profile.String()
-	if _, after, is := strings.Cut(string(certPEM), "# server "); is {
+	if _, after, is := strings.Cut(string(certPEM), serverLine); is {
 		f.Conf, _, _ = strings.Cut(after, "\n")
 	}
 	for _, ca := range cas {

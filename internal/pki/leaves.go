@@ -157,16 +157,7 @@ func apiServer(n topology.Node, cl Context) (Cert, error) {
 		}
 		sans = append(sans, ip)
 	}
-	for _, san := range sans {
-		switch {
-		case san == "":
-		case net.ParseIP(san) != nil:
-			c.IPs = append(c.IPs, san)
-		default:
-			c.DNS = append(c.DNS, san)
-		}
-	}
-	return c, nil
+	return c.WithSANs(sans...), nil
 }
 
 // hostOf is the host of host:port, or the whole when there is no port.

@@ -14,7 +14,7 @@ func judgeKubeadm(r *report, c *Cluster) {
 		}
 		return
 	}
-	if mode := c.Spec.Network.ProxyMode; mode != "nftables" && c.Spec.Artifacts.Source != "upstream" {
+	if mode := c.Spec.Network.ProxyMode; mode != "nftables" && c.Spec.Adopted == nil && c.Spec.Artifacts.Source != "upstream" {
 		r.bad("spec.network.proxyMode", "nftables, or artifacts.source: upstream", "an image of kube-proxy that is built from modules has no "+
 			"programs for %s", shown(mode))
 	}

@@ -51,9 +51,26 @@ type Spec struct {
 	// Fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), for every kube-proxy.
 	KubeProxyConfiguration map[string]any `json:"kubeProxyConfiguration,omitempty"`
 	Artifacts              Artifacts      `json:"artifacts,omitempty"`
+	// What of the cluster others have made, and stays as it was found. quorate adopt writes it.
+	Adopted *Adopted `json:"adopted,omitempty"`
 	// How every host is reached; a host may override each field.
 	SSH   SSH    `json:"ssh,omitempty"`
 	Hosts []Host `json:"hosts"`
+}
+
+// Adopted is what of a cluster others have made. What the file does not say of it
+// stays as it was found.
+type Adopted struct {
+	// Who set the cluster up. kubeadm: static pods by kubeadm; units: systemd units written by hand.
+	From string `json:"from" enum:"kubeadm,units" built:"kubeadm"`
+	// Hosts with components that others have installed. A host of the file that is not among them joins as a new one.
+	Hosts []string `json:"hosts"`
+	// Where things lie, other than kubeadm has them: the folder of certificates, etcd's data, static pods' manifests.
+	Paths map[string]string `json:"paths,omitempty" keys:"pki,etcdData,manifests"`
+	// TCP ports other than the usual ones.
+	Ports map[string]string `json:"ports,omitempty" keys:"apiServer,etcdClient,etcdPeer,etcdMetrics"`
+	// Names of systemd units without .service, by component, other than the usual ones.
+	Units map[string]string `json:"units,omitempty" keys:"containerd,kubelet"`
 }
 
 // Kubernetes says which version, and how its components run.
@@ -169,7 +186,8 @@ type Network struct {
 
 // Encryption of secrets at rest.
 type Encryption struct {
-	Provider string `json:"provider,omitempty" enum:"secretbox,aescbc" default:"secretbox"`
+	// none: they are not encrypted, in an adopted cluster.
+	Provider string `json:"provider,omitempty" enum:"secretbox,aescbc,none" default:"secretbox"`
 }
 
 // Addons on request.

@@ -43,6 +43,7 @@ func judge(r *report, c *Cluster) {
 	judgeFlags(r, c.Spec.Components)
 	judgeConfigurations(r, c)
 	judgeKubeadm(r, c)
+	judgeAdopted(r, c)
 }
 
 // closedSets checks every string whose field has an enum tag.

@@ -152,6 +152,9 @@ func bare(h model.Host) model.Host {
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
 		EtcdSilent: model.Is(model.HostSet{}),
 		Node:       noNode, Clean: model.Is(true), Departed: h.Departed}
+	if h.Marked.Known() {
+		b.Marked = model.Is(false)
+	}
 	for v := range b.Components {
 		b.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 	}

@@ -55,7 +55,12 @@ func (s System) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s System) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.System, h.Clean = s.Want.System, model.Is(false) }) // the cluster's mark is there
+	c.Edit(s.ID, func(h *model.Host) {
+		h.System, h.Clean = s.Want.System, model.Is(false) // the cluster's mark is there
+		if h.Marked.Known() {
+			h.Marked = model.Is(true)
+		}
+	})
 }
 
 // Interim implements plan.Step.
@@ -133,7 +138,7 @@ func (s Images) Interim(*model.Cluster) {}
 func (s Packages) Do(ctx context.Context, e Env) error {
 	lacks := e.Have.Hosts[s.ID].Packages.Or(model.Set[string]{})
 	var debian, redhat []string
-	for _, n := range goal.Needs(e.Goal.Layout) {
+	for _, n := range e.Goal.NeedsOf(s.ID) {
 		if lacks.Has(n.Command) {
 			debian, redhat = append(debian, n.Debian), append(redhat, n.RedHat)
 		}

@@ -12,9 +12,9 @@ import (
 // Rules propose the steps, best first. What really must come before what is
 // said by the steps' own needs.
 func Rules() []plan.Rule {
-	return []plan.Rule{recoverEtcd, unlessRecovering(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
+	return []plan.Rule{recoverEtcd, unlessRecovering(firstChange(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
 		uploadedFirst(hosts(run)), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(configureNode), afterRecovery, leave,
-		forget)}
+		forget))}
 }
 
 // hosts makes a rule of what one wanted host needs.

@@ -65,6 +65,9 @@ func Apply(ctx context.Context, h host.Host, jobs []Job) error {
 	names := map[Kind][]string{}
 	for _, j := range jobs {
 		k := j.kind()
+		if j.Found {
+			continue // whether it starts with the host is not ours to change
+		}
 		if names[k] == nil {
 			kinds = append(kinds, k)
 		}

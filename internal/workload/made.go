@@ -34,6 +34,9 @@ type Made struct {
 	Sources []string
 	// Phase are the program's arguments that make it write the manifest.
 	Phase []string
+	// Loose says that others have made it: of a manifest that is there only Flags
+	// are compared, and every other flag, and the image, may be anything.
+	Loose bool
 }
 
 // MadeService is a component whose manifest another program writes.
@@ -45,7 +48,7 @@ func MadeService(name string, kind StaticPods, m Made, certs []string, files ...
 func (m Made) lines(flags map[string]string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		if _, wanted := m.Flags[name]; wanted || !slices.Contains(m.Others, name) {
+		if _, wanted := m.Flags[name]; wanted || !m.Loose && !slices.Contains(m.Others, name) {
 			out = append(out, "--"+name+"="+flags[name])
 		}
 	}
@@ -58,6 +61,9 @@ func (m Made) lines(flags map[string]string) []string {
 // found are the lines of a manifest as it lies there.
 func (m Made) found(c manifest) []string {
 	m.Mark = c.env[StampEnv]
+	if m.Loose {
+		m.Mark, c.image = "", ""
+	}
 	out := append(m.lines(c.flags), "image "+c.image)
 	for name := range m.Volumes {
 		out = append(out, "volume "+name+" "+c.volumes[name])

@@ -25,6 +25,9 @@ const VersionEnv = "QUORATE_VERSION"
 // environment (nginx serves it on its health port instead).
 const StampMark = "@QUORATE_CONFIG@"
 
+// AsFound stands for the digest of what others have made and nobody changes.
+const AsFound = "as found"
+
 // File is a file that a service reads.
 type File struct {
 	host.File
@@ -55,6 +58,9 @@ type Service struct {
 	Argv []string
 	// Made is set when another program writes the definition.
 	Made *Made
+	// Found says that others have installed it, and that it stays as it was found:
+	// nothing of it is written. It counts as wanted while it is there and runs.
+	Found bool
 	// Certs are the names (package pki) of the certificates it reads.
 	Certs []string
 }
@@ -76,6 +82,9 @@ func (s Service) kind() Kind {
 // the unit, every file that is not cold, and its program by version: another
 // build of the same version is the same program.
 func (s Service) Stamp() string {
+	if s.Found {
+		return AsFound
+	}
 	if s.Made != nil {
 		return s.Made.stamp()
 	}
@@ -100,7 +109,7 @@ func (s Service) Rendered() []host.File {
 		f.Content = []byte(strings.ReplaceAll(string(f.Content), StampMark, stamp))
 		out = append(out, f.File)
 	}
-	if s.Made != nil {
+	if s.Made != nil || s.Found {
 		return out
 	}
 	return append(out, host.File{Path: s.Path(), Content: []byte(s.kind().Stamped(s, stamp)), Mode: 0o600})
@@ -108,6 +117,9 @@ func (s Service) Rendered() []host.File {
 
 // Disk is the digest of the files as they must lie on the disk.
 func (s Service) Disk() string {
+	if s.Found {
+		return AsFound
+	}
 	sums := map[string]string{}
 	for _, f := range s.Rendered() {
 		sums[f.Path] = sum(f.Content)

@@ -1,0 +1,91 @@
+package goal
+
+import (
+	"net"
+	"slices"
+
+	"quorate.dev/quorate/internal/component"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/workload"
+)
+
+// A host that others have set up keeps its programs, its settings, its runtime and
+// its kubelet: they count as wanted as they are. Of its static pods only the flags
+// that the file names are compared, and of its certificates what they say is what
+// they shall say. So the plan for an adopted cluster is empty until the file
+// changes, and what is down or has expired is still seen.
+
+// leaves says that a component of the host is left as it was found. A load
+// balancer and a pod network are quorate's, where the file wants them.
+func (h *Host) leaves(v model.Component) bool {
+	return h.Found && h.Context.Pods[v] == workload.NoPod && !slices.Contains(model.Doors, v) && v != model.PodNetwork
+}
+
+// found is what quorate sets on a host of others: nothing, but for the names that
+// a load balancer on every host needs.
+func (s System) found(ctx component.Context) System {
+	if !ctx.Spec.LoadBalancer.OnEveryHost() {
+		return System{}
+	}
+	return System{HostsBlock: s.HostsBlock}
+}
+
+// Found is the state of settings that others have made.
+func (s System) Found() model.Known[model.Installed] {
+	if s.HostsBlock == "" {
+		return model.Valid(workload.AsFound)
+	}
+	return model.Valid(s.Digest())
+}
+
+// certsOf are the certificates of a host of an adopted cluster. What a certificate
+// says that was found is what it shall say, and the names of the file besides. A
+// kubelet signs its serving certificate itself there, and who has taken admin.conf
+// off a host has had a reason.
+func (g *Goal) certsOf(h *Host, seen HostTraits) (out []pki.Cert) {
+	for _, c := range h.Certs {
+		found := seen.Certs[c.Path]
+		if c.Name == pki.KubeletServer || h.Found && c.Name == pki.AdminConf && found == nil {
+			continue
+		}
+		if as, err := pki.AsFound(c, found); h.Found && err == nil {
+			if c = as; c.Name == pki.APIServer {
+				c = c.WithSANs(append(slices.Clone(g.File.Spec.CertSANs), hostOf(g.File.Spec.ControlPlaneEndpoint))...)
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func hostOf(endpoint string) string {
+	host, _, _ := net.SplitHostPort(endpoint)
+	return host
+}
+
+// KeepFound completes the goal with what was seen of hosts that others have set
+// up: their ways to the API and to etcd stay as they are.
+func (g *Goal) KeepFound(have model.Cluster) {
+	for id, h := range g.Hosts {
+		is, seen := have.Hosts[id]
+		if !h.Found || !seen || g.File.Spec.LoadBalancer.OnEveryHost() {
+			continue
+		}
+		g.Want.Edit(id, func(want *model.Host) {
+			for _, way := range []struct{ want, is *model.Known[model.Way] }{{&want.Via, &is.Via}, {&want.EtcdVia, &is.EtcdVia}} {
+				if way.is.Or(model.Way{}) != (model.Way{}) {
+					*way.want = *way.is
+				}
+			}
+		})
+	}
+}
+
+// NeedsOf are the packages that a host needs.
+func (g *Goal) NeedsOf(id model.HostID) []Need {
+	if h := g.Hosts[id]; h != nil && h.Found && !g.File.Spec.LoadBalancer.OnEveryHost() {
+		return nil
+	}
+	return Needs(g.Layout)
+}

@@ -1,0 +1,81 @@
+package spec
+
+import (
+	"path"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Who set an adopted cluster up.
+const (
+	FromKubeadm = "kubeadm"
+	FromUnits   = "units"
+)
+
+// EncryptionNone is the provider of a cluster that does not encrypt secrets.
+const EncryptionNone = "none"
+
+// IsFound says that others have installed a host's components.
+func (c *Cluster) IsFound(name string) bool {
+	return c.Spec.Adopted != nil && slices.Contains(c.Spec.Adopted.Hosts, name)
+}
+
+// AdoptedKeys are the keys that a map of spec.adopted may have.
+func AdoptedKeys(name string) []string {
+	f, _ := reflect.TypeFor[Adopted]().FieldByName(name)
+	return field{StructField: f}.set("keys")
+}
+
+// judgeAdopted checks what the file says of a cluster that others have made. A
+// host that left the file may still be named: it is known by that until it is
+// clean.
+func judgeAdopted(r *report, c *Cluster) {
+	a := c.Spec.Adopted
+	if a == nil {
+		if c.Spec.Encryption.Provider == EncryptionNone {
+			r.bad("spec.encryption.provider", "secretbox or aescbc", "only an adopted cluster can do without encryption")
+		}
+		return
+	}
+	if a.From == FromKubeadm && c.Spec.Kubernetes.Flavour != FlavourKubeadm {
+		r.bad("spec.kubernetes.flavour", FlavourKubeadm, "the cluster was adopted from kubeadm")
+	}
+	if len(a.Hosts) == 0 {
+		r.bad("spec.adopted.hosts", "the hosts that were found", "missing; remove spec.adopted when none of them is left")
+	}
+	if c.Spec.Network.CNI == CNIBridge {
+		r.bad("spec.network.cni", "none, or the path of a manifest", "the pod network of an adopted cluster stays as it is")
+	}
+	judgeKeys(r, "Paths", a.Paths, func(value string) (string, string) {
+		if !path.IsAbs(value) || path.Clean(value) != value || strings.ContainsAny(value, " \t\n\"'\\$;") {
+			return "an absolute path without blanks", " is none"
+		}
+		return "", ""
+	})
+	judgeKeys(r, "Ports", a.Ports, func(value string) (string, string) {
+		if n, err := strconv.ParseUint(value, 10, 16); err != nil || n == 0 {
+			return "1 to 65535", " is not a port"
+		}
+		return "", ""
+	})
+	judgeKeys(r, "Units", a.Units, func(value string) (string, string) {
+		if value == "" || strings.HasSuffix(value, ".service") || strings.ContainsAny(value, " /\t\n\"'\\$;") {
+			return "a unit's name without .service", " is none"
+		}
+		return "", ""
+	})
+}
+
+func judgeKeys(r *report, name string, given map[string]string, wrong func(string) (expected, problem string)) {
+	known := AdoptedKeys(name)
+	for _, key := range sorted(given) {
+		at := child("spec.adopted."+strings.ToLower(name), key)
+		if !slices.Contains(known, key) {
+			r.bad(at, oneOf(known), "unknown key%s", meant(key, known))
+		} else if expected, problem := wrong(given[key]); expected != "" {
+			r.bad(at, expected, "%s%s", shown(given[key]), problem)
+		}
+	}
+}
