@@ -41,9 +41,9 @@ var rank = map[string]int{
 	"internal/observe":                 8, "internal/step": 8,
 	"internal/etcdadmin": 9, "internal/step/steptest": 9,
 	"internal/engine": 9, "internal/status": 9, "internal/cis": 9, "internal/hostcheck": 9, "internal/refs": 9,
-	"internal/adopt/units": 8,
-	"internal/cli":         10,
-	"cmd/quorate":          11,
+	"internal/adopt/units": 8, "internal/adopt": 9,
+	"internal/cli": 10,
+	"cmd/quorate":  11,
 
 	"internal/balancer/config": 0, "internal/balancer/health": 0, "internal/balancer/wire": 0, "internal/balancer/relay": 0,
 	"internal/balancer/notify": 0, "internal/balancer/vrrp": 0, "internal/balancer/vip": 1, "internal/balancer/viptest": 1, "internal/balancer/lbtest": 0,

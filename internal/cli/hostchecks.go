@@ -76,7 +76,7 @@ func (s *session) candidates(ob *observe.Observation) (out []hostcheck.Target) {
 	for _, t := range s.targets() {
 		f := ob.Facts[t.ID]
 		c := hostcheck.Target{ID: t.ID, Host: t.Host, Roles: t.Roles, Address: ob.Goal.Hosts[t.ID].Node.Address,
-			New: f.Err == nil && f.Marker == ""}
+			New: f.Err == nil && f.Marker == "" && !ob.Goal.Hosts[t.ID].Found}
 		if f.Err != nil {
 			c.Away = f.Err.Error()
 		}

@@ -151,26 +151,26 @@ func KubeadmProxy(ctx Context) ([]byte, error) {
 }
 
 // KubeadmConfig is the file for a phase of kubeadm's on the host ctx.Self.
-// members are those with which an etcd without data begins, in this state. With
-// patches in ctx, their folder on the host must be there.
-func KubeadmConfig(ctx Context, state etcd.State, members []topology.Node) ([]byte, error) {
+// members are those with which an etcd without data begins, in this state. own is
+// the configuration that an adopted cluster has; nil in others. With patches in
+// ctx, their folder on the host must be there.
+func KubeadmConfig(ctx Context, own []byte, state etcd.State, members []topology.Node) ([]byte, error) {
+	var urls []string
+	for _, m := range members {
+		urls = append(urls, m.Name+"="+ctx.Layout.Etcd.PeerURL(m.Address))
+	}
+	slices.Sort(urls)
+	if own != nil {
+		return kubeadmOfOthers(ctx, own, state, urls)
+	}
 	cluster := kubeadmCluster(ctx)
 	if len(members) > 0 {
-		var urls []string
-		for _, m := range members {
-			urls = append(urls, m.Name+"="+ctx.Layout.Etcd.PeerURL(m.Address))
-		}
-		slices.Sort(urls)
 		cluster.Etcd.Local.ExtraArgs = kubeadm.Args(ctx.kubeadmExtra(model.Etcd), ctx.extra(model.Etcd.String()),
 			map[string]string{"initial-cluster": strings.Join(urls, ","), "initial-cluster-state": string(state)})
 	}
-	port, err := strconv.ParseInt(ctx.Layout.APIServer.Port, 10, 32)
+	init, err := kubeadmInit(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("port of the API server: %w", err)
-	}
-	taints := []corev1.Taint{}
-	if ctx.tainted() {
-		taints = append(taints, controlPlaneTaint)
+		return nil, err
 	}
 	kubelet, err := kubeletDocument(ctx)
 	if err != nil {
@@ -180,17 +180,51 @@ func KubeadmConfig(ctx Context, state etcd.State, members []topology.Node) ([]by
 	if err != nil {
 		return nil, err
 	}
+	return kubeadm.Write(init, cluster, kubelet, proxy)
+}
+
+// kubeadmOfOthers is the same with the configuration that others have made.
+func kubeadmOfOthers(ctx Context, own []byte, state etcd.State, urls []string) ([]byte, error) {
+	doc, err := kubeadm.Parse(own)
+	if err != nil {
+		return nil, err
+	}
+	if len(urls) > 0 {
+		doc.SetEtcdArg("initial-cluster", strings.Join(urls, ","))
+		doc.SetEtcdArg("initial-cluster-state", string(state))
+	}
+	text, err := doc.Text()
+	if err != nil {
+		return nil, err
+	}
+	init, err := kubeadmInit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kubeadm.Write(init, text)
+}
+
+// kubeadmInit is what of the configuration is the host's own.
+func kubeadmInit(ctx Context) (kubeadm.InitConfiguration, error) {
+	port, err := strconv.ParseInt(ctx.Layout.APIServer.Port, 10, 32)
+	if err != nil {
+		return kubeadm.InitConfiguration{}, fmt.Errorf("port of the API server: %w", err)
+	}
+	taints := []corev1.Taint{}
+	if ctx.tainted() {
+		taints = append(taints, controlPlaneTaint)
+	}
 	var patches *kubeadm.Patches
 	if len(ctx.Patches) > 0 {
 		patches = &kubeadm.Patches{Directory: ctx.Layout.Kubelet.Patches}
 	}
-	return kubeadm.Write(kubeadm.Init(kubeadm.InitConfiguration{
+	return kubeadm.Init(kubeadm.InitConfiguration{
 		Patches: patches,
 		// What the phase makes needs a token; nobody is told this one.
 		BootstrapTokens:  []kubeadm.BootstrapToken{{TTL: "1m0s", Description: "made by kubeadm for quorate, used by nobody"}},
 		LocalAPIEndpoint: kubeadm.APIEndpoint{AdvertiseAddress: ctx.Self.Address, BindPort: int32(port)},
 		NodeRegistration: kubeadm.NodeRegistration{Name: ctx.Self.Name, CRISocket: "unix://" + ctx.Layout.Containerd.Socket, Taints: taints},
-	}), cluster, kubelet, proxy)
+	}), nil
 }
 
 var controlPlaneTaint = corev1.Taint{Key: kubeapi.ControlPlaneLabel, Effect: corev1.TaintEffectNoSchedule}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"path"
+	"slices"
 	"strings"
 
 	"quorate.dev/quorate/internal/layout"
@@ -33,6 +34,9 @@ var kubeadmOwn = map[model.Component][]string{
 		cluster-name`),
 	model.Scheduler: strings.Fields(`bind-address leader-elect kubeconfig authentication-kubeconfig authorization-kubeconfig`),
 }
+
+// SetByKubeadm says that kubeadm gives a component the flag by itself.
+func SetByKubeadm(v model.Component, flag string) bool { return slices.Contains(kubeadmOwn[v], flag) }
 
 // kubeadmWants are the flags that the cluster file decides, as kubeadm writes them.
 func kubeadmWants(ctx Context, v model.Component) map[string]string {

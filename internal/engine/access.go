@@ -45,7 +45,10 @@ func (e *Engine) UploadCerts(ctx context.Context, ob *observe.Observation) (key 
 		return "", "", err
 	}
 	h := e.observer.Hosts[on]
-	config, err := component.KubeadmConfig(ob.Goal.Hosts[on].Context, "", nil)
+	if ob.Goal.Want.Adopted {
+		return "", on, errors.New("of an adopted cluster this is not supported yet: run `kubeadm init phase upload-certs --upload-certs` there")
+	}
+	config, err := component.KubeadmConfig(ob.Goal.Hosts[on].Context, nil, "", nil)
 	if err != nil {
 		return "", on, err
 	}

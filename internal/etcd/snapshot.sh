@@ -6,6 +6,13 @@ umask 077
 verb=$1
 shift
 
+# Where others have installed etcd, its tools are in its container, or on the path.
+tools=$AT_BIN
+if [ ! -x "$tools/etcdutl" ]; then
+	for p in $(pidof etcd); do [ ! -x "/proc/$p/root/usr/local/bin/etcdutl" ] || tools=/proc/$p/root/usr/local/bin; done
+	[ "$tools" != "$AT_BIN" ] || ! p=$(command -v etcdutl) || tools=${p%/*}
+fi
+
 # The reading must not be in etcd's way.
 gently() {
 	if command -v ionice >/dev/null 2>&1; then ionice -c 3 nice -n 19 "$@"; else nice -n 19 "$@"; fi
@@ -24,7 +31,7 @@ sound() {
 	is=$(gently head -c $((n - 32)) -- "$1" | sha256sum | cut -c 1-64) || return 1
 	wants=$(tail -c 32 -- "$1" | od -An -v -tx1 | tr -d ' \n') || return 1
 	[ "$is" = "$wants" ] || { echo "it does not match its checksum: it was changed or damaged after etcd gave it" >&2; return 1; }
-	out=$(gently "$AT_BIN/etcdutl" snapshot status "$1" -w json 2>&1) || {
+	out=$(gently "$tools/etcdutl" snapshot status "$1" -w json 2>&1) || {
 		echo "etcdutl cannot read it: $(printf '%s\n' "$out" | grep -v '^{' | tail -n 1)" >&2
 		return 1
 	}
@@ -59,7 +66,7 @@ save() {
 	f=$1/$time.db n=1
 	while [ -e "$f" ]; do n=$((n + 1)) f=$1/$time-$n.db; done
 	trap 'rm -f -- "$f" "$f.part"' EXIT
-	if ! err=$("$AT_BIN/etcdctl" --endpoints=https://127.0.0.1:"$PORT_ETCD_CLIENT" --cacert="$AT_ETCD_CA_CERT" --cert="$CERT" --key="$KEY" snapshot save "$f" 2>&1 >/dev/null); then
+	if ! err=$("$tools/etcdctl" --endpoints=https://127.0.0.1:"$PORT_ETCD_CLIENT" --cacert="$AT_ETCD_CA_CERT" --cert="$CERT" --key="$KEY" snapshot save "$f" 2>&1 >/dev/null); then
 		printf '%s\n' "$err" | grep -v '^{' | sed 's/^Error: //' | grep . >&2 || echo "etcdctl failed and did not say why" >&2
 		exit 1
 	fi

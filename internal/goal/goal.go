@@ -117,7 +117,9 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 		digests[addon.AddonMetricsServer] = ""
 	}
 	digests[ClusterAddon] = Sum(g.Applied())[:16]
-	g.Want.Adopted = file.Spec.Adopted != nil
+	if g.Want.Adopted = file.Spec.Adopted != nil; g.Want.Adopted && g.Layout.Kubeadm {
+		digests[addon.AddonKubeadm] = workload.AsFound
+	}
 	for name, d := range digests {
 		g.Want.Addons[name] = model.NotInstalled()
 		if d != "" {

@@ -4,3 +4,7 @@ package layout
 // balancers, as patterns of the shell.
 var BalancerConfigs = []string{"/etc/nginx/nginx.conf", "/etc/nginx/*.d/*.conf", "/etc/nginx/stream*/*", "/etc/haproxy/*.cfg",
 	"/etc/haproxy/*.d/*.cfg", "/etc/keepalived/keepalived.conf", "/etc/keepalived/*.d/*.conf"}
+
+// References are where people's own files may name the servers of a cluster, as
+// patterns of the shell: configuration, timers, kubeconfigs in homes.
+var References = []string{"/etc", "/var/spool/cron", "/root/.kube", "/home/*/.kube"}

@@ -40,6 +40,7 @@ type APIView struct {
 	// Elsewhere are hosts of the file by the address at which the cluster knew
 	// a host of that name, when that is another: maybe another machine.
 	Elsewhere map[model.HostID]string
+	kubeadm   []byte // kubeadm's configuration, of an adopted cluster
 }
 
 func (o *Observer) askAPI(ctx context.Context, ob *Observation, shared *pki.Shared) APIView {
@@ -81,6 +82,9 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 	asks := []func() error{
 		func() error { return v.addons(ctx, c, ob.Goal) },
 		func() error { return v.departed(ctx, c, ob.Goal.File) },
+	}
+	if ob.Goal.Want.Adopted {
+		asks = append(asks, func() (err error) { v.kubeadm, _, err = c.KubeadmConfiguration(ctx); return err })
 	}
 	var mu sync.Mutex
 	v.Names = map[string]string{}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
@@ -20,6 +21,7 @@ import (
 // assemble joins what was seen to a cluster. It is pure.
 func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 	c := model.New(g.Want.Name)
+	c.Adopted = g.Want.Adopted
 	keys := readKeys(g, o.Facts, o.former)
 	if o.Shared, c.Conflict = keys.shared, keys.conflict; keys.conflict != "" {
 		o.Shared = nil // nothing is issued from either
@@ -53,6 +55,8 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 	c.Published = o.API.published(c.CAsCreated)
 	for name := range g.Want.Addons {
 		switch {
+		case o.API.Err == nil && c.Adopted && name == addon.AddonKubeadm:
+			c.Addons[name] = o.enteredSANs(g)
 		case o.API.Err == nil && o.API.Addons != nil:
 			c.Addons[name] = model.Is(o.API.Addons[name])
 		case c.CAsCreated.Is(false):

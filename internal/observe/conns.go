@@ -68,7 +68,8 @@ func (c *conns) api(ctx context.Context, h host.Host, at layout.Layout, shared *
 		}
 		c.cred = kubeapi.Credentials{CA: shared.CA.Cert, Cert: cert, Key: key}
 	}
-	k, err := kubeapi.Connect(h, "127.0.0.1:"+at.APIServer.Port, "", c.cred)
+	// Certificates of others need not be for loopback; all are for this name.
+	k, err := kubeapi.Connect(h, "127.0.0.1:"+at.APIServer.Port, "kubernetes", c.cred)
 	if err == nil {
 		c.apis[h.Name()] = k
 	}

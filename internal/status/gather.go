@@ -16,6 +16,10 @@ import (
 const farOff = 2 * time.Second
 
 func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
+	if unmarked := unmarkedHosts(ob.Have); len(unmarked) > 0 {
+		s.note("adopted, and nothing was changed yet: %s bear no mark of the cluster (another file could name them, and an emptied host could be "+
+			"taken for a founder of etcd), and the cluster does not keep its file; that comes with the first change", list(unmarked))
+	}
 	for _, id := range ob.IDs() {
 		f, m := ob.Facts[id], ob.Have.Hosts[id]
 		h := Host{Name: id, Roles: []string{}, Address: m.Address, Reached: f.Err == nil, OS: f.OS, Kernel: f.Kernel,
@@ -57,6 +61,16 @@ func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 		s.note("%s share one machine-id: they are copies of one machine, or one copied the other's; give all but one their own "+
 			"(rm /etc/machine-id; systemd-machine-id-setup; reboot)", list(twins))
 	}
+}
+
+// unmarkedHosts are those of an adopted cluster that bear no mark of it.
+func unmarkedHosts(c model.Cluster) (ids []model.HostID) {
+	for _, id := range c.IDs() {
+		if c.Hosts[id].Marked.Is(false) && c.Hosts[id].Roles != 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // units are the services that the file wants there.

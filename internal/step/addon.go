@@ -98,6 +98,9 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
+	if s.Name == addon.AddonKubeadm && e.Goal.File.Spec.Adopted != nil {
+		return enterSANs(ctx, e, c)
+	}
 	if s.Name != goal.ClusterAddon {
 		phases, err := addon.Phases(e.Goal.Base, s.Name)
 		if err != nil {

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/plan"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // CreateCAs makes the cluster's keys, once, on one control plane. It is the only
@@ -125,6 +127,9 @@ func (s Certs) Need(c model.Cluster) error {
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {
 		return errors.New("no reachable control plane holds the cluster's keys")
+	}
+	if c.Adopted && c.Addons[addon.AddonKubeadm].Not(model.Installed{Digest: workload.AsFound, Valid: true}) {
+		return errors.New("the file's names are not in kubeadm's configuration yet")
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/kubeadm"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/topology"
@@ -27,6 +29,9 @@ var byKubeadm = []string{addon.AddonKubeadm, addon.AddonKubeProxy}
 func (s Addon) kubeadmReady(c model.Cluster) error {
 	_, is := c.Addons[addon.AddonKubeadm]
 	if !is || !slices.Contains(append(slices.Clone(byKubeadm), addon.AddonCoreDNS), s.Name) {
+		return nil
+	}
+	if c.Adopted { // it has them, and no phase is run
 		return nil
 	}
 	h := c.Hosts[s.ID]
@@ -47,9 +52,13 @@ func (o on) phases(ctx context.Context, e Env, phases ...[]string) error {
 	if err != nil {
 		return err
 	}
+	own, err := ownKubeadm(ctx, e)
+	if err != nil {
+		return err
+	}
 	of := h.Context
 	of.Patches = nil // of static pods
-	config, err := component.KubeadmConfig(of, "", nil)
+	config, err := component.KubeadmConfig(of, own, "", nil)
 	if err != nil {
 		return err
 	}
@@ -78,7 +87,7 @@ func runPhases(ctx context.Context, e Env, config []byte, phases ...[]string) er
 		return err
 	}
 	for _, p := range phases {
-		args := append([]string{e.Goal.Layout.Program("kubeadm"), "init", "phase"}, p...)
+		args := append([]string{program(e, "kubeadm"), "init", "phase"}, p...)
 		if _, err := e.Host.Run(ctx, host.Cmd{Args: append(args, "--config", file), Unit: name}); err != nil {
 			return fmt.Errorf("kubeadm init phase %s: %w", strings.Join(p, " "), err)
 		}
@@ -96,17 +105,12 @@ func (s Run) make(ctx context.Context, e Env, h *goal.Host, services []*workload
 		if m == nil || model.Same(e.Have.Hosts[s.ID].Components[v].Disk, s.Want.Components[v].Disk) {
 			continue
 		}
-		if err := s.custom(ctx, e, services[i]); err != nil {
+		done, err := s.amend(ctx, e, v, services[i])
+		if err != nil {
 			return err
 		}
-		// The first flags of a member without data say with whom it begins.
-		if v != model.Etcd || e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
-			if done, err := s.edit(ctx, e, services[i]); err != nil || done {
-				if err != nil {
-					return err
-				}
-				continue
-			}
+		if done {
+			continue
 		}
 		kept, err := sh(ctx, e, "", `[ -e "$1" ] || exit 0
 d=$2/$(date -u +%Y%m%dT%H%M%SZ)${1%/*}; mkdir -p -m 700 "$2" && mkdir -p "$d" && cp -p "$1" "$d/" && echo "$d/${1##*/}"`,
@@ -123,9 +127,13 @@ d=$2/$(date -u +%Y%m%dT%H%M%SZ)${1%/*}; mkdir -p -m 700 "$2" && mkdir -p "$d" &&
 				return err
 			}
 		}
+		own, err := ownKubeadm(ctx, e)
+		if err != nil {
+			return err
+		}
 		of := h.Context
 		of.Patches = of.PatchesOf(v)
-		config, err := component.KubeadmConfig(of, state, members)
+		config, err := component.KubeadmConfig(of, own, state, members)
 		if err != nil {
 			return err
 		}
@@ -134,6 +142,21 @@ d=$2/$(date -u +%Y%m%dT%H%M%SZ)${1%/*}; mkdir -p -m 700 "$2" && mkdir -p "$d" &&
 		}
 	}
 	return nil
+}
+
+// amend makes ready what the user adds to a pod, and edits a manifest that is
+// there; it says whether that is all. What others have made is left to kubeadm.
+func (s Run) amend(ctx context.Context, e Env, v model.Component, svc *workload.Service) (bool, error) {
+	if svc.Made.Loose {
+		return false, nil
+	}
+	if err := s.custom(ctx, e, svc); err != nil {
+		return false, err
+	}
+	if v == model.Etcd && !e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
+		return false, nil // the first flags of a member without data say with whom it begins
+	}
+	return s.edit(ctx, e, svc)
 }
 
 // custom looks whether what the user's volumes show is there, and sets patches of
@@ -182,4 +205,45 @@ func (s Run) edit(ctx context.Context, e Env, svc *workload.Service) (bool, erro
 		return is, nil
 	}
 	return true, write(ctx, e, []host.File{{Path: at, Content: []byte(edited), Mode: 0o600}})
+}
+
+// program is a program on the step's host: quorate's, or where others have
+// installed it.
+func program(e Env, name string) string {
+	if h := e.Goal.Hosts[model.HostID(e.Host.Name())]; h != nil && h.Found {
+		return name
+	}
+	return e.Goal.Layout.Program(name)
+}
+
+// ownKubeadm is the configuration of kubeadm's that an adopted cluster has: it is
+// the source of what its phases make. nil in other clusters.
+func ownKubeadm(ctx context.Context, e Env) ([]byte, error) {
+	if e.Goal.File.Spec.Adopted == nil {
+		return nil, nil
+	}
+	c, err := e.API(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("kubeadm's configuration is in the cluster: %w", err)
+	}
+	text, _, err := c.KubeadmConfiguration(ctx)
+	return text, err
+}
+
+// enterSANs enters the file's names into the configuration of kubeadm's that an
+// adopted cluster has, so that what kubeadm issues later has them too.
+func enterSANs(ctx context.Context, e Env, c *kubeapi.Client) error {
+	text, version, err := c.KubeadmConfiguration(ctx)
+	if err != nil {
+		return err
+	}
+	doc, err := kubeadm.Parse(text)
+	if err != nil {
+		return err
+	}
+	doc.AddSANs(e.Goal.File.Spec.CertSANs...)
+	if text, err = doc.Text(); err != nil {
+		return err
+	}
+	return c.SetKubeadmConfiguration(ctx, text, version)
 }
