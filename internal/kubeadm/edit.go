@@ -56,6 +56,14 @@ func scalar(value string) *yaml.Node {
 	return n
 }
 
+// quoted is a text that no reader of YAML takes for something else ("y" is a
+// truth value to some).
+func quoted(value string) *yaml.Node {
+	n := scalar(value)
+	n.Style = yaml.DoubleQuotedStyle
+	return n
+}
+
 func (d *Document) in(path ...string) *yaml.Node {
 	n := d.root.Content[0]
 	for _, key := range path {
@@ -70,7 +78,7 @@ func (d *Document) AddSANs(sans ...string) {
 	for _, san := range sans {
 		if !slices.ContainsFunc(list.Content, func(n *yaml.Node) bool { return n.Value == san }) {
 			list.Style = 0
-			list.Content = append(list.Content, scalar(san))
+			list.Content = append(list.Content, quoted(san))
 		}
 	}
 }
@@ -80,7 +88,7 @@ func (d *Document) AddSANs(sans ...string) {
 func (d *Document) SetEtcdArg(name, value string) {
 	local := d.in("etcd", "local")
 	if at(d.root.Content[0], "apiVersion", yaml.ScalarNode).Value != APIVersion {
-		*at(at(local, "extraArgs", yaml.MappingNode), name, yaml.ScalarNode) = *scalar(value)
+		*at(at(local, "extraArgs", yaml.MappingNode), name, yaml.ScalarNode) = *quoted(value)
 		return
 	}
 	list := at(local, "extraArgs", yaml.SequenceNode)
@@ -89,5 +97,5 @@ func (d *Document) SetEtcdArg(name, value string) {
 		return n.Kind == yaml.MappingNode && at(n, "name", yaml.ScalarNode).Value == name
 	})
 	list.Content = append(list.Content, &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{scalar("name"), scalar(name), scalar("value"),
-		scalar(value)}})
+		quoted(value)}})
 }

@@ -34,7 +34,7 @@ func TestDocument(t *testing.T) {
 	d.SetEtcdArg("initial-cluster", "x")
 	d.SetEtcdArg("initial-cluster", "y")
 	got, err := d.Text()
-	want := "apiVersion: kubeadm.k8s.io/v1beta4\n# of the platform team\nkubernetesVersion: v1.36.3\napiServer:\n  certSANs:\n    - a\n    - b\ndns: {}\netcd:\n  local:\n    dataDir: /d\n    extraArgs:\n      - name: initial-cluster\n        value: \"y\"\n"
+	want := "apiVersion: kubeadm.k8s.io/v1beta4\n# of the platform team\nkubernetesVersion: v1.36.3\napiServer:\n  certSANs:\n    - a\n    - \"b\"\ndns: {}\netcd:\n  local:\n    dataDir: /d\n    extraArgs:\n      - name: initial-cluster\n        value: \"y\"\n"
 	if err != nil || string(got) != want {
 		t.Errorf("%v\n%s", err, got)
 	}
