@@ -51,9 +51,9 @@ func (m *maker) make() error {
 	s := &m.file.Spec
 	s.Kubernetes = spec.Kubernetes{Version: cmp.Or(version, m.cc.KubernetesVersion), Flavour: spec.FlavourKubeadm}
 	s.ControlPlaneEndpoint = m.endpoint()
-	s.LoadBalancer.Kind = "external"
+	s.LoadBalancer.Kind = spec.ExternalBalancer
 	if s.ControlPlaneEndpoint == "" {
-		s.LoadBalancer.Kind = "none"
+		s.LoadBalancer.Kind = spec.NoBalancer
 	}
 	s.CertSANs = m.userSANs()
 	s.Encryption.Provider, s.Addons.OwnDNS = spec.EncryptionNone, true

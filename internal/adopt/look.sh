@@ -11,13 +11,14 @@ frame "now"; date +%s
 frame "marker"; cat $AT_MARKER 2>/dev/null
 # Processes: name, pid, the unit or container that they run in, start in ticks, program, arguments in base64.
 frame "processes"
-for n in $PROGRAMS; do
-	for f in $(grep -zlsE "^(.*/)?$n\$" /proc/[0-9]*/cmdline); do
-		p=${f#/proc/} p=${p%/cmdline}
-		case $(tr '\0' '\n' <"$f" 2>/dev/null | head -n 1) in "$n" | */"$n") ;; *) continue ;; esac
-		g=$(sed -nE 's/^(0::|[0-9]+:name=systemd:)//p' "/proc/$p/cgroup" 2>/dev/null | head -n 1)
-		echo "$n $p ${g:-/} $(sed 's/.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20) $(readlink "/proc/$p/exe" || echo -) $(base64 -w 0 <"$f")"
-	done
+for f in $(grep -zlsE "^(.*/)?($(echo $PROGRAMS | tr ' ' '|'))$" /proc/[0-9]*/cmdline); do
+	IFS= read -r n 2>/dev/null <<END
+$(tr '\0' '\n' <"$f" 2>/dev/null)
+END
+	n=${n##*/} p=${f#/proc/} p=${p%/cmdline}
+	case " $PROGRAMS " in *" $n "*) ;; *) continue ;; esac
+	g=$(sed -nE '/^(0::|[0-9]+:name=systemd:)/{s///p;q}' "/proc/$p/cgroup" 2>/dev/null)
+	echo "$n $p ${g:-/} - $(readlink "/proc/$p/exe" || echo -) $(base64 -w 0 <"$f")"
 done
 frame "first"; sed -nE 's/^(0::|[0-9]+:name=systemd:)//p' /proc/1/cgroup | head -n 1
 # The kubelet's own files: where they are its arguments say.

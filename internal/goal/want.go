@@ -23,6 +23,9 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	if g.File.Spec.Adopted != nil {
 		m.Marked = model.Is(true)
 	}
+	if len(h.Certs) == 0 {
+		m.Certs = model.NotInstalled()
+	}
 	if h.Found {
 		m.System, m.Binaries = h.System.Found(), model.Is(workload.AsFound)
 	}
