@@ -14,8 +14,7 @@ import (
 const refsText = `export LC_ALL=C
 set -- $1
 for a; do set -- "$@" -e "$a"; shift; done
-timeout 10 grep -rIlwF -D skip "$@" $PLACES 2>/dev/null | grep -v -e "^$AT_KUBERNETES/" -e '^/etc/hosts$' -e '/ssh_known_hosts$' -e '^/etc/systemd/network/' \
-	-e '^/etc/network/' | head -n 100`
+timeout 10 grep -rIlwF -D skip "$@" $PLACES 2>/dev/null | grep -vE "^($AT_KUBERNETES/|$KNOWN)" | head -n 100`
 
 // References are the files on the hosts that were seen that name an API server's
 // address, which is what etcd's are beside. open reaches a machine.
@@ -32,7 +31,7 @@ func (f Found) References(ctx context.Context, open func(Machine) host.Host) []R
 	for i, m := range machines {
 		group.Go(func() {
 			h := open(m)
-			text := "PLACES='" + strings.Join(layout.References, " ") + "'\n" + refsText
+			text := "PLACES='" + strings.Join(layout.References, " ") + "' KNOWN='" + strings.Join(layout.OwnReferences, "|") + "'\n" + refsText
 			out, err := host.Output(ctx, h, host.Script{What: "look for files that name a server", Text: layout.Kubeadm().Script(text),
 				Args: []string{strings.Join(addresses, " ")}})
 			if err != nil {

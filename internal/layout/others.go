@@ -8,3 +8,7 @@ var BalancerConfigs = []string{"/etc/nginx/nginx.conf", "/etc/nginx/*.d/*.conf",
 // References are where people's own files may name the servers of a cluster, as
 // patterns of the shell: configuration, timers, kubeconfigs in homes.
 var References = []string{"/etc", "/var/spool/cron", "/root/.kube", "/home/*/.kube"}
+
+// OwnReferences are beginnings of those below them in which the system itself
+// names a host's own address.
+var OwnReferences = []string{"/etc/hosts$", "/etc/systemd/network/", "/etc/network/"}
