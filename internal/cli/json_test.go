@@ -84,6 +84,7 @@ func samples() map[string]any {
 		"error": filled[failure](), "version": filled[version.Info](), "file": filled[fileDoc](), "kubeconfig": filled[kubeconfigDoc](),
 		"token": filled[tokenDoc](), "tokens": filled[tokensDoc](), "tokenDeleted": filled[tokenDeletedDoc](),
 		"forgotten": filled[forgottenDoc](),
+		"adopt":     filled[adoptDoc](),
 		"cis":       filled[cis.Report](), "hosts": filled[hostcheck.Report](), "lb": filled[lblint.Report](), "refs": filled[refs.Report](),
 		"artifacts":    filled[artifactsDoc](),
 		"bundle":       filled[bundleDoc](),
