@@ -36,7 +36,7 @@ func TestKubeadmConfig(t *testing.T) {
 	c.CgroupV1 = true
 	c.Spec.Components = map[string]spec.Component{"etcd": {ExtraArgs: map[string]spec.Values{"heartbeat-interval": {"200"}}},
 		"kube-apiserver": {ExtraArgs: map[string]spec.Values{"v": {"2"}, "goaway-chance": {"0.002"}}}}
-	text, err := component.KubeadmConfig(c, etcd.New, c.EtcdMembers)
+	text, err := component.KubeadmConfig(c, nil, etcd.New, c.EtcdMembers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestKubeadmExternalEtcd(t *testing.T) {
 	c := kubeadmProd("cp2")
 	c.Spec.Etcd.Topology = spec.TopologyExternal
 	c.EtcdMembers = []topology.Node{{Name: "e2", Address: "10.0.0.32", Etcd: true}, {Name: "e1", Address: "10.0.0.31", Etcd: true}}
-	text, err := component.KubeadmConfig(c, "", nil)
+	text, err := component.KubeadmConfig(c, nil, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

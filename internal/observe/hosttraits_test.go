@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -19,13 +20,13 @@ func TestLeavingNature(t *testing.T) {
 			"old1": old1}
 		return o.hostTraits()["old1"]
 	}
-	if got := seen(Facts{Conflist: conflist}); got != (goal.HostTraits{PodCIDR: "10.244.7.0/24", Address: "192.0.2.7"}) {
+	if got := seen(Facts{Conflist: conflist}); !reflect.DeepEqual(got, goal.HostTraits{PodCIDR: "10.244.7.0/24", Address: "192.0.2.7"}) {
 		t.Errorf("one that answers: %+v", got)
 	}
-	if got := seen(Facts{Conflist: conflist, Err: host.ErrUnreachable}); got != (goal.HostTraits{PodCIDR: "10.244.7.0/24"}) {
+	if got := seen(Facts{Conflist: conflist, Err: host.ErrUnreachable}); !reflect.DeepEqual(got, goal.HostTraits{PodCIDR: "10.244.7.0/24"}) {
 		t.Errorf("one that does not answer any more: %+v", got)
 	}
-	if got := seen(Facts{}); got != (goal.HostTraits{}) {
+	if got := seen(Facts{}); !reflect.DeepEqual(got, goal.HostTraits{}) {
 		t.Errorf("one that is clean: %+v", got)
 	}
 }

@@ -55,7 +55,7 @@ func TestAdopt(t *testing.T) {
 	c.plan(t).want(t, 2).says(t, "mark as a host of the cluster", "issue certificates", "lacks SAN api.prod.example.com")
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
-	served := c.served(t, "cp1")
+	served := c.servedCertificate(t, "cp1")
 	for _, name := range []string{"k8s.example.com", "api.prod.example.com", "kubernetes.default.svc"} {
 		if !slices.Contains(served.DNSNames, name) {
 			t.Errorf("%s is not in the served certificate, which has %s", name, served.DNSNames)
@@ -123,8 +123,8 @@ func difference(before, after string) string {
 	return b.String()
 }
 
-// served is the certificate that an API server serves.
-func (c *cluster) served(t *testing.T, host string) *x509.Certificate {
+// servedCertificate is the certificate that an API server serves.
+func (c *cluster) servedCertificate(t *testing.T, host string) *x509.Certificate {
 	t.Helper()
 	text := c.on(t, host, `openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509`)
 	block, _ := pem.Decode([]byte(text))
