@@ -103,7 +103,8 @@ func nobody(seeds []Seed, seen []Seen) error {
 			whys = append(whys, fmt.Sprintf("%s (%s): no kube-apiserver runs there", seeds[i].Address, s.Hostname))
 		}
 	}
-	return errors.New("no control plane among the hosts that were named: " + strings.Join(whys, "; ") + "; next: give a control plane with --host")
+	return errors.New("no control plane among the hosts that were named: " + strings.Join(whys, "; ") +
+		"; next: give a control plane with --host")
 }
 
 // place makes machines of nodes and members, with the hosts that were seen.

@@ -64,7 +64,8 @@ func lone(t *testing.T) Found {
 		"--client-ca-file=/etc/kubernetes/pki/ca.crt", "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt"}
 	etcd := []string{"etcd", "--data-dir=/data/etcd", "--advertise-client-urls=https://10.0.0.11:2379",
 		"--initial-advertise-peer-urls=https://10.0.0.11:2380", "--listen-metrics-urls=http://127.0.0.1:2381"}
-	seen := Seen{Hostname: "cp1", Addresses: []string{"10.0.0.11"}, ManifestDir: "/etc/kubernetes/manifests", Server: "https://10.0.0.11:6443",
+	seen := Seen{Hostname: "cp1", Addresses: []string{"10.0.0.11"}, ManifestDir: "/etc/kubernetes/manifests",
+		Server: "https://10.0.0.11:6443",
 		Processes: []Process{{Name: "kube-apiserver", Argv: apiserver}, {Name: "etcd", Argv: etcd},
 			{Name: "kubelet", Argv: []string{"kubelet", "--config=/x", "--v=4"}}},
 		Files: map[string]string{
@@ -72,7 +73,8 @@ func lone(t *testing.T) Found {
 			"/etc/kubernetes/manifests/etcd.yaml":           manifest("registry.k8s.io/etcd:3.6.8-0", etcd...),
 			"/etc/kubernetes/manifests/kube-vip.yaml":       "kind: Pod\n",
 		},
-		Certs: map[string][]byte{"/etc/kubernetes/pki/apiserver.crt": certificate(t, []string{"cp1", "kubernetes", "k8s.example.com", "old.example.com"},
+		Certs: map[string][]byte{"/etc/kubernetes/pki/apiserver.crt": certificate(t,
+			[]string{"cp1", "kubernetes", "k8s.example.com", "old.example.com"},
 			"10.0.0.11", "10.96.0.1", "203.0.113.7")},
 		Keys: []string{"/etc/kubernetes/pki/apiserver.key", "/etc/kubernetes/pki/ca.key", "/etc/kubernetes/pki/front-proxy-ca.key"},
 		CNI:  map[string]string{"/etc/cni/net.d/10-x.conflist": "{}"},
@@ -97,7 +99,8 @@ func TestMake(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	s := file.Spec
-	if s.ControlPlaneEndpoint != "" || s.LoadBalancer.Kind != "none" || s.PKI.KeyAlgorithm != "RSA-2048" || s.Encryption.Provider != "none" ||
+	if s.ControlPlaneEndpoint != "" || s.LoadBalancer.Kind != "none" || s.PKI.KeyAlgorithm != "RSA-2048" ||
+		s.Encryption.Provider != "none" ||
 		!slices.Equal(s.CertSANs, []string{"k8s.example.com", "old.example.com", "203.0.113.7"}) ||
 		len(s.Adopted.Paths) != 1 || s.Adopted.Paths["etcdData"] != "/data/etcd" || len(s.Adopted.Ports) != 0 ||
 		!slices.Equal(s.Adopted.Hosts, []string{"cp1", "w1"}) || len(s.Artifacts.Versions) != 0 {
@@ -105,8 +108,10 @@ func TestMake(t *testing.T) {
 	}
 	says := r.Text()
 	for _, want := range []string{"endpoint: none", "--event-ttl=2h (in kubeadm's configuration)",
-		"--profiling=false (in the manifest only: kubeadm upgrade would drop it)", "--gone is in kubeadm's configuration and not in the manifest",
-		"mounts /srv/extra (volume extra)", "kubelet: --v=4", "w1: it could not be reached", "kube-vip.yaml is a static pod that kubeadm does not make",
+		"--profiling=false (in the manifest only: kubeadm upgrade would drop it)",
+		"--gone is in kubeadm's configuration and not in the manifest",
+		"mounts /srv/extra (volume extra)", "kubelet: --v=4", "w1: it could not be reached",
+		"kube-vip.yaml is a static pod that kubeadm does not make",
 		"/etc/kubernetes/pki/etcd/ca.key is not there", "kubelet runs as v1.36.2 on w1 and as v1.36.3 on cp1"} {
 		if !strings.Contains(says, want) {
 			t.Errorf("the report does not say %q:\n%s", want, says)

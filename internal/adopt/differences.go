@@ -16,7 +16,8 @@ import (
 
 // volumes are those of kubeadm's manifests (cmd/kubeadm/app/phases/controlplane:
 // volumes.go; phases/etcd: local.go).
-var volumes = []string{"ca-certs", "etc-ca-certificates", "etc-pki", "etc-pki-ca-trust", "etc-pki-tls-certs", "usr-local-share-ca-certificates",
+var volumes = []string{"ca-certs", "etc-ca-certificates", "etc-pki", "etc-pki-ca-trust", "etc-pki-tls-certs",
+	"usr-local-share-ca-certificates",
 	"usr-share-ca-certificates", "k8s-certs", "kubeconfig", "flexvolume-dir", "etcd-certs", "etcd-data"}
 
 // kubeletFlags are those with which a kubelet of kubeadm's runs (its drop-in, and

@@ -47,7 +47,8 @@ func (m *maker) make() error {
 	planes := m.controlPlanes()
 	m.first = planes[0]
 	version := imageTag(m.first.Seen, "kube-apiserver")
-	m.file = spec.Cluster{APIVersion: spec.APIVersion, Kind: spec.Kind, Metadata: spec.Metadata{Name: cmp.Or(m.Options.Name, m.cc.ClusterName, "kubernetes")}}
+	m.file = spec.Cluster{APIVersion: spec.APIVersion, Kind: spec.Kind,
+		Metadata: spec.Metadata{Name: cmp.Or(m.Options.Name, m.cc.ClusterName, "kubernetes")}}
 	s := &m.file.Spec
 	s.Kubernetes = spec.Kubernetes{Version: cmp.Or(version, m.cc.KubernetesVersion), Flavour: spec.FlavourKubeadm}
 	s.ControlPlaneEndpoint = m.endpoint()
@@ -112,7 +113,8 @@ func (m *maker) userSANs() (out []string) {
 
 func (m *maker) network() {
 	n := &m.file.Spec.Network
-	n.CNI, n.PodCIDR, n.ServiceCIDR, n.DNSDomain = spec.CNINone, m.cc.Networking.PodSubnet, m.cc.Networking.ServiceSubnet, m.cc.Networking.DNSDomain
+	of := m.cc.Networking
+	n.CNI, n.PodCIDR, n.ServiceCIDR, n.DNSDomain = spec.CNINone, of.PodSubnet, of.ServiceSubnet, of.DNSDomain
 	n.NodePortRange = m.first.Seen.Flag("kube-apiserver", "service-node-port-range")
 	n.NodeCIDRMaskSize, _ = strconv.Atoi(cmp.Or(m.first.Seen.Flag("kube-controller-manager", "node-cidr-mask-size"),
 		m.first.Seen.Flag("kube-controller-manager", "node-cidr-mask-size-ipv4")))

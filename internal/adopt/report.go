@@ -95,14 +95,17 @@ func (f Found) Make() (text []byte, r Report, err error) {
 }
 
 func (m *maker) report() Report {
-	r := Report{Cluster: m.file.Metadata.Name, From: m.file.Spec.Adopted.From, Topology: cmp.Or(m.file.Spec.Etcd.Topology, spec.TopologyStacked),
+	r := Report{Cluster: m.file.Metadata.Name, From: m.file.Spec.Adopted.From,
+		Topology: cmp.Or(m.file.Spec.Etcd.Topology, spec.TopologyStacked),
 		Endpoint: m.file.Spec.ControlPlaneEndpoint, FrontDoor: m.frontDoor(), Versions: m.running(), Hosts: []HostReport{},
-		Certificates: []Certificate{}, Differences: []Difference{}, Workloads: []string{}, CNI: []string{}, Webhooks: append([]string{}, m.API.Webhooks...),
+		Certificates: []Certificate{}, Differences: []Difference{}, Workloads: []string{}, CNI: []string{},
+		Webhooks: append([]string{}, m.API.Webhooks...),
 		APIServices: append([]string{}, m.API.APIServices...), References: []Reference{}, Kept: leftAsFound, Missing: missing}
 	for _, h := range m.file.Spec.Hosts {
 		i := slices.IndexFunc(m.Machines, func(x Machine) bool { return x.Name == h.Name })
 		x := m.Machines[i]
-		one := HostReport{Name: h.Name, Address: h.Address, Roles: h.Roles, Reached: x.Seen.Err == nil, OS: x.Seen.OS, Way: x.Seen.Server}
+		one := HostReport{Name: h.Name, Address: h.Address, Roles: h.Roles, Reached: x.Seen.Err == nil, OS: x.Seen.OS,
+			Way: x.Seen.Server}
 		if x.Node != nil {
 			one.Runtime = x.Node.Runtime
 		}
@@ -160,9 +163,11 @@ func (m *maker) frontDoor() string {
 			files := strings.Join(slices.Sorted(maps.Keys(x.Seen.Balancers)), ", ")
 			switch {
 			case a == "127.0.0.1" && who != "":
-				return fmt.Sprintf("%s on each host (%s listens on %s of %s; %s)", who, who, port, x.Name, cmp.Or(files, "its configuration was not found"))
+				return fmt.Sprintf("%s on each host (%s listens on %s of %s; %s)", who, who, port, x.Name,
+					cmp.Or(files, "its configuration was not found"))
 			case a == x.Internal:
-				return fmt.Sprintf("%s itself: %s is its own address (%s listens on port %s)", x.Name, a, cmp.Or(who, "nobody"), port)
+				return fmt.Sprintf("%s itself: %s is its own address (%s listens on port %s)", x.Name, a,
+					cmp.Or(who, "nobody"), port)
 			case x.Seen.has(a):
 				return fmt.Sprintf("the address %s, which %s has now beside its own (%s listens on port %s; %s)", a, x.Name,
 					cmp.Or(who, "nobody"), port, cmp.Or(files, "no configuration of a load balancer was found there"))
@@ -202,8 +207,9 @@ func (m *maker) running() (out []Version) {
 func (m *maker) oddities(r Report) {
 	for i, v := range r.Versions[:max(0, len(r.Versions)-1)] {
 		if next := r.Versions[i+1]; next.Component == v.Component && v.Component != "runtime" {
-			m.note("", "%s runs as %s on %s and as %s on %s", "quorate changes nothing on a host whose versions are not the file's; bring all to one "+
-				"version first (kubeadm upgrade)", v.Component, v.Version, strings.Join(v.Hosts, ", "), next.Version, strings.Join(next.Hosts, ", "))
+			m.note("", "%s runs as %s on %s and as %s on %s", "quorate changes nothing on a host whose versions are not "+
+				"the file's; bring all to one version first (kubeadm upgrade)", v.Component, v.Version, strings.Join(v.Hosts, ", "), next.Version,
+				strings.Join(next.Hosts, ", "))
 		}
 	}
 	for _, c := range r.Certificates {
@@ -219,11 +225,13 @@ func (m *maker) oddities(r Report) {
 		m.note("", "etcd has %d members", "an even number survives no more losses than one less", n)
 	}
 	if m.API.Tokens == 0 {
-		m.note("", "no bootstrap token is valid", "nothing for quorate, which makes its own; a join by hand needs one: quorate token create")
+		m.note("", "no bootstrap token is valid", "nothing for quorate, which makes its own; a "+
+			"join by hand needs one: quorate token create")
 	}
 	for _, x := range m.Machines {
 		if x.Seen.Err != nil {
-			m.note(x.Name, "it could not be reached: %s", "it is in the file with what others know of it; what is on it was not seen", host.Reason(x.Seen.Err, x.Name))
+			m.note(x.Name, "it could not be reached: %s", "it is in the file with what others know of it; "+
+				"what is on it was not seen", host.Reason(x.Seen.Err, x.Name))
 			continue
 		}
 		m.odditiesOf(x)
@@ -248,7 +256,8 @@ func (m *maker) odditiesOf(x Machine) {
 		return
 	}
 	if s.Flag("kube-apiserver", "anonymous-auth") == "false" {
-		m.note(x.Name, "its API server lets nobody ask /readyz without a name", "quorate sees it as not ready, and starts nothing that needs it")
+		m.note(x.Name, "its API server lets nobody ask /readyz without a name", "quorate sees it as not ready, and "+
+			"starts nothing that needs it")
 	}
 	if _, runs := s.Process("etcd"); runs && !strings.Contains(s.Flag("etcd", "listen-metrics-urls"), "http://127.0.0.1:") {
 		m.note(x.Name, "its etcd tells its health nowhere on loopback without certificates (--listen-metrics-urls)",
@@ -257,14 +266,16 @@ func (m *maker) odditiesOf(x Machine) {
 	dir := dirOf(s.Flag("kube-apiserver", "client-ca-file"))
 	for _, ca := range []string{"ca.key", "etcd/ca.key", "front-proxy-ca.key"} {
 		if !slices.Contains(s.Keys, path.Join(dir, ca)) && (ca != "etcd/ca.key" || m.cc.Etcd.External == nil) {
-			m.note(x.Name, "%s is not there", "quorate can issue no certificate of that authority, join no control plane and make no kubeconfig while no "+
+			m.note(x.Name, "%s is not there", "quorate can issue no certificate of that authority, join no control plane "+
+				"and make no kubeconfig while no "+
 				"control plane has it", path.Join(dir, ca))
 		}
 	}
 	for _, at := range slices.Sorted(maps.Keys(s.Files)) {
 		name := strings.TrimSuffix(path.Base(at), ".yaml")
 		if !slices.Contains([]string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}, name) {
-			m.note(x.Name, "%s is a static pod that kubeadm does not make", "it stays there; a control plane that joins does not get it", at)
+			m.note(x.Name, "%s is a static pod that kubeadm does not make", "it stays there; a control plane that joins "+
+				"does not get it", at)
 		}
 	}
 }

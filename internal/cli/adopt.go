@@ -123,7 +123,8 @@ func (a *adopting) deliver(cmd *cobra.Command, file []byte, r adopt.Report) erro
 	if _, err := cmd.OutOrStdout().Write(file); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "\nnothing was changed; next: keep what went to stdout as cluster.yaml, and see that there is nothing to do: quorate plan\n")
+	fmt.Fprintf(cmd.ErrOrStderr(), "\nnothing was changed; next: keep what went to stdout as cluster.yaml, and see that "+
+		"there is nothing to do: quorate plan\n")
 	return nil
 }
 

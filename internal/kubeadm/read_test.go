@@ -8,7 +8,8 @@ import (
 func TestRead(t *testing.T) {
 	for name, text := range map[string]string{
 		"v1beta3": "apiVersion: kubeadm.k8s.io/v1beta3\nkubernetesVersion: v1.35.4\napiServer: {extraArgs: {b: \"2\", a: \"1\"}}\n",
-		"v1beta4": "apiVersion: kubeadm.k8s.io/v1beta4\nkubernetesVersion: v1.36.3\napiServer: {extraArgs: [{name: a, value: \"1\"}, {name: b, value: \"2\"}]}\nnew: {field: 1}\n",
+		"v1beta4": "apiVersion: kubeadm.k8s.io/v1beta4\nkubernetesVersion: v1.36.3\n" +
+			"apiServer: {extraArgs: [{name: a, value: \"1\"}, {name: b, value: \"2\"}]}\nnew: {field: 1}\n",
 	} {
 		f, err := Read([]byte(text))
 		if err != nil || !slices.Equal(f.APIServer.ExtraArgs, FoundArgs{{"a", "1"}, {"b", "2"}}) {
@@ -22,7 +23,8 @@ func TestRead(t *testing.T) {
 
 // What is set is in the document, and all else is as it was.
 func TestDocument(t *testing.T) {
-	const text = "apiVersion: kubeadm.k8s.io/v1beta4\n# of the platform team\nkubernetesVersion: v1.36.3\napiServer:\n  certSANs:\n    - a\ndns: {}\netcd:\n  local:\n    dataDir: /d\n"
+	const text = "apiVersion: kubeadm.k8s.io/v1beta4\n# of the platform team\nkubernetesVersion: v1.36.3\n" +
+		"apiServer:\n  certSANs:\n    - a\ndns: {}\netcd:\n  local:\n    dataDir: /d\n"
 	d, err := Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +36,9 @@ func TestDocument(t *testing.T) {
 	d.SetEtcdArg("initial-cluster", "x")
 	d.SetEtcdArg("initial-cluster", "y")
 	got, err := d.Text()
-	want := "apiVersion: kubeadm.k8s.io/v1beta4\n# of the platform team\nkubernetesVersion: v1.36.3\napiServer:\n  certSANs:\n    - a\n    - \"b\"\ndns: {}\netcd:\n  local:\n    dataDir: /d\n    extraArgs:\n      - name: initial-cluster\n        value: \"y\"\n"
+	want := "apiVersion: kubeadm.k8s.io/v1beta4\n# of the platform team\nkubernetesVersion: v1.36.3\n" +
+		"apiServer:\n  certSANs:\n    - a\n    - \"b\"\ndns: {}\netcd:\n  local:\n    dataDir: /d\n" +
+		"    extraArgs:\n      - name: initial-cluster\n        value: \"y\"\n"
 	if err != nil || string(got) != want {
 		t.Errorf("%v\n%s", err, got)
 	}

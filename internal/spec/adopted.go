@@ -46,7 +46,8 @@ func judgeAdopted(r *report, c *Cluster) {
 		r.bad("spec.adopted.hosts", "the hosts that were found", "missing; remove spec.adopted when none of them is left")
 	}
 	for _, name := range sorted(c.Spec.Components) {
-		r.bad(child("spec.components", name), "none: change them with kubeadm, as before", "flags of an adopted cluster cannot be changed here yet")
+		r.bad(child("spec.components", name), "none: change them with kubeadm, as before",
+			"flags of an adopted cluster cannot be changed here yet")
 	}
 	if c.Spec.Network.CNI == CNIBridge {
 		r.bad("spec.network.cni", "none, or the path of a manifest", "the pod network of an adopted cluster stays as it is")
