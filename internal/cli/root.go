@@ -110,7 +110,8 @@ what will happen, and what losing a host meanwhile would mean.`,
 		return usageError{plainFlagError(err)}
 	})
 	root.AddCommand(initCommand(), adoptCommand(), validateCommand(), schemaCommand(), planCommand(), applyCommand(), statusCommand(),
-		kubeconfigCommand(), tokenCommand(), resetCommand(), forgetCommand(), etcdCommand(), doctorCommand(), journalCommand(), artifactsCommand(), versionCommand())
+		kubeconfigCommand(), tokenCommand(), resetCommand(), forgetCommand(), etcdCommand(), doctorCommand(), journalCommand(),
+		artifactsCommand(), versionCommand())
 	root.AddCommand(labCommands()...)
 	root.Args, root.RunE = cobra.ArbitraryArgs, subcommands
 	return root

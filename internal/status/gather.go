@@ -18,7 +18,8 @@ const farOff = 2 * time.Second
 func (s *Status) hosts(ob *observe.Observation, changes map[model.HostID]int) {
 	if unmarked := unmarkedHosts(ob.Have); len(unmarked) > 0 {
 		s.note("adopted, and nothing was changed yet: %s bear no mark of the cluster (another file could name them, and an "+
-			"emptied host could be taken for a founder of etcd), and the cluster does not keep its file; that comes with the first change", list(unmarked))
+			"emptied host could be taken for a founder of etcd), and the cluster does not keep its file; "+
+			"that comes with the first change", list(unmarked))
 	}
 	for _, id := range ob.IDs() {
 		f, m := ob.Facts[id], ob.Have.Hosts[id]
