@@ -99,7 +99,7 @@ func (m *maker) report() Report {
 		Topology: cmp.Or(m.file.Spec.Etcd.Topology, spec.TopologyStacked),
 		Endpoint: m.file.Spec.ControlPlaneEndpoint, FrontDoor: m.frontDoor(), Versions: m.running(), Hosts: []HostReport{},
 		Certificates: []Certificate{}, Differences: []Difference{}, Workloads: []string{}, CNI: []string{},
-		Webhooks: append([]string{}, m.API.Webhooks...),
+		Webhooks:    append([]string{}, m.API.Webhooks...),
 		APIServices: append([]string{}, m.API.APIServices...), References: []Reference{}, Kept: leftAsFound, Missing: missing}
 	for _, h := range m.file.Spec.Hosts {
 		i := slices.IndexFunc(m.Machines, func(x Machine) bool { return x.Name == h.Name })
