@@ -37,6 +37,9 @@ instead: that moves its duties elsewhere first.`,
 				return err
 			}
 			defer s.close()
+			if err := ownOnly(s.file, "reset", "kubeadm reset on each host"); err != nil {
+				return err
+			}
 			ids, err := resetHosts(s.file, args)
 			if err != nil {
 				return err
@@ -70,6 +73,15 @@ instead: that moves its duties elsewhere first.`,
 	f.flags(cmd, "(one event a line)")
 	verboseFlag(cmd)
 	return cmd
+}
+
+// ownOnly refuses what was not tried yet on clusters that others have made, and
+// says what to use there.
+func ownOnly(file *spec.Cluster, what, instead string) error {
+	if file.Spec.Adopted == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is not built for adopted clusters yet; use %s", errRefused, what, instead)
 }
 
 // reset does it, under the cluster's lock. Workers alone can be reset while no

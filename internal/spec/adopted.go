@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"path"
 	"reflect"
 	"slices"
@@ -28,9 +29,7 @@ func AdoptedKeys(name string) []string {
 	return field{StructField: f}.set("keys")
 }
 
-// judgeAdopted checks what the file says of a cluster that others have made. A
-// host that left the file may still be named: it is known by that until it is
-// clean.
+// judgeAdopted checks what the file says of a cluster that others have made.
 func judgeAdopted(r *report, c *Cluster) {
 	a := c.Spec.Adopted
 	if a == nil {
@@ -44,6 +43,21 @@ func judgeAdopted(r *report, c *Cluster) {
 	}
 	if len(a.Hosts) == 0 {
 		r.bad("spec.adopted.hosts", "the hosts that were found", "missing; remove spec.adopted when none of them is left")
+	}
+	for i, h := range c.Spec.Hosts {
+		if !slices.Contains(a.Hosts, h.Name) {
+			r.bad(fmt.Sprintf("spec.hosts[%d].name", i), "a host of spec.adopted.hosts",
+				"%s would join an adopted cluster, which is not built yet; join it with kubeadm, then run adopt again", h.Name)
+		}
+	}
+	for _, name := range a.Hosts {
+		if !slices.ContainsFunc(c.Spec.Hosts, func(h Host) bool { return h.Name == name }) {
+			r.bad("spec.adopted.hosts", "hosts of spec.hosts",
+				"%s is not in spec.hosts; removing hosts of an adopted cluster is not built yet: use kubeadm, then run adopt again", name)
+		}
+	}
+	if c.Spec.LoadBalancer.Kind != NoBalancer {
+		r.bad("spec.loadBalancer.kind", NoBalancer, "an adopted cluster cannot get a load balancer here yet")
 	}
 	for _, name := range sorted(c.Spec.Components) {
 		r.bad(child("spec.components", name), "none: change them with kubeadm, as before",

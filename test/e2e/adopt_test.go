@@ -61,11 +61,11 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("%s is not in the served certificate, which has %s", name, served.DNSNames)
 		}
 	}
-	if got := c.kubectl(t, "cp1", "-n", "kube-system", "get", "cm", "kubeadm-config", "-o", "yaml"); !strings.Contains(got, "api.prod.example.com") ||
+	if got := c.byHand(t, "-n", "kube-system", "get", "cm", "kubeadm-config", "-o", "yaml"); !strings.Contains(got, "api.prod.example.com") ||
 		!strings.Contains(got, "event-ttl") {
 		t.Errorf("kubeadm's configuration:\n%s", got)
 	}
-	c.kubectl(t, "cp1", "rollout", "status", "deployment/web", "--timeout=60s")
+	c.byHand(t, "rollout", "status", "deployment/web", "--timeout=60s")
 	if snap := run(t, c.dir, "etcd", "snapshot", "save", "-f", "cluster.yaml").want(t, 0).out; !strings.Contains(snap, ".db") {
 		t.Errorf("snapshot: %s", snap)
 	}
@@ -79,6 +79,13 @@ func (c *cluster) foreign(t *testing.T, script string, hosts ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", script, err, out)
 	}
+}
+
+// byHand runs the host's own kubectl with the kubeconfig that kubeadm made, as
+// people do there.
+func (c *cluster) byHand(t *testing.T, args ...string) string {
+	t.Helper()
+	return c.on(t, "cp1", `kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/run/e2e/cache "$@"`, args...)
 }
 
 // untouched is all on the hosts that a look may not change: files with their times
@@ -102,7 +109,7 @@ for n in kubelet containerd etcd kube-apiserver kube-controller-manager kube-sch
 // themselves.
 func (c *cluster) objects(t *testing.T) string {
 	t.Helper()
-	return c.kubectl(t, "cp1", "get", "cm,secret,sa,svc,deploy,ds,rs,role,rolebinding,clusterrole,clusterrolebinding,apiservice,ns", "-A", "--no-headers",
+	return c.byHand(t, "get", "cm,secret,sa,svc,deploy,ds,rs,role,rolebinding,clusterrole,clusterrolebinding,apiservice,ns", "-A", "--no-headers",
 		"-o", "custom-columns=K:.kind,N:.metadata.namespace,M:.metadata.name,R:.metadata.resourceVersion")
 }
 
