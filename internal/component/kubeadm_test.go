@@ -187,7 +187,7 @@ func TestKubeadmCustomised(t *testing.T) {
 	if err != nil || string(again) != string(shared) {
 		t.Errorf("a patch changes what is kept in the cluster: %v", err)
 	}
-	text, err := component.KubeadmConfig(c, "", nil)
+	text, err := component.KubeadmConfig(c, nil, "", nil)
 	if err != nil || !strings.Contains(string(text), "patches:\n  directory: /etc/kubernetes/patches\n") {
 		t.Errorf("%v\n%s", err, text)
 	}

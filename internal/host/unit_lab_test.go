@@ -213,8 +213,8 @@ func TestUnitCancelLeavesIt(t *testing.T) {
 	h, unit := labHost(t), unitName(t)
 	mark := "/run/" + unit
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Second, cancel)
-	_, err := h.Run(ctx, sh(unit, "sleep 2; touch "+mark))
+	time.AfterFunc(3*time.Second, cancel) // a busy host starts it in as long
+	_, err := h.Run(ctx, sh(unit, "sleep 5; touch "+mark))
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	h.Binaries = programs(want, f)
 	h.Images = model.Is(model.SetOf(slices.DeleteFunc(slices.Clone(want.Images),
 		func(i string) bool { return !slices.Contains(f.Images, i) })...))
-	if f.ImagesErr != "" {
+	if f.ImagesErr != "" && len(want.Images) > 0 {
 		h.Images = model.Unknown[model.Set[string]](f.ImagesErr)
 	}
 	h.Keys = model.Is(keys.state(want.Node, id, f))

@@ -11,7 +11,8 @@ import (
 // A host that was cleaned is seen to be bare: each fact of it is known. A fact
 // that the step's effect leaves unknown would be waited for in vain.
 func TestBareIsKnown(t *testing.T) {
-	h := model.Host{Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}), Departed: model.Is(true)}
+	h := model.Host{Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}), Departed: model.Is(true),
+		Marked: model.Is(true)}
 	var walk func(path string, v reflect.Value)
 	walk = func(path string, v reflect.Value) {
 		switch {
