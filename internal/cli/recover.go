@@ -90,7 +90,8 @@ func (r *recovery) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer s.close()
-	if err := ownOnly(s.file, "bringing etcd back", "etcdutl on the host, as https://etcd.io/docs/v3.6/op-guide/recovery/ describes"); err != nil {
+	const byHand = "etcdutl on the host, as https://etcd.io/docs/v3.6/op-guide/recovery/ describes"
+	if err := ownOnly(s.file, "bringing etcd back", byHand); err != nil {
 		return err
 	}
 	ob, err := s.engine.Look(ctx)

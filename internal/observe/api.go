@@ -91,10 +91,13 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 	for doc, of := range documents(ob.Goal) {
 		asks = append(asks, func() error {
 			server, err := of(ctx, c)
+			if err != nil {
+				return nil // that one is unknown; all else that was said counts
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			v.Names[doc] = server
-			return err
+			return nil
 		})
 	}
 	for _, n := range nodes {
