@@ -55,14 +55,34 @@ func (w *work) quorumLost(have model.Cluster) bool {
 		return false
 	}
 	paper := have.Clone()
+	for _, id := range paper.IDs() {
+		if w.outside[id] && !paper.Hosts[id].Etcd.Member.Known() {
+			paper.Edit(id, func(h *model.Host) { h.Etcd.Member = model.Is(model.NoMember) })
+		}
+	}
 	for _, s := range w.steps() {
 		s.Interim(&paper)
 	}
 	return paper.QuorumLost()
 }
 
+// members remembers who was no member of etcd when that was last known. While
+// etcd is too slow to be asked, a host that is marked as joining looks like a
+// member without data; before it has a vote, the members are read again.
+func (w *work) members(have model.Cluster) {
+	if w.outside == nil {
+		w.outside = map[model.HostID]bool{}
+	}
+	for id, h := range have.Hosts {
+		if m, known := h.Etcd.Member.Get(); known {
+			w.outside[id] = m == model.NoMember
+		}
+	}
+}
+
 // quorum ends the run some time after etcd's quorum was lost.
 func (w *work) quorum(ob *observe.Observation) error {
+	w.members(ob.Have)
 	switch {
 	case ob.Recovering() || !w.quorumLost(ob.Have):
 		w.lost = time.Time{}

@@ -45,3 +45,37 @@ func TestQuorumLostForAWhile(t *testing.T) {
 		t.Errorf("it was back in between: %v", err)
 	}
 }
+
+// While the only member is too slow to be asked, hosts that are marked as joining
+// and have no data are not taken for members that lost it. Who had a vote is.
+func TestWhoNeverJoinedLostNothing(t *testing.T) {
+	for before, want := range map[model.Member]bool{model.NoMember: false, model.Voter: true} {
+		w := &work{Engine: &Engine{Events: func(Event) {}}}
+		look := func(slow bool) bool {
+			c := model.New("t")
+			for _, id := range []model.HostID{"cp1", "cp2", "cp3"} {
+				h := model.Host{Roles: model.EtcdHost, Reached: model.Is(true)}
+				h.Etcd = model.EtcdState{Data: model.Is(id == "cp1"), Bootstrapped: model.Is(true), Member: model.Is(model.Voter),
+					Healthy: model.Is(!slow)}
+				h.Components[model.Etcd].Running = model.Is("e")
+				if id != "cp1" {
+					h.Etcd.Member = model.Is(before)
+				}
+				if slow {
+					h.Etcd.Member = model.Unknown[model.Member]("no member of etcd answers")
+				}
+				c.Put(id, h)
+			}
+			if err := w.quorum(&observe.Observation{Have: c}); err != nil {
+				t.Fatal(err)
+			}
+			return !w.lost.IsZero()
+		}
+		if look(false) {
+			t.Errorf("%v: lost while all answer", before)
+		}
+		if look(true) != want {
+			t.Errorf("%v: lost is not %v", before, want)
+		}
+	}
+}

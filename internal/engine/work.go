@@ -22,18 +22,19 @@ import (
 // beside those that run; there is no waiting for the slowest of a stage.
 type work struct {
 	*Engine
-	agreed agreement
-	fails  failures
-	done   map[string]int // how often, by step
-	active []*running
-	stages int       // in the plan that was agreed to
-	round  int       // batches of steps begun so far
-	looked time.Time // at all hosts
-	lost   time.Time // since when etcd's quorum is; zero: it is not
-	gaveUp gaveUp
-	mu     sync.Mutex
-	group  sync.WaitGroup
-	wake   chan struct{} // some step's Do has returned
+	agreed  agreement
+	fails   failures
+	done    map[string]int // how often, by step
+	active  []*running
+	stages  int                   // in the plan that was agreed to
+	round   int                   // batches of steps begun so far
+	looked  time.Time             // at all hosts
+	lost    time.Time             // since when etcd's quorum is; zero: it is not
+	outside map[model.HostID]bool // who was no member of etcd when that was last known
+	gaveUp  gaveUp
+	mu      sync.Mutex
+	group   sync.WaitGroup
+	wake    chan struct{} // some step's Do has returned
 }
 
 func (w *work) run(ctx context.Context) error {
