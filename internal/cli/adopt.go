@@ -96,10 +96,14 @@ func (a *adopting) run(cmd *cobra.Command) error {
 		return err
 	}
 	text, r, err := found.Make()
-	if err != nil {
+	if r.Cluster == "" {
 		return err
 	}
 	r.References = append(r.References, a.references(ctx, cmd, found)...)
+	if err != nil { // what was seen is told all the same
+		fmt.Fprint(cmd.ErrOrStderr(), r.Text())
+		return errors.Join(err, a.keep(r))
+	}
 	return a.deliver(cmd, text, r)
 }
 
@@ -110,11 +114,17 @@ func (a *adopting) references(ctx context.Context, cmd *cobra.Command, found ado
 	})
 }
 
+// keep writes the report to the file that was asked for.
+func (a *adopting) keep(r adopt.Report) error {
+	if a.report == "" {
+		return nil
+	}
+	return writeNew(a.report, []byte(r.Text()))
+}
+
 func (a *adopting) deliver(cmd *cobra.Command, file []byte, r adopt.Report) error {
-	if a.report != "" {
-		if err := writeNew(a.report, []byte(r.Text())); err != nil {
-			return err
-		}
+	if err := a.keep(r); err != nil {
+		return err
 	}
 	if a.form.json() {
 		return a.form.print(cmd, "", "adopt", adoptDoc{string(file), r})
