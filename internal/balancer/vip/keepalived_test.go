@@ -40,7 +40,7 @@ func TestBesideKeepalived(t *testing.T) {
 	b.holds(1, viptest.VIP4)
 
 	// With a lower one it hears ours, and waits until that stops.
-	old = b.keepalived(0, slow(b.vip(0, 50)))
+	b.keepalived(0, slow(b.vip(0, 50)))
 	time.Sleep(2 * time.Second)
 	b.holds(1, viptest.VIP4)
 	ours.end(syscall.SIGTERM)
