@@ -5,7 +5,8 @@ MAKEFLAGS   += --no-print-directory
 
 export PATH := $(PATH):/usr/local/go/bin
 export HOME ?= /root
-export GOFLAGS += -buildvcs=false
+# Without paths of this folder in what is compiled, another clone finds it in the cache.
+export GOFLAGS += -buildvcs=false -trimpath
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
