@@ -88,9 +88,6 @@ func apiServerFiles(ctx Context) ([]workload.File, error) {
 // k8s.io/apiserver/pkg/server/options); none is deprecated there.
 func apiServerFlags(ctx Context) map[string]string {
 	flags := apiServerDefaults(ctx)
-	if ctx.EtcdBalanced() {
-		flags[readycheckFlag] = readycheck(ctx).String()
-	}
 	if ctx.Spec.Hardened() {
 		flags["admission-control-config-file"] = ctx.Layout.APIServer.Admission
 		flags["enable-admission-plugins"] += ",DenyServiceExternalIPs"

@@ -121,14 +121,11 @@ const (
 )
 
 // readycheck is how long an API server waits for etcd before it says that it is
-// not ready: a second where quorate-lb reads what it says. An election may take
-// longer; then all say so, and nobody is taken out.
+// not ready. A second was tried: on busy hosts a slow disk then took API servers
+// out that would have answered.
 func readycheck(ctx Context) time.Duration {
 	if d, err := time.ParseDuration(ctx.extra("kube-apiserver")[readycheckFlag]); err == nil && d > 0 {
 		return d
-	}
-	if ctx.EtcdBalanced() {
-		return time.Second
 	}
 	return 2 * time.Second // the flag's default
 }

@@ -220,7 +220,7 @@ const maxFailures = 3
 
 // maxDone is how often a step may be done in a run. What must be done again and
 // again, such as the start of a service that ends after a while, is not done.
-const maxDone = 5
+const maxDone = 10
 
 // FailedError is a step that failed too often.
 type FailedError struct {
