@@ -121,8 +121,8 @@ const (
 )
 
 // readycheck is how long an API server waits for etcd before it says that it is
-// not ready. A second was tried: on busy hosts a slow disk then took API servers
-// out that would have answered.
+// not ready: the flag's default. With a second, creates failed on a busy machine;
+// that this was the cause is likely, not proven.
 func readycheck(ctx Context) time.Duration {
 	if d, err := time.ParseDuration(ctx.extra("kube-apiserver")[readycheckFlag]); err == nil && d > 0 {
 		return d
