@@ -100,6 +100,7 @@ func trust(c config.Check) (*tls.Config, error) {
 
 // reader is what differs between kinds of backends.
 type reader interface {
+	http2() bool // which it asks over
 	request(ctx context.Context, base string, alive bool) (*http.Request, error)
 	read(resp *http.Response, b config.Backend) health.Answer
 }

@@ -29,6 +29,8 @@ const (
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 type etcdReader struct{ cluster uint64 }
 
+func (etcdReader) http2() bool { return true } // gRPC is over nothing else
+
 func (etcdReader) request(ctx context.Context, base string, alive bool) (*http.Request, error) {
 	if alive {
 		return http.NewRequestWithContext(ctx, http.MethodGet, base+versionPath, nil)

@@ -33,7 +33,7 @@ func newLink(a *asker, lost func()) *link {
 		dialer.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 1}
 	}
 	l.transport = &http.Transport{
-		TLSClientConfig: a.tls.Clone(), ForceAttemptHTTP2: true, DisableCompression: true,
+		TLSClientConfig: a.tls.Clone(), ForceAttemptHTTP2: a.read.http2(), DisableCompression: true,
 		MaxIdleConnsPerHost: 1, MaxResponseHeaderBytes: 16 << 10, ReadBufferSize: 2 << 10, WriteBufferSize: 2 << 10,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)

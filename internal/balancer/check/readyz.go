@@ -25,6 +25,11 @@ const (
 // readyzReader judges Kubernetes API servers.
 type readyzReader struct{ unauthorizedIsReady bool }
 
+// http2: an API server ends an HTTP/2 connection after each request without a
+// name (UnauthenticatedHTTP2DOSMitigation, CVE-2023-44487), so that each check
+// would cost both sides a handshake.
+func (readyzReader) http2() bool { return false }
+
 func (readyzReader) request(ctx context.Context, base string, alive bool) (*http.Request, error) {
 	path := readyzPath
 	if alive {

@@ -115,6 +115,10 @@ func (s *Server) Start(h http.Handler) error {
 	s.Address = l.Addr().String()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 2 {
+			// As API servers do to who gives no name, see check.readyzReader.
+			w.Header().Set("Connection", "close")
+		}
 		code := int(s.Readyz.Load())
 		if code == 0 {
 			<-r.Context().Done()
