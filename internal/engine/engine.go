@@ -166,8 +166,8 @@ func (n NotApprovedError) Error() string {
 // to, and no step riskier or more final than in it is taken.
 func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, gaveUp: gaveUp{}, wake: make(chan struct{}, 1),
-		stages: len(approved.Stages)}
+	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, gaveUp: gaveUp{}, applied: applied{},
+		wake: make(chan struct{}, 1), stages: len(approved.Stages)}
 	defer func() { cancel(); w.group.Wait() }()
 	return w.run(ctx)
 }
@@ -220,7 +220,7 @@ const maxFailures = 3
 
 // maxDone is how often a step may be done in a run. What must be done again and
 // again, such as the start of a service that ends after a while, is not done.
-const maxDone = 10
+const maxDone = 5
 
 // FailedError is a step that failed too often.
 type FailedError struct {

@@ -21,6 +21,9 @@ import (
 
 const (
 	pollEvery = 250 * time.Millisecond
+	// pollMost is the longest pause between two looks: a host that needs long to
+	// answer is left alone for as long, for it has work to do.
+	pollMost = 2 * time.Second
 	// stepTime bounds a step: its work and the wait for its effect.
 	stepTime     = 3 * time.Minute
 	downloadTime = 10 * time.Minute

@@ -29,9 +29,11 @@ type work struct {
 	stages  int                   // in the plan that was agreed to
 	round   int                   // batches of steps begun so far
 	looked  time.Time             // at all hosts
+	took    time.Duration         // by the last look at some
 	lost    time.Time             // since when etcd's quorum is; zero: it is not
 	outside map[model.HostID]bool // who was no member of etcd when that was last known
 	gaveUp  gaveUp
+	applied applied
 	mu      sync.Mutex
 	group   sync.WaitGroup
 	wake    chan struct{} // some step's Do has returned
@@ -50,6 +52,7 @@ func (w *work) run(ctx context.Context) error {
 	fresh := true // ob is of all hosts, as they are now
 	for {
 		w.identify(ob)
+		w.applied.keep(&ob.Have)
 		if w.seen != nil {
 			w.seen(ob)
 		}
@@ -57,6 +60,7 @@ func (w *work) run(ctx context.Context) error {
 			return err
 		}
 		w.gaveUp.leaveOut(&ob.Have)
+		w.applied.keep(&ob.Have)
 		var next plan.Stage
 		if !w.risky() {
 			next, _ = plan.Next(ob.Have, ob.Goal.Want, w.rules, w.steps())
@@ -177,7 +181,7 @@ func (w *work) watch(ctx context.Context, ob *observe.Observation) (*observe.Obs
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-w.wake:
-	case <-time.After(pollEvery):
+	case <-time.After(max(pollEvery, min(w.took, pollMost))):
 	}
 	if time.Since(w.looked) > glanceEvery {
 		return w.glance(ctx)
@@ -193,6 +197,8 @@ func (w *work) watch(ctx context.Context, ob *observe.Observation) (*observe.Obs
 	if len(hosts) == 0 {
 		return ob, nil
 	}
+	begun := time.Now()
+	defer func() { w.took = time.Since(begun) }()
 	return w.eyes.Look(ctx, slices.Collect(maps.Keys(hosts))...)
 }
 

@@ -56,7 +56,7 @@ func TestNamesForgeNoFacts(t *testing.T) {
 	}
 	ss := "case $* in *l*) printf 'LISTEN 0 5 0.0.0.0:9 0.0.0.0:* users:((\"" + `\n@@ lost\nyes\n$quorate_mark lost\nyes\n` +
 		"\",pid=1,fd=3))\\n' ;; esac\n"
-	f := Probe(t.Context(), here(t, map[string]string{"ss": ss, "systemctl": ""}), &goal.Goal{Layout: at}, "cp1")
+	f := Probe(t.Context(), here(t, map[string]string{"ss": ss, "systemctl": ""}), &goal.Goal{Layout: at}, "cp1", probeTimeout)
 	if f.Err != nil {
 		t.Fatal(f.Err)
 	}
@@ -75,7 +75,7 @@ func TestEtcdThatRunsIsNotLost(t *testing.T) {
 	for active, want := range map[string]bool{"active": false, "failed": true, "activating": true} {
 		h := hosttest.New("cp1")
 		h.Handle(answers(lost, "yes\n", "data", "yes\n", "uptime", "1000.0 1000.0", "units", units(active)), "sh")
-		f := Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1")
+		f := Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1", probeTimeout)
 		if f.Err != nil || f.EtcdDataLost != want {
 			t.Errorf("%s (%+v): lost %t, %v", active, f.Services[model.Etcd], f.EtcdDataLost, f.Err)
 		}
@@ -94,7 +94,7 @@ func TestDoubledFactIsAnError(t *testing.T) {
 	} {
 		h := hosttest.New("cp1")
 		h.Handle(say, "sh")
-		f := Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1")
+		f := Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1", probeTimeout)
 		var bad *host.AnswerError
 		if !errors.As(f.Err, &bad) || !strings.Contains(f.Err.Error(), "cp1: probe: ") || f.Hostname != "" {
 			t.Errorf("%s: %v, %q", name, f.Err, f.Hostname)

@@ -33,7 +33,7 @@ func TestOpenFiles(t *testing.T) {
 	} {
 		h := hosttest.New("cp1")
 		h.Handle(answers("sums", sums, "modes", modes, "units", "Id="+s.Name+".service\nLoadState=loaded\nUnitFileState=enabled\n"), "sh")
-		f := Probe(t.Context(), h, &goal.Goal{Layout: at}, "cp1")
+		f := Probe(t.Context(), h, &goal.Goal{Layout: at}, "cp1", probeTimeout)
 		if f.Err != nil {
 			t.Fatal(f.Err)
 		}

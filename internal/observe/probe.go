@@ -18,24 +18,38 @@ import (
 	"quorate.dev/quorate/internal/workload"
 )
 
+// askName asks an API server by the endpoint's name.
+const askName = `! is_up $UNIT_API_SERVER || ask_named name 3 $AT_CA_CERT "127.0.0.1:$PORT_API_SERVER" "https://$ENDPOINT/"`
+
 //go:embed probe.sh
 var probeText string
 
 // script is the probe with what package workload looks at. Its answer is sent at
 // once: in a hundred pieces it would keep sshd busy.
 func script(at layout.Layout) string {
-	text := strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at)), 1)
+	text := strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at), askName), 1)
 	text = workload.DigestScript + strings.Replace(text, "@BALANCER@", component.BalancerBackends(at), 1)
 	return at.Script("look() {\n" + text + "\n}\nanswer=$(look)\nprintf '%s\\n' \"$answer\"\n")
 }
 
-// probeTimeout bounds one look at one host; a host that takes longer is not
-// known, which counts as down.
-const probeTimeout = 20 * time.Second
+const (
+	// probeTimeout bounds one look at one host; a host that takes longer is not
+	// known, which counts as down.
+	probeTimeout = 20 * time.Second
+	// slowProbe is the bound where all hosts are slow: each has probeFactor times
+	// what the slowest has taken so far.
+	slowProbe   = time.Minute
+	probeFactor = 8
+)
 
-// Probe looks at one host, in one round trip.
-func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID) Facts {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+// probeLimit is how long a host may take, when one has taken so long.
+func probeLimit(slowest time.Duration) time.Duration {
+	return min(max(probeTimeout, probeFactor*slowest), slowProbe)
+}
+
+// Probe looks at one host, in one round trip, within a time.
+func Probe(ctx context.Context, h host.Host, g *goal.Goal, id model.HostID, limit time.Duration) Facts {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
 	answer, err := host.Ask(ctx, h, host.Script{What: "probe", Text: preamble(g, id) + script(g.Layout), Secret: true})

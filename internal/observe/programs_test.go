@@ -21,7 +21,7 @@ func TestChangedProgram(t *testing.T) {
 	seen := func(is string) Facts {
 		h := hosttest.New("cp1")
 		h.Handle(answers("links", link+" /opt/runc@1\n", "programs", is+" "+link+"\n", "stored", link+"\n/var/store/sha256/"+sum+"/runc\n"), "sh")
-		f := Probe(t.Context(), h, &goal.Goal{Layout: at}, "cp1")
+		f := Probe(t.Context(), h, &goal.Goal{Layout: at}, "cp1", probeTimeout)
 		if f.Err != nil {
 			t.Fatal(f.Err)
 		}
@@ -39,7 +39,7 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 	see := func(parts ...string) Facts {
 		h := hosttest.New("cp1")
 		h.Handle(answers(parts...), "sh")
-		return Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1")
+		return Probe(t.Context(), h, &goal.Goal{Layout: layout.Systemd()}, "cp1", probeTimeout)
 	}
 	f := see("unasked", "Failed to connect to bus\nit failed\n")
 	if f.Err == nil || !strings.Contains(f.Err.Error(), "systemd does not answer: Failed to connect to bus") {

@@ -105,10 +105,10 @@ func (o *Observer) warm(ctx context.Context, ids []model.HostID) {
 
 // ask begins to probe a host; the caller holds the mutex.
 func (o *Observer) ask(ctx context.Context, frame *goal.Goal, id model.HostID) chan struct{} {
-	end, h := make(chan struct{}), o.Hosts[id]
+	end, h, limit := make(chan struct{}), o.Hosts[id], probeLimit(o.slowest)
 	o.looking[id] = end
 	go func() {
-		f := Probe(ctx, h, frame, id)
+		f := Probe(ctx, h, frame, id, limit)
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		delete(o.looking, id)
@@ -133,13 +133,14 @@ func silent(err error) bool {
 // seek asks a host until it answers or ctx ends; the caller holds the mutex.
 func (o *Observer) seek(ctx context.Context, h host.Host, frame *goal.Goal, id model.HostID) {
 	o.seeking[id] = true
+	limit := probeLimit(o.slowest)
 	go func() {
 		for {
 			select {
 			case <-ctx.Done():
 			case <-time.After(seekEvery):
 			}
-			f := Probe(ctx, h, frame, id)
+			f := Probe(ctx, h, frame, id, limit)
 			o.mu.Lock()
 			if ctx.Err() != nil {
 				// Whoever looks next looks for itself.
@@ -164,6 +165,8 @@ func (o *Observer) note(id model.HostID, f Facts) {
 	if was := o.facts[id]; f.Err != nil {
 		f.Files = was.Files
 		f.CgroupV1, f.ResolvConf, f.Conflist = was.CgroupV1, was.ResolvConf, was.Conflist
+	} else {
+		o.slowest = max(o.slowest, f.Took)
 	}
 	o.facts[id] = f
 }

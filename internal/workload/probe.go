@@ -90,8 +90,9 @@ func young(since time.Duration, restarts int) bool {
 // ProbeScript is the part of the probe that looks at services. What comes after
 // it may use the shell functions `is_up NAME`, `is_active NAME` (ready, too),
 // `recent_log NAME`, `said NAME.N` (see Watch.Asks) and the list $cmdlines of the services' /proc files. It needs
-// host.Frames.Shell, the layout's variables, and those that ProbeVars gives.
-func ProbeScript(watched []Watch) string {
+// host.Frames.Shell, the layout's variables, and those that ProbeVars gives. More
+// is shell text that may call ask_named, see ask.sh.
+func ProbeScript(watched []Watch, more string) string {
 	var names []string
 	var asks, stamps strings.Builder
 	for _, w := range watched {
@@ -104,7 +105,7 @@ func ProbeScript(watched []Watch) string {
 		}
 	}
 	return "SERVICES='" + strings.Join(names, " ") + "'\n" + systemdProbe + staticPodProbe + readStamps +
-		askProbe + asks.String() + "ask_all\n" + stamps.String()
+		askProbe + asks.String() + more + "\nask_all\n" + stamps.String()
 }
 
 // ProbeVars are the variables of the probe that depend on what is wanted of a

@@ -91,7 +91,7 @@ func probed(t *testing.T, dir, systemctl string, watched []Watch) map[string]str
 		t.Fatal(err)
 	}
 	in := host.NewFrames()
-	text := in.Shell() + ProbeScript(watched) +
+	text := in.Shell() + ProbeScript(watched, "") +
 		`frame "more"; for n in etcd nginx kubelet; do is_up $n && echo "$n up"; is_active $n && echo "$n active"; done; frame_end`
 	cmd := exec.Command("sh", "-c", text)
 	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
