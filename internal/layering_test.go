@@ -46,7 +46,7 @@ var rank = map[string]int{
 	"cmd/quorate":  11,
 
 	"internal/balancer/config": 0, "internal/balancer/health": 0, "internal/balancer/wire": 0, "internal/balancer/relay": 0,
-	"internal/balancer/notify": 0, "internal/balancer/vrrp": 0, "internal/balancer/vip": 1, "internal/balancer/viptest": 1, "internal/balancer/lbtest": 0,
+	"internal/balancer/notify": 0, "internal/balancer/vrrp": 0, "internal/balancer/vip": 1, "internal/balancer/viptest": 2, "internal/balancer/lbtest": 0,
 	"internal/balancer/check": 1, "internal/balancer": 2, "internal/balancer/admin": 3, "cmd/quorate-lb": 4,
 }
 

@@ -7,14 +7,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Clean removes what killed commands and reboots left of labs, and says what.
-// Labs that live, and labs another command is at work on, stay.
+// Clean removes what killed commands and reboots left of labs, and killed tests
+// of networks, and says what. Labs that live, and labs another command is at work
+// on, stay.
 func Clean(ctx context.Context) (removed []string, err error) {
 	if err := checkRoot(); err != nil {
 		return nil, err
@@ -37,7 +39,8 @@ func Clean(ctx context.Context) (removed []string, err error) {
 		}
 	}
 	orphans, err := removeOrphans(ctx)
-	return append(removed, orphans...), errors.Join(append(errs, err)...)
+	networks, failed := removeDeadNetworks(ctx)
+	return slices.Concat(removed, orphans, networks), errors.Join(append(errs, err, failed)...)
 }
 
 // cleanLab removes one lab if it is dead.

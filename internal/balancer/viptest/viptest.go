@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"quorate.dev/quorate/internal/lab"
 )
 
 // Interface of every host, and its VIP.
@@ -47,7 +49,7 @@ func Missing() string {
 
 // New makes a network of n hosts.
 func New(n int) (*Net, error) {
-	id := fmt.Sprintf("qvip%d-%d-", os.Getpid(), made.Add(1))
+	id := lab.VIPNetwork(os.Getpid(), made.Add(1)) // what a killed process leaves, lab.Clean takes away
 	net := &Net{bridge: id + "br"}
 	for i := range n {
 		net.hosts = append(net.hosts, fmt.Sprint(id, i))
