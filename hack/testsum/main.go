@@ -61,7 +61,7 @@ func main() {
 				break
 			}
 			count(e.Action, &passed, &failed, &skipped)
-			if e.Action == "fail" {
+			if e.Action == "fail" || e.Action == "skip" && *each {
 				fmt.Print(strings.Join(said[key], ""))
 			} else if *each && !strings.Contains(e.Test, "/") {
 				fmt.Printf("--- %s: %s (%.1fs)\n", strings.ToUpper(e.Action), e.Test, e.Elapsed)

@@ -101,6 +101,7 @@ func seeded(t *testing.T) uint64 {
 // at moments spread over the whole work: after a number of its events, which
 // is to say after so much progress, and a little later.
 func TestKilled(t *testing.T) {
+	inTime(t)
 	random := rand.New(rand.NewPCG(seeded(t), 0))
 	for round, done := 1, 0; done < kills; round++ {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,9 +33,22 @@ type cluster struct {
 	config string // an admin's kubeconfig, once there is one
 }
 
+// until ends a suite in time on a slow machine: after it no scenario begins. In
+// seconds since 1970; "" is never.
+const until = "QUORATE_E2E_UNTIL"
+
+func inTime(t *testing.T) {
+	t.Helper()
+	end, err := strconv.ParseInt(os.Getenv(until), 10, 64)
+	if err == nil && time.Now().Unix() > end && !strings.Contains(t.Name(), "/") {
+		t.Skip("left out for want of time, on a slow machine: make test-all")
+	}
+}
+
 // newCluster boots hosts that go with the test; more are words for `lab up`.
 func newCluster(t *testing.T, name string, controlPlanes, workers int, more ...string) *cluster {
 	t.Helper()
+	inTime(t)
 	name = labPrefix + name
 	c := &cluster{dir: folder(t)}
 	run(t, c.dir, append([]string{"lab", "up", name, "--control-planes", fmt.Sprint(controlPlanes), "--workers", fmt.Sprint(workers)},
