@@ -167,7 +167,7 @@ func (n NotApprovedError) Error() string {
 func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, gaveUp: gaveUp{}, applied: applied{},
-		wake: make(chan struct{}, 1), stages: len(approved.Stages)}
+		steady: steady{}, wake: make(chan struct{}, 1), stages: len(approved.Stages)}
 	defer func() { cancel(); w.group.Wait() }()
 	return w.run(ctx)
 }

@@ -38,6 +38,9 @@ type world struct {
 	cut    model.HostID // that host
 	steady bool         // nothing is lost and nobody agreed to an outage: it must go on serving
 	served bool         // it did when the apply began
+
+	late  model.HostID // its API server does not answer in time, until then
+	until time.Time
 }
 
 func (w *world) rules() (out []plan.Rule) {
@@ -143,6 +146,9 @@ func (w *world) Look(_ context.Context, ids ...model.HostID) (*observe.Observati
 		dead = append(dead, id)
 	}
 	is := steptest.Observed(w.truth, dead...)
+	if time.Now().Before(w.until) {
+		is.Edit(w.late, func(h *model.Host) { h.Ready = model.Is(false) })
+	}
 	if w.seen.Hosts != nil && len(ids) > 0 {
 		now := is.Clone()
 		for id, h := range w.seen.Hosts {

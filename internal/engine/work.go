@@ -34,6 +34,7 @@ type work struct {
 	outside map[model.HostID]bool // who was no member of etcd when that was last known
 	gaveUp  gaveUp
 	applied applied
+	steady  steady
 	mu      sync.Mutex
 	group   sync.WaitGroup
 	wake    chan struct{} // some step's Do has returned
@@ -61,6 +62,13 @@ func (w *work) run(ctx context.Context) error {
 		}
 		w.gaveUp.leaveOut(&ob.Have)
 		w.applied.keep(&ob.Have)
+		if w.steady.waits(ob.Have, w.stops, time.Now()) {
+			if ob, err = w.lookAgain(ctx); err != nil {
+				return err
+			}
+			whole, fresh = false, true
+			continue
+		}
 		var next plan.Stage
 		if !w.risky() {
 			next, _ = plan.Next(ob.Have, ob.Goal.Want, w.rules, w.steps())
@@ -114,6 +122,18 @@ func (w *work) settle(ctx context.Context, ob *observe.Observation) (*observe.Ob
 // delicate says that with one host less a stage might do harm.
 func delicate(st plan.Stage) bool {
 	return st.Risk != plan.Safe || slices.ContainsFunc(st.Steps, func(s plan.Step) bool { return s.About().Exclusive != "" })
+}
+
+// stops says that a step is at work that stops the control plane of a host
+// meanwhile, or what it needs.
+func (w *work) stops(id model.HostID, have model.Cluster) bool {
+	serves := have.Only(id)
+	serves.Edit(id, func(h *model.Host) { h.Ready, h.Etcd.Healthy = model.Is(true), model.Is(true) })
+	return slices.ContainsFunc(w.active, func(r *running) bool {
+		half := serves.Clone()
+		r.step.Interim(&half)
+		return half.Hosts[id] != serves.Hosts[id]
+	})
 }
 
 // steps are those at work.

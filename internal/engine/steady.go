@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+)
+
+const (
+	// steadyTime is for how long nothing new begins while an API server that
+	// served does not: it may be slow for a moment, and what is harmless without
+	// it would make what was agreed to a risk once it is back.
+	steadyTime = time.Minute
+	// steadyPause is the time between two looks meanwhile.
+	steadyPause = 2 * time.Second
+)
+
+// steady are the hosts whose API server has served in this run; with the time
+// since when it does not, zero while it does.
+type steady map[model.HostID]time.Time
+
+// waits says that an API server that served does not, though no step stops it,
+// and has not been so for long. One that was stopped is not waited for.
+func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (waits bool) {
+	for id, h := range have.Hosts {
+		since, served := s[id]
+		switch {
+		case h.Up() && h.Ready.Is(true):
+			s[id] = time.Time{}
+		case !served || stops(id, have):
+		case h.Up() && !h.Runs(model.APIServer):
+			delete(s, id)
+		case since.IsZero():
+			s[id], waits = now, true
+		case now.Sub(since) < steadyTime:
+			waits = true
+		}
+	}
+	return waits
+}
+
+// lookAgain looks at all hosts, after a pause.
+func (w *work) lookAgain(ctx context.Context) (*observe.Observation, error) {
+	if err := pause(ctx, steadyPause); err != nil {
+		return nil, err
+	}
+	return w.eyes.Glance(ctx, false)
+}
