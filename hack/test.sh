@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests that boot lab hosts, and beside them, where those wait, lint and unit
 # tests. RACE=1 adds the race detector to the unit tests, LONG=1 interrupts more
-# often, FUZZ=60s fuzzes each target, PHASES="lint unit" leaves out the rest.
+# often, also on paper, FUZZ=60s fuzzes each target, PHASES="lint unit" leaves out the rest.
 # On a slow machine, after MINUTES=25 no further scenario of test/e2e begins, and
 # those left out are named; with LONG=1 none is.
 set -euo pipefail
@@ -31,7 +31,7 @@ phase() { # $1: key, $2: name, the rest: a command
 }
 
 unit() {
-	go test ${RACE:+-race} -json -timeout "$unit_limit" ./... | "$tmp/testsum" -label "unit tests"
+	go test ${RACE:+-race} ${LONG:+-tags long} -json -timeout "$unit_limit" ./... | "$tmp/testsum" -label "unit tests"
 }
 
 # fuzz runs every fuzz target for the same time.

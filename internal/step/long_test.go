@@ -1,0 +1,5 @@
+//go:build long
+
+package step_test
+
+const parts = 1
