@@ -132,7 +132,6 @@ func TestPassword(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			c := Config{Name: "cp1", Address: "127.0.0.1", Port: passwordServer(t, kind, "hunter2"), User: "u", test: testConfig{noSudo: true}}
 			trust(t, &c)
-			t.Setenv("SSH_AUTH_SOCK", "")
 			t.Setenv("HOME", t.TempDir())
 			c.PasswordFile = filepath.Join(t.TempDir(), "pw")
 			os.WriteFile(c.PasswordFile, []byte("hunter2\n"), 0o600)
@@ -207,7 +206,7 @@ func same(a, b string) error {
 // standard input; that of lab hosts is tried with the tag lab.
 func TestSudo(t *testing.T) {
 	bin := t.TempDir()
-	s := startSSHD(t, "SetEnv PATH="+bin+":/usr/bin:/bin")
+	s := startSSHD(t, "SetEnv SHLVL=1 PATH="+bin+":/usr/bin:/bin")
 	fake := func(body string) {
 		os.WriteFile(bin+"/sudo", []byte("#!/bin/sh\necho \"$@\" >>"+bin+"/log\n"+body+
 			"\nwhile [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n"), 0o755)

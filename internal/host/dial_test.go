@@ -58,7 +58,7 @@ func TestDial(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Run("tcp", func(t *testing.T) { tryConn(t, h, "tcp", tcp) })
 			t.Run("refused", func(t *testing.T) {
-				_, err := h.Dial(within(t, 10*time.Second), "tcp", "127.0.0.1:1")
+				_, err := h.Dial(within(t, time.Minute), "tcp", "127.0.0.1:1")
 				mentions(t, err, "cp1", "127.0.0.1:1", "refused")
 				var op *net.OpError
 				if !errors.As(err, &op) {
@@ -67,7 +67,7 @@ func TestDial(t *testing.T) {
 			})
 			t.Run("unix", func(t *testing.T) {
 				if name == "by bash" {
-					_, err := h.Dial(within(t, 10*time.Second), "unix", unix)
+					_, err := h.Dial(within(t, time.Minute), "unix", unix)
 					mentions(t, err, "cp1", "install socat")
 					return
 				}
@@ -81,7 +81,7 @@ func TestDial(t *testing.T) {
 }
 
 func tryConn(t *testing.T, h *sshHost, network, addr string) {
-	c, err := h.Dial(within(t, 10*time.Second), network, addr)
+	c, err := h.Dial(within(t, time.Minute), network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func tryConn(t *testing.T, h *sshHost, network, addr string) {
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("want a timeout, got %v", err)
 	}
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
@@ -123,7 +123,7 @@ func tryHTTP(t *testing.T, h *sshHost) {
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, n, a string) (net.Conn, error) { return h.Dial(ctx, n, a) },
 	}
-	client := http.Client{Transport: tr, Timeout: 10 * time.Second}
+	client := http.Client{Transport: tr, Timeout: time.Minute}
 	for range 20 { // more than sessions: each must be given back
 		resp, err := client.Get("http://" + l.Addr().String())
 		if err != nil {
@@ -146,7 +146,7 @@ func TestDialledConnectionIsLost(t *testing.T) {
 	}
 	defer c.Close()
 	s.killSessions(t)
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}

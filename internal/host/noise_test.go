@@ -85,7 +85,7 @@ func TestNoisyShellDials(t *testing.T) {
 	s := noisy(t)
 	h := s.connect(t)
 	echo := echoServer(t, "tcp", "127.0.0.1:0")
-	c, err := h.dialByCommand(within(t, 10*time.Second), "tcp", echo)
+	c, err := h.dialByCommand(within(t, time.Minute), "tcp", echo)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestShellThatRunsNothing(t *testing.T) {
 		if code == "0" {
 			mentions(t, err, "This account is not available", "POSIX shell")
 		}
-		ctx := within(t, 20*time.Second)
+		ctx := within(t, time.Minute)
 		if _, err := h.dialByCommand(ctx, "tcp", "127.0.0.1:1"); err == nil || ctx.Err() != nil {
 			t.Errorf("dial: %v", err)
 		}
@@ -242,7 +242,7 @@ func TestEndlessNoise(t *testing.T) {
 				began := processorTime(t)
 				err := ask(within(t, time.Minute))
 				mentions(t, err, "cp1", "256 KiB", ".bashrc")
-				if used := processorTime(t) - began; used > 2*time.Second {
+				if used := processorTime(t) - began; used > 5*time.Second {
 					t.Errorf("%s: cost %s of processor time", what, used)
 				}
 			}

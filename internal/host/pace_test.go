@@ -84,6 +84,7 @@ func TestPaceOfLogins(t *testing.T) {
 
 // The kernel of a host whose sshd hangs accepts the connection.
 func TestHungSSHD(t *testing.T) {
+	t.Parallel() // it waits
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,12 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
+// TestMain takes the user's agent away: tests that want one have their own.
+func TestMain(m *testing.M) {
+	os.Unsetenv("SSH_AUTH_SOCK")
+	os.Exit(m.Run())
+}
+
 // sshd is a real OpenSSH server of a test's own on 127.0.0.1.
 type sshd struct {
 	dir, key, known string
@@ -52,7 +58,9 @@ func startSSHD(t testing.TB, extra ...string) *sshd {
 	s.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	s.known = s.write(t, "known_hosts", knownhosts.Line([]string{knownhosts.Normalize(s.addr())}, hostPub)+"\n")
-	lines := append(extra, // the first value of an option wins
+	// Of SHLVL, bash sees that it need not read .bashrc, which costs more than the
+	// tests. The first value of an option wins.
+	lines := append(extra,
 		"ListenAddress "+s.addr(), "HostKey "+s.dir+"/hostkey", "AuthorizedKeysFile "+s.dir+"/authorized_keys",
 		"StrictModes no", "PermitRootLogin yes", "PasswordAuthentication no", "UsePAM no", "SetEnv SHLVL=1", "PidFile none", "MaxStartups 100")
 	conf := s.write(t, "sshd_config", strings.Join(lines, "\n")+"\n")
@@ -129,7 +137,6 @@ func (s *sshd) config(t testing.TB) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SSH_AUTH_SOCK", "")
 	return Config{
 		Name: "cp1", Address: "127.0.0.1", Port: s.port, User: u.Username,
 		KeyFile: s.key, KnownHostsFile: s.known,

@@ -46,12 +46,12 @@ func TestUpload(t *testing.T) {
 }
 
 func tryUpload(t *testing.T, h *sshHost) {
-	b := blob(t, 4<<20)
+	b := blob(t, 2<<20)
 	want, _ := os.ReadFile(b.Path)
 	to := filepath.Join(t.TempDir(), "a b", "kubelet")
 	upload := func(t *testing.T, least, most int64) {
 		t.Helper()
-		sent, err := h.Upload(within(t, 30*time.Second), b, to)
+		sent, err := h.Upload(within(t, 2*time.Minute), b, to)
 		if err != nil || sent < least || sent > most {
 			t.Fatalf("sent %d, want %d to %d; %v", sent, least, most, err)
 		}
@@ -108,24 +108,24 @@ func tryUpload(t *testing.T, h *sshHost) {
 func TestUploadBrokenOffAndResumed(t *testing.T) {
 	s := startSSHD(t)
 	h := s.connect(t)
-	b := blob(t, 64<<20)
+	b := blob(t, 32<<20)
 	to := filepath.Join(t.TempDir(), "big")
 	go func() {
-		for range 500 { // break it once some has arrived
-			if st, err := os.Stat(to + ".partial"); err == nil && st.Size() > 8<<20 {
+		for range 20000 { // break it once some has arrived
+			if st, err := os.Stat(to + ".partial"); err == nil && st.Size() > 4<<20 {
 				s.killSessions(t)
 				return
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
 	}()
-	first, err := h.Upload(within(t, 60*time.Second), b, to)
+	first, err := h.Upload(within(t, 2*time.Minute), b, to)
 	mentions(t, err, "cp1: upload", "connection lost")
 	st, err := os.Stat(to + ".partial")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := h.Upload(within(t, 60*time.Second), b, to)
+	second, err := h.Upload(within(t, 2*time.Minute), b, to)
 	if err != nil {
 		t.Fatal(err)
 	}

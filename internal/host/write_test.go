@@ -151,10 +151,10 @@ func TestWriteFilesManyAndAtOnce(t *testing.T) {
 	h := startSSHD(t).connect(t)
 	dir := t.TempDir()
 	var wg sync.WaitGroup
-	for g := range 4 {
+	for g, n := range []int{50, 5, 5, 5} {
 		wg.Go(func() {
 			var files []File
-			for i := range 50 {
+			for i := range n {
 				files = append(files, File{Path: fmt.Sprintf("%s/%d/%d", dir, g, i), Content: []byte(strings.Repeat("x", i*100)), Owner: me(t)})
 			}
 			if _, err := h.WriteFiles(t.Context(), files); err != nil {
@@ -163,7 +163,7 @@ func TestWriteFilesManyAndAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n, _ := filepath.Glob(dir + "/*/*"); len(n) != 200 {
+	if n, _ := filepath.Glob(dir + "/*/*"); len(n) != 65 {
 		t.Errorf("%d files", len(n))
 	}
 }
