@@ -82,6 +82,9 @@ func Look(ctx context.Context, o Options) (Found, error) {
 		return f, fmt.Errorf("%s belongs to quorate's cluster %q already; its file is kept in the cluster: kubectl -n kube-system get "+
 			"configmap quorate-cluster -o yaml", o.Seeds[first].Address, cluster)
 	}
+	if p, _ := seen[first].Process("kube-apiserver"); p.Unit != "" && !p.Contained {
+		return f, UnitsError{Host: o.Seeds[first].Address, Unit: p.Unit}
+	}
 	var err error
 	if f.API, err = askAPI(ctx, hosts[first], seen[first]); err != nil {
 		return f, fmt.Errorf("ask the API server of %s: %w; next: see that admin.conf lies on this host and is valid (kubeadm certs "+
@@ -91,6 +94,14 @@ func Look(ctx context.Context, o Options) (Found, error) {
 	f.place(seen)
 	f.lookFurther(ctx)
 	return f, nil
+}
+
+// UnitsError is a control plane of systemd units that people have written: package
+// units reads those.
+type UnitsError struct{ Host, Unit string }
+
+func (e UnitsError) Error() string {
+	return fmt.Sprintf("the API server of %s runs as the systemd unit %s", e.Host, e.Unit)
 }
 
 // nobody is why no control plane was found.

@@ -42,7 +42,10 @@ to stdout and a report to stderr. It is strictly read-only: nothing is changed o
 any host or in the cluster.
 
 The plan for that file is empty. What the file does not say stays as it was found.
-A host that cannot be reached is in the file with what others know of it.`,
+A host that cannot be reached is in the file with what others know of it.
+
+A control plane of systemd units that people have written by hand is recognised and
+reported. quorate cannot care for such a cluster yet, so no file is written.`,
 		Example: `  quorate adopt --host root@10.0.0.11 > cluster.yaml
   quorate adopt --host admin@10.0.0.11 --ssh-key ~/.ssh/prod --report report.txt > cluster.yaml`,
 		Args: cobra.NoArgs,
@@ -92,6 +95,9 @@ func (a *adopting) run(cmd *cobra.Command) error {
 		}
 	}()
 	found, err := adopt.Look(ctx, o)
+	if by := (adopt.UnitsError{}); errors.As(err, &by) {
+		return a.units(cmd, o, by)
+	}
 	if err != nil {
 		return err
 	}

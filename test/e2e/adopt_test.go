@@ -74,7 +74,7 @@ func TestAdopt(t *testing.T) {
 // foreign runs a script of test/foreign on the lab.
 func (c *cluster) foreign(t *testing.T, script string, hosts ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", append([]string{filepath.Join("..", "foreign", script), c.Name}, hosts...)...)
+	cmd := exec.CommandContext(t.Context(), "bash", append([]string{filepath.Join("..", "foreign", script), c.Name}, hosts...)...)
 	cmd.Env = append(os.Environ(), "QUORATE="+program)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", script, err, out)
