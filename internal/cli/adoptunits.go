@@ -29,6 +29,6 @@ func (a *adopting) units(cmd *cobra.Command, o adopt.Options, by adopt.UnitsErro
 	} else {
 		fmt.Fprint(cmd.ErrOrStderr(), r.Text())
 	}
-	return fmt.Errorf("%w: %w, written by hand; quorate cannot care for such a cluster yet, so no file was written, and nothing was changed; "+
+	return fmt.Errorf("%w: %w, written by hand; quorate cannot care for such a cluster yet, so no file was written; "+
 		"next: keep the report, and go on by hand", errRefused, by)
 }
