@@ -331,6 +331,7 @@ serve() {
 	systemctl start --no-block kube-apiserver
 	timeout 180 sh -c 'until systemctl is-active -q kube-apiserver; do sleep 0.3; done'
 	systemctl start kube-controller-manager kube-scheduler
+	timeout 120 sh -c 'until curl -sk https://127.0.0.1:10257/healthz && curl -sk https://127.0.0.1:10259/healthz; do sleep 0.3; done' >/dev/null
 	EOF
 }
 
