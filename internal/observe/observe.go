@@ -32,7 +32,7 @@ type Observer struct {
 
 	mu    sync.Mutex
 	facts map[model.HostID]Facts
-	// slowest is how long a host has taken that answered.
+	// slowest is how long a control plane has taken that answered.
 	slowest time.Duration
 	// looking are the probes under way, seeking the hosts that could not be
 	// asked and are asked again and again in the background.

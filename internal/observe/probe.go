@@ -36,8 +36,8 @@ const (
 	// probeTimeout bounds one look at one host; a host that takes longer is not
 	// known, which counts as down.
 	probeTimeout = 20 * time.Second
-	// slowProbe is the bound where all hosts are slow: each has probeFactor times
-	// what the slowest has taken so far.
+	// slowProbe is the most where control planes are slow: each host has
+	// probeFactor times what the slowest of them has taken so far.
 	slowProbe   = time.Minute
 	probeFactor = 8
 )

@@ -165,7 +165,7 @@ func (o *Observer) note(id model.HostID, f Facts) {
 	if was := o.facts[id]; f.Err != nil {
 		f.Files = was.Files
 		f.CgroupV1, f.ResolvConf, f.Conflist = was.CgroupV1, was.ResolvConf, was.Conflist
-	} else {
+	} else if h, named := o.File.Host(string(id)); named && h.Has(spec.RoleControlPlane) { // no worker holds up the others
 		o.slowest = max(o.slowest, f.Took)
 	}
 	o.facts[id] = f
