@@ -166,7 +166,7 @@ func (n NotApprovedError) Error() string {
 // to, and no step riskier or more final than in it is taken.
 func (e *Engine) Apply(ctx context.Context, approved plan.Plan) error {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, gaveUp: gaveUp{}, applied: applied{},
+	w := &work{Engine: e, agreed: consent(approved), fails: failures{}, done: map[string]int{}, gaveUp: gaveUp{}, told: newTold(),
 		steady: steady{}, wake: make(chan struct{}, 1), stages: len(approved.Stages)}
 	defer func() { cancel(); w.group.Wait() }()
 	return w.run(ctx)

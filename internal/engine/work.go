@@ -33,7 +33,7 @@ type work struct {
 	lost    time.Time             // since when etcd's quorum is; zero: it is not
 	outside map[model.HostID]bool // who was no member of etcd when that was last known
 	gaveUp  gaveUp
-	applied applied
+	told    told
 	steady  steady
 	mu      sync.Mutex
 	group   sync.WaitGroup
@@ -53,7 +53,7 @@ func (w *work) run(ctx context.Context) error {
 	fresh := true // ob is of all hosts, as they are now
 	for {
 		w.identify(ob)
-		w.applied.keep(&ob.Have)
+		w.told.keep(&ob.Have)
 		if w.seen != nil {
 			w.seen(ob)
 		}
@@ -61,7 +61,7 @@ func (w *work) run(ctx context.Context) error {
 			return err
 		}
 		w.gaveUp.leaveOut(&ob.Have)
-		w.applied.keep(&ob.Have)
+		w.told.keep(&ob.Have)
 		if w.steady.waits(ob.Have, w.stops, time.Now()) {
 			if ob, err = w.lookAgain(ctx); err != nil {
 				return err
