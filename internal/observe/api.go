@@ -175,6 +175,28 @@ func Departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) ([]kub
 	return v.Departed, err
 }
 
+// keptHosts are the hosts of a file that the cluster keeps. Nothing else of it is
+// read: it may be of another version of quorate, and what cannot be read would
+// hide all that the API server says.
+func keptHosts(text []byte) ([]kubeapi.Departed, error) {
+	var file struct {
+		Spec struct {
+			Hosts []struct {
+				Name, Address string
+				Roles         []string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil, err
+	}
+	var out []kubeapi.Departed
+	for _, h := range file.Spec.Hosts {
+		out = append(out, kubeapi.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
+	}
+	return out, nil
+}
+
 // departed compares the file with what the cluster keeps: those that left a
 // file earlier and are not seen clean, and all of the file applied last.
 func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) error {
@@ -183,14 +205,14 @@ func (v *APIView) departed(ctx context.Context, c *kubeapi.Client, file *spec.Cl
 		return err
 	}
 	v.applied, v.masters = nil, nil
-	var old spec.Cluster // not parsed strictly: it may be of another version of quorate
-	if err := yaml.Unmarshal(text, &old); err != nil {
+	old, err := keptHosts(text)
+	if err != nil {
 		return fmt.Errorf("kube-system/quorate-cluster: %w", err)
 	}
-	for _, h := range old.Spec.Hosts {
-		list = append(list, kubeapi.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
+	for _, h := range old {
+		list = append(list, h)
 		v.applied = append(v.applied, h.Name)
-		if h.Has(spec.RoleControlPlane) {
+		if slices.Contains(h.Roles, spec.RoleControlPlane) {
 			v.masters = append(v.masters, model.HostID(h.Name))
 		}
 	}
