@@ -18,7 +18,8 @@ func TestKeptHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	hosts, err := keptHosts(text)
-	if err != nil || len(hosts) != 1 || hosts[0].Name != "cp1" || hosts[0].Address != "192.0.2.11" || !slices.Equal(hosts[0].Roles, file.Spec.Hosts[0].Roles) {
+	if err != nil || len(hosts) != 1 || hosts[0].Name != "cp1" || hosts[0].Address != "192.0.2.11" ||
+		!slices.Equal(hosts[0].Roles, file.Spec.Hosts[0].Roles) {
 		t.Errorf("%v, %v of\n%s", hosts, err, text)
 	}
 }
