@@ -82,14 +82,22 @@ func main() {
 	}
 }
 
-func checkFile(path string) error {
+func readFile(path string) (config.File, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return config.File{}, err
 	}
 	f, err := config.Parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return config.File{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+func checkFile(path string) error {
+	f, err := readFile(path)
+	if err != nil {
+		return err
 	}
 	for _, w := range f.Ways {
 		if _, err := check.New(w.Check); err != nil {

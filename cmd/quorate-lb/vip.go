@@ -7,7 +7,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"quorate.dev/quorate/internal/balancer/config"
 	"quorate.dev/quorate/internal/balancer/vip"
 )
 
@@ -24,13 +23,9 @@ func runGuard() {
 
 // takeAddressesOff is for the end of a service, however that ended.
 func takeAddressesOff(path string) error {
-	text, err := os.ReadFile(path)
+	f, err := readFile(path)
 	if err != nil {
 		return err
-	}
-	f, err := config.Parse(text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	there, err := vip.TakeOff(f.VIPs)
 	for _, a := range there {

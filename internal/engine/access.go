@@ -46,7 +46,7 @@ func (e *Engine) UploadCerts(ctx context.Context, ob *observe.Observation) (key 
 	}
 	h := e.observer.Hosts[on]
 	if ob.Goal.Want.Adopted {
-		return "", on, errors.New("of an adopted cluster this is not supported yet: run `kubeadm init phase upload-certs --upload-certs` there")
+		return "", on, errors.New("this is not supported for an adopted cluster yet; run `kubeadm init phase upload-certs --upload-certs` there")
 	}
 	config, err := component.KubeadmConfig(ob.Goal.Hosts[on].Context, nil, "", nil)
 	if err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"quorate.dev/quorate/internal/model"
@@ -22,9 +23,11 @@ const (
 type steady map[model.HostID]time.Time
 
 // waits says that an API server that served does not, though no step stops it,
-// and has not been so for long. One that was stopped is not waited for.
-func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (waits bool) {
-	for id, h := range have.Hosts {
+// and has not been so for long; missed are those of which that is new. One that was
+// stopped is not waited for.
+func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (waits bool, missed []model.HostID) {
+	for _, id := range have.IDs() {
+		h := have.Hosts[id]
 		since, served := s[id]
 		switch {
 		case h.Up() && h.Ready.Is(true):
@@ -33,10 +36,20 @@ func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster
 		case h.Up() && !h.Runs(model.APIServer):
 			delete(s, id)
 		case since.IsZero():
-			s[id], waits = now, true
+			s[id], waits, missed = now, true, append(missed, id)
 		case now.Sub(since) < steadyTime:
 			waits = true
 		}
+	}
+	return waits, missed
+}
+
+// holds says that nothing may begin now, and tells for whom.
+func (w *work) holds(have model.Cluster) bool {
+	waits, missed := w.steady.waits(have, w.stops, time.Now())
+	for _, id := range missed {
+		w.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: its API server does not answer; no step begins for up to %s unless it is back",
+			id, steadyTime)})
 	}
 	return waits
 }

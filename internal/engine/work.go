@@ -62,7 +62,7 @@ func (w *work) run(ctx context.Context) error {
 		}
 		w.gaveUp.leaveOut(&ob.Have)
 		w.told.keep(&ob.Have)
-		if w.steady.waits(ob.Have, w.stops, time.Now()) {
+		if w.holds(ob.Have) {
 			if ob, err = w.lookAgain(ctx); err != nil {
 				return err
 			}
