@@ -177,6 +177,9 @@ func (c *cluster) diagnose(t *testing.T) {
 for u in etcd kube-apiserver kubelet; do journalctl -q --no-pager -o short -n 40 -u $u | grep -v -e '"info"' -e summary_sys -e '^ *I[0-9]' | tail -n 3; done 2>&1 | cut -c1-300`)
 		t.Logf("%s: %v\n%s", h, err, out)
 	}
+	// Last, as of a long output often only the end is kept.
+	said := strings.Split(strings.TrimSpace(lastRun.out+"\n"+lastRun.err), "\n")
+	t.Logf("the last run was %s\n%s", lastRun, strings.Join(said[max(0, len(said)-12):], "\n"))
 }
 
 // result is a run of quorate that has ended.
@@ -186,6 +189,9 @@ type result struct {
 	out, err string
 	took     time.Duration
 }
+
+// lastRun is shown when a test fails.
+var lastRun result
 
 // run runs quorate to its end.
 func run(t *testing.T, dir string, args ...string) result {
@@ -199,6 +205,7 @@ func run(t *testing.T, dir string, args ...string) result {
 	begun := time.Now()
 	err := cmd.Run()
 	r := result{args, cmd.ProcessState.ExitCode(), out.String(), errOut.String(), time.Since(begun)}
+	lastRun = r
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s: %v", r, err)
