@@ -39,7 +39,7 @@ type world struct {
 	steady bool         // nothing is lost and nobody agreed to an outage: it must go on serving
 	served bool         // it did when the apply began
 
-	late  model.HostID // its API server does not answer in time, until then
+	late  func(*model.Cluster) // what does not answer in time, until then
 	until time.Time
 }
 
@@ -147,7 +147,7 @@ func (w *world) Look(_ context.Context, ids ...model.HostID) (*observe.Observati
 	}
 	is := steptest.Observed(w.truth, dead...)
 	if time.Now().Before(w.until) {
-		is.Edit(w.late, func(h *model.Host) { h.Ready = model.Is(false) })
+		w.late(&is)
 	}
 	if w.seen.Hosts != nil && len(ids) > 0 {
 		now := is.Clone()

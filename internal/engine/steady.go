@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"quorate.dev/quorate/internal/model"
@@ -10,46 +11,76 @@ import (
 )
 
 const (
-	// steadyTime is for how long nothing new begins while an API server that
-	// served does not: it may be slow for a moment, and what is harmless without
-	// it would make what was agreed to a risk once it is back.
+	// steadyTime is for how long nothing new begins while an API server or a
+	// member of etcd that served does not: it may be slow for a moment, and what is
+	// harmless without it would make what was agreed to a risk once it is back.
 	steadyTime = time.Minute
 	// steadyPause is the time between two looks meanwhile.
 	steadyPause = 2 * time.Second
 )
 
-// steady are the hosts whose API server has served in this run; with the time
-// since when it does not, zero while it does.
-type steady map[model.HostID]time.Time
+// steady are the API servers and members of etcd that have served in this run;
+// with the time since when they do not, zero while they do.
+type steady map[served]time.Time
 
-// waits says that an API server that served does not, though no step stops it,
-// and has not been so for long; missed are those of which that is new. One that was
-// stopped is not waited for.
-func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (waits bool, missed []model.HostID) {
+type served struct {
+	host model.HostID
+	what model.Component
+}
+
+func (s served) String() string {
+	if s.what == model.Etcd {
+		return string(s.host) + "'s member of etcd"
+	}
+	return string(s.host) + "'s API server"
+}
+
+// now says whether it serves, and whether it has been stopped or has left.
+func (s served) now(h model.Host) (serves, gone bool) {
+	gone = h.Up() && h.Components[s.what].Running.Is("")
+	if s.what == model.Etcd {
+		return h.Up() && h.Etcd.Healthy.Is(true) && h.Etcd.Member.Is(model.Voter),
+			gone || h.Etcd.Member.Known() && !h.Etcd.Member.Is(model.Voter)
+	}
+	return h.Up() && h.Ready.Is(true), gone
+}
+
+// waits says that something that served does not, though no step stops it, and
+// has not been so for long; missed is that of which this is new. What was stopped
+// is not waited for.
+func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (waits bool, missed []served) {
 	for _, id := range have.IDs() {
 		h := have.Hosts[id]
-		since, served := s[id]
-		switch {
-		case h.Up() && h.Ready.Is(true):
-			s[id] = time.Time{}
-		case !served || stops(id, have):
-		case h.Up() && !h.Runs(model.APIServer):
-			delete(s, id)
-		case since.IsZero():
-			s[id], waits, missed = now, true, append(missed, id)
-		case now.Sub(since) < steadyTime:
-			waits = true
+		for _, v := range []model.Component{model.APIServer, model.Etcd} {
+			at := served{id, v}
+			since, was := s[at]
+			serves, gone := at.now(h)
+			switch {
+			case serves:
+				s[at] = time.Time{}
+			case !was || stops(id, have):
+			case gone:
+				delete(s, at)
+			case since.IsZero():
+				s[at], waits, missed = now, true, append(missed, at)
+			case now.Sub(since) < steadyTime:
+				waits = true
+			}
 		}
 	}
 	return waits, missed
 }
 
-// holds says that nothing may begin now, and tells for whom.
+// holds says that nothing may begin now, and tells for what.
 func (w *work) holds(have model.Cluster) bool {
 	waits, missed := w.steady.waits(have, w.stops, time.Now())
-	for _, id := range missed {
-		w.tell(Event{Kind: Note, Text: fmt.Sprintf("%s: its API server does not answer; no step begins for up to %s unless it is back",
-			id, steadyTime)})
+	if len(missed) > 0 {
+		var names []string
+		for _, m := range missed {
+			names = append(names, m.String())
+		}
+		w.tell(Event{Kind: Note, Text: fmt.Sprintf("no answer in time from %s; no step begins for up to %s unless that is back",
+			strings.Join(names, ", "), steadyTime)})
 	}
 	return waits
 }

@@ -21,7 +21,10 @@ func (o *Observation) ways(h *model.Host, g *goal.Goal, id model.HostID, f Facts
 		f.Balancer.leads(h, g, hostOf(g, id).Services[model.FrontDoor] != nil)
 	}
 	if h.Runs(model.APIServer) {
-		h.EtcdVia = model.Is(o.etcdWay(g, id, f))
+		h.EtcdVia = model.Unknown[model.Way]("the flags of its API server were not seen")
+		if len(f.EtcdServers) > 0 {
+			h.EtcdVia = model.Is(o.etcdWay(g, id, f))
+		}
 		if h.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) && h.EtcdBackends.Is(model.HostSet{}) {
 			h.EtcdBackends = model.Unknown[model.HostSet]("what lies behind its balancer to etcd was not seen")
 		}

@@ -42,20 +42,27 @@ func (s Run) doorReady(c model.Cluster, h model.Host, checks bool) error {
 	if !h.HasDoor() {
 		return s.opens(c, h, serving, checks)
 	}
-	if len(serving) == 0 {
-		return nil
-	}
 	has, wants := h.Backends.Or(model.HostSet{}), s.Want.Backends.Or(model.HostSet{})
-	if !wants.Any(serving) {
+	// What is taken from behind the door still runs. Whether it answers just now
+	// decides nothing: it may be slow for a moment.
+	loses := slices.ContainsFunc(has.Without(wants).List(), func(id model.HostID) bool {
+		b := c.Hosts[id]
+		return b.Up() && b.Runs(model.APIServer)
+	})
+	switch {
+	case len(serving) == 0 && !loses:
+		return nil
+	case len(serving) > 0 && !wants.Any(serving):
 		return fmt.Errorf("none of the API servers that it should lead to answers (%s)", wants)
 	}
-	// What is taken from behind the door still answers.
-	loses := has.Without(wants).Any(serving)
 	if checks && !h.Runs(model.Balancer) && s.Want.EtcdVia.Is(model.Way{Kind: model.LocalBalancer}) {
 		loses = false // the API server here restarts only once its way to etcd is there
 	}
 	for _, id := range wants.List() {
 		b := c.Hosts[id]
+		if loses && b.Up() && b.Runs(model.APIServer) && !b.EtcdVia.Known() {
+			return notYet(c, id, fmt.Sprintf("which etcd the API server of %s uses was not seen", id))
+		}
 		if !checks && !has.Has(id) && !(b.Up() && b.Ready.Is(true)) {
 			return notYet(c, id, fmt.Sprintf("the API server of %s does not answer yet", id))
 		}
