@@ -130,6 +130,15 @@ func TestNotKubeadm(t *testing.T) {
 	}
 }
 
+// What cannot be read is not taken for the default without a word.
+func TestUnreadableProxyMode(t *testing.T) {
+	f := lone(t)
+	f.API.KubeProxy = "mode: [\n"
+	if _, r, err := f.Make(); err != nil || !strings.Contains(r.Text(), "kube-proxy's configuration cannot be read") {
+		t.Errorf("%v\n%s", err, r.Text())
+	}
+}
+
 // What the script prints of a host whose own control group is not the root.
 func TestRead(t *testing.T) {
 	frames := host.NewFrames()

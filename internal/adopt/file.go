@@ -123,7 +123,10 @@ func (m *maker) network() {
 			"and nothing of quorate's uses it")
 	}
 	var proxy struct{ Mode string }
-	_ = yaml.Unmarshal([]byte(m.API.KubeProxy), &proxy) // what cannot be read is the default
+	if err := yaml.Unmarshal([]byte(m.API.KubeProxy), &proxy); err != nil {
+		m.note("", "kube-proxy's configuration cannot be read: %v", "its mode is not known; the file has kubeadm's default, and nothing of "+
+			"quorate's uses it", err)
+	}
 	n.ProxyMode = cmp.Or(proxy.Mode, "iptables")
 }
 
