@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -178,8 +179,11 @@ for u in etcd kube-apiserver kubelet; do journalctl -q --no-pager -o short -n 40
 		t.Logf("%s: %v\n%s", h, err, out)
 	}
 	// Last, as of a long output often only the end is kept.
-	said := strings.Split(strings.TrimSpace(lastRun.out+"\n"+lastRun.err), "\n")
-	t.Logf("the last run was %s\n%s", lastRun, strings.Join(said[max(0, len(said)-12):], "\n"))
+	said := strings.Split(strings.TrimSpace(lastRun.err), "\n")
+	if len(said) > 12 {
+		said = slices.Concat(said[:6], []string{"..."}, said[len(said)-6:])
+	}
+	t.Logf("the last run was %s\n%s", lastRun, strings.Join(said, "\n"))
 }
 
 // result is a run of quorate that has ended.
