@@ -163,6 +163,8 @@ func TestSaveLeavesRoom(t *testing.T) {
 	put(filepath.Join(snaps, "20261120T000000Z.db.part"), "of one that was killed")
 	there := func() int { all, _ := filepath.Glob(filepath.Join(snaps, "*")); return len(all) }
 
+	// Else the programs of an etcd that runs on this machine are taken.
+	put(filepath.Join(bin, "etcdutl"), "#!/bin/sh\necho '{\"hash\":1,\"revision\":7}'\n")
 	put(filepath.Join(bin, "etcdctl"), "#!/bin/sh\nfor f; do :; done\necho half >\"$f\"; echo more >\"$f.part\"\necho "+
 		"'{\"level\":\"info\"}' >&2; echo 'Error: cut off' >&2; exit 1\n")
 	if _, err := verb(bin, data, "save", snaps, "10"); err == nil || strings.TrimSpace(err.Error()) != "cut off" {
@@ -186,7 +188,6 @@ func TestSaveLeavesRoom(t *testing.T) {
 	sum := sha256.Sum256([]byte(page))
 	put(filepath.Join(dir, "whole"), page+string(sum[:]))
 	put(filepath.Join(bin, "etcdctl"), "#!/bin/sh\nfor f; do :; done\ncp '"+dir+"/whole' \"$f\"\n")
-	put(filepath.Join(bin, "etcdutl"), "#!/bin/sh\necho '{\"hash\":1,\"revision\":7}'\n")
 	for range 2 { // within one second, too
 		out, err := verb(bin, data, "save", snaps, "10")
 		if err != nil {
