@@ -33,9 +33,13 @@ const (
 // which a shell drops). What it starts
 // does not inherit the lock. Nobody but root may open the file: whoever can,
 // can hold it. $1: folder, $2: info, $3: seconds of silence.
-const lockScript = `umask 077; mkdir -p "$1" && chmod 0700 "$1" && exec 9>>"$1/lock" && chmod 0600 "$1/lock" || exit 1
-flock -n 9 || { frame holder; cat "$1/lock.info" 2>/dev/null; frame_end; exit 75; }
-printf '%s\n' "$2" >"$1/lock.info.new" && mv "$1/lock.info.new" "$1/lock.info" || exit 1
+const lockScript = `umask 077; mkdir -p "$1" && chmod 0700 "$1" || exit 1
+if [ -L "$1/lock" ] || { [ -e "$1/lock" ] && [ ! -f "$1/lock" ]; }; then rm -f "$1/lock"; fi
+exec 9>>"$1/lock" && chmod 0600 "$1/lock" || exit 1
+flock -n 9 || { frame holder; [ ! -f "$1/lock.info" ] || cat "$1/lock.info" 2>/dev/null; frame_end; exit 75; }
+[ "/proc/$$/fd/9" -ef "$1/lock" ] || { echo "$1/lock was replaced meanwhile: run it again" >&2; exit 1; }
+rm -f "$1/lock.info.new"
+printf '%s\n' "$2" >"$1/lock.info.new" && mv -T "$1/lock.info.new" "$1/lock.info" || exit 1
 while [ -n "$(exec timeout "$3" head -c 1 9>&-)" ]; do :; done
 rm -f "$1/lock.info"; frame released; frame_end`
 

@@ -92,6 +92,37 @@ func TestLockIsRootsOnly(t *testing.T) {
 	}
 }
 
+// Links in the lock's places are replaced, and nothing is written where they lead.
+func TestLockThroughNothing(t *testing.T) {
+	s, dir := startSSHD(t), t.TempDir()
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"lock", "lock.info", "lock.info.new"} {
+		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, release, err := s.engine(t, "cp1").lock(t.Context(), "apply", dir, testBeat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	for _, name := range []string{"lock", "lock.info"} {
+		if st, err := os.Lstat(filepath.Join(dir, name)); err != nil || !st.Mode().IsRegular() {
+			t.Errorf("%s: %v, %v", name, st, err)
+		}
+	}
+	st, err := os.Stat(victim)
+	if text, _ := os.ReadFile(victim); err != nil || string(text) != "mine" || st.Mode() != 0o644 {
+		t.Errorf("what the links led to is %q, %v, %v", text, st, err)
+	}
+	if _, _, err := s.engine(t, "cp1").lock(t.Context(), "reset", dir, testBeat); !errors.As(err, new(Held)) {
+		t.Errorf("a second holder: %v", err)
+	}
+}
+
 // Who holds it without a word can be found.
 func TestLockOfNobodyKnown(t *testing.T) {
 	if got := (Held{Host: "cp1"}).Error(); !strings.Contains(got, "fuser -v /run/quorate/lock") {

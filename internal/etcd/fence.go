@@ -14,7 +14,7 @@ const FenceTable = "inet quorate_etcd"
 // PutFence is a shell script that makes its standard input the fence at a path,
 // in force at once; RaiseFence puts in force what lies there, DropFence ends it.
 func PutFence(path string) string {
-	return `f=` + path + `; mkdir -p "${f%/*}"; cat >"$f.new"; nft -c -f "$f.new"; sync "$f.new"; mv "$f.new" "$f"; sync "${f%/*}"; nft -f "$f"
+	return `f=` + path + `; mkdir -p "${f%/*}"; rm -f "$f.new"; cat >"$f.new"; nft -c -f "$f.new"; sync "$f.new"; mv -T "$f.new" "$f"; sync "${f%/*}"; nft -f "$f"
 `
 }
 

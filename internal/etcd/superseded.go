@@ -17,6 +17,7 @@ import (
 func RecordSuperseded(path string) string {
 	return `if [ $# -gt 0 ]; then
 	superseded=` + path + `; mkdir -p "${superseded%/*}"
+	rm -f "$superseded.old" "$superseded.new" # be they links
 	cat "$superseded" >"$superseded.old" 2>/dev/null || true
 	for l; do
 		grep -v "^${l%% *}\( \|\$\)" "$superseded.old" >"$superseded.new" || true
@@ -24,7 +25,7 @@ func RecordSuperseded(path string) string {
 		mv "$superseded.new" "$superseded.old"
 	done
 	sort -u "$superseded.old" >"$superseded.new"; rm -f "$superseded.old"
-	sync "$superseded.new"; mv "$superseded.new" "$superseded"; sync "${superseded%/*}"
+	sync "$superseded.new"; mv -T "$superseded.new" "$superseded"; sync "${superseded%/*}"
 fi
 `
 }

@@ -38,7 +38,7 @@ func (h *sshHost) runUnit(ctx context.Context, c Cmd) (Result, error) {
 		input, given = io.MultiReader(input, c.Stdin), "yes"
 	}
 	text := "set -- " + quoteAll([]string{unit, h.cfg.test.root + folders.Run, strconv.Itoa(limit), strconv.Itoa(len(command)), given}) +
-		"\n" + unitScript
+		"\n" + Safe + unitScript
 	live := newTalk()
 	// Past the deadline this session is left to end by itself: what it waits
 	// for is stopped below.

@@ -10,6 +10,12 @@
 set -u
 umask 077
 unit=$1 base=$2/$1 limit=$3
+die() {
+	echo "$1" >&2
+	exit 1
+}
+own_way "$2"
+plain "$base"
 mkdir -p -- "$base" && dir=$(mktemp -d "$base/run.XXXXXX") || exit 1
 # What earlier runs left that nobody read: ended an hour ago.
 for d in "$base"/run.*; do

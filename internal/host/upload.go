@@ -40,7 +40,7 @@ func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, er
 		return fail(fmt.Errorf("%s no longer has %d bytes: fetch it again (%v)", from.Path, from.Size, err))
 	}
 	mode, owner := fmt.Sprintf("%04o", File{Mode: from.Mode}.Perm()), quote(h.uploadOwner())
-	there, err := h.script(ctx, what, uploadScript+fmt.Sprintf("frame there; look %s %d %s %s %s; frame_end\n",
+	there, err := h.script(ctx, what, Safe+uploadScript+fmt.Sprintf("frame there; look %s %d %s %s %s; frame_end\n",
 		quote(path), from.Size, quote(from.SHA256), mode, owner), nil, nil)
 	if err != nil {
 		return 0, err
@@ -63,7 +63,7 @@ func (h *sshHost) Upload(ctx context.Context, from Blob, path string) (int64, er
 	packed := pack(&watched{f, start, progressOf(ctx)}, answer[0])
 	defer packed.Close()
 	sent := &counter{Reader: packed}
-	_, err = h.script(ctx, what, uploadScript+fmt.Sprintf("frame taken; take %s %s %s %s %s %s; frame_end\n",
+	_, err = h.script(ctx, what, Safe+uploadScript+fmt.Sprintf("frame taken; take %s %s %s %s %s %s; frame_end\n",
 		quote(path), fresh, quote(from.SHA256), mode, owner, answer[0]), sent, nil)
 	var exit *ExitError
 	switch {

@@ -135,6 +135,67 @@ func TestUploadBrokenOffAndResumed(t *testing.T) {
 	}
 }
 
+// What unpacks for a connection that broke may go on when it is not expected to,
+// and has the file open that is put in place.
+func TestUploadBesideAnOldOne(t *testing.T) {
+	real, err := exec.LookPath("zstd")
+	if err != nil {
+		t.Skip("needs zstd")
+	}
+	s, dir := startSSHD(t), t.TempDir()
+	cfg := s.config(t)
+	cfg.test.path = dir + ":" + os.Getenv("PATH")
+	script := `#!/bin/sh
+cd ` + dir + `; [ ! -e broken ] || exec ` + real + ` "$@"
+touch broken
+` + real + ` "$@" 2>/dev/null | {
+	head -c 1000000
+	until [ -e go ]; do sleep 0.05; done
+	head -c 1000000
+	touch gone
+}
+exit 1
+`
+	if err := os.WriteFile(dir+"/zstd", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h := mustConnect(t, cfg)
+	b, to := blob(t, 8<<20), filepath.Join(t.TempDir(), "big")
+	go func() {
+		for range 20000 {
+			if st, err := os.Stat(to + ".partial"); err == nil && st.Size() >= 1000000 {
+				s.killSessions(t)
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	_, err = h.Upload(within(t, 2*time.Minute), b, to)
+	mentions(t, err, "connection lost")
+	if _, err := h.Upload(within(t, 2*time.Minute), b, to); err != nil {
+		t.Error(err)
+	}
+	os.WriteFile(dir+"/go", nil, 0o600)
+	for range 2000 {
+		if _, err := os.Stat(dir + "/gone"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got, err := os.ReadFile(to); err != nil || sha256.Sum256(got) != sha256.Sum256(whole(t, b)) {
+		t.Errorf("%v; the file has %d bytes, not %d: another connection wrote into it", err, len(got), b.Size)
+	}
+}
+
+func whole(t *testing.T, b Blob) []byte {
+	t.Helper()
+	text, err := os.ReadFile(b.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestUploadDiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a small file system needs root to mount")

@@ -17,6 +17,12 @@ import (
 //go:embed write.sh
 var writeScript string
 
+// Safe is shell text for those who write files on a host: `own_way PATH` and
+// `plain FILE`. It needs a function die.
+//
+//go:embed safe.sh
+var Safe string
+
 //go:embed prune.sh
 var pruneScript string
 
@@ -83,7 +89,7 @@ func hint(stderr string) string {
 // writeCalls is the whole shell text for some files.
 func writeCalls(files []File, root string) string {
 	var b strings.Builder
-	b.WriteString(writeScript)
+	b.WriteString(Safe + writeScript)
 	paths := make([]string, len(files))
 	for i, f := range files {
 		paths[i] = f.Path

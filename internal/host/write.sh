@@ -37,6 +37,8 @@ rm_tmp() {
 # lock rundir: one writer a host at a time, where flock is installed.
 lock() {
 	command -v flock >/dev/null || return 0
+	own_way "$1"
+	plain "$1/write.lock"
 	mkdir -p -- "$1" && exec 9>"$1/write.lock" || die "$1: cannot be written"
 	flock -w 30 9 || die "another operator has been writing files for 30 s: see who holds $1/write.lock"
 }
@@ -45,8 +47,10 @@ lock() {
 stage() {
 	tmp_of "$6"
 	[ ! -d "$6" ] || die "$6: is a directory"
+	own_way "$dir"
 	rm -f -- "$tmp"
-	if [ -e "$6" ]; then
+	[ ! -e "$6" ] || [ -f "$6" ] || die "$6: is no regular file; see what it is for, and remove it"
+	if [ -e "$6" ] && [ ! -L "$6" ]; then # a link is replaced, whatever it leads to
 		old=$(sha256sum <"$6") || die "$6: the old file cannot be read"
 		if [ "${old%% *}" = "$5" ]; then
 			head -c "$4" >/dev/null
@@ -68,7 +72,7 @@ keep() {
 		echo
 		return
 	fi
-	[ -n "$K" ] || keep_dir "$1"
+	[ -n "$K" ] || { own_way "$1" && keep_dir "$1"; }
 	mkdir -p -- "$K${2%/*}" && cp -p -- "$2" "$K$2" || die "$2: the old file cannot be kept in $K"
 	echo "$K$2"
 }
@@ -104,7 +108,7 @@ place() {
 	if [ ! -e "$tmp" ]; then
 		# Not without need: by its ctime it is told who has read the file.
 		[ "0$(stat -c '%a %U:%G' -- "$3")" = "$1 $2" ] || { chown -- "$2" "$3" && chmod -- "$1" "$3"; } || die "$3: owner $2, mode $1 cannot be set"
-	elif mv -f -- "$tmp" "$3"; then
+	elif mv -fT -- "$tmp" "$3"; then
 		placed=$((placed + 1))
 	else
 		die "$3: cannot be replaced ($placed files before it were; their old content is in ${K:-no place: there was none})"

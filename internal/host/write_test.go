@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -183,5 +184,87 @@ func TestWriteFilesReplacesLink(t *testing.T) {
 	c, _ := os.ReadFile(kept)
 	if st, _ := os.Lstat(link); st.Mode()&os.ModeSymlink != 0 || string(a) != "pointed at" || string(b) != "own" || string(c) != "pointed at" {
 		t.Errorf("target %q, link %q, kept %q", a, b, c)
+	}
+}
+
+// What lies in the place of a file, or beside it, is never written through.
+func TestWriteFilesThroughNothing(t *testing.T) {
+	s := startSSHD(t)
+	h, own := s.connect(t), me(t)
+	dir := t.TempDir()
+	at := func(n string) string { return filepath.Join(dir, n) }
+	victim := at("victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	run := filepath.Join(s.dir, "root", folders.Run)
+	if err := os.MkdirAll(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{at("same"), at(".quorate-new"), at(".quorate-same"), filepath.Join(run, "write.lock")} {
+		if err := os.Symlink(victim, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := []File{{Path: at("same"), Content: []byte("mine"), Mode: 0o600, Owner: own},
+		{Path: at("new"), Content: []byte("new"), Owner: own}}
+	if _, err := h.WriteFiles(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if st, err := os.Lstat(f.Path); err != nil || !st.Mode().IsRegular() {
+			t.Errorf("%s: %v, %v", f.Path, st, err)
+		}
+	}
+	st, err := os.Stat(victim)
+	if b, _ := os.ReadFile(victim); err != nil || string(b) != "mine" || st.Mode() != 0o640 {
+		t.Errorf("what the links led to is %q, %v, %v", b, st, err)
+	}
+	// Nobody waits for a pipe's other end.
+	if err := syscall.Mkfifo(at("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.WriteFiles(t.Context(), []File{{Path: at("pipe"), Content: []byte("x"), Owner: own}})
+	mentions(t, err, "is no regular file")
+	noLeftovers(t, dir)
+
+	// The same for what is uploaded, and for the part of it that is there.
+	from := blob(t, 100_000)
+	for _, link := range []string{at("up"), at("up.partial")} {
+		if err := os.Symlink(victim, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Upload(t.Context(), from, at("up")); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(victim); string(b) != "mine" {
+		t.Error("an upload went through a link")
+	}
+}
+
+// A folder that is root's link is the administrator's wish; another user's is not
+// followed.
+func TestOwnWay(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink(dir, dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	try := func() string {
+		out, _ := exec.Command("sh", "-c", `die() { echo "$1"; exit 1; }
+`+Safe+`own_way "$1" && echo fine`, "sh", dir+"/link/a/b").CombinedOutput()
+		return strings.TrimSpace(string(out))
+	}
+	if got := try(); got != "fine" {
+		t.Error(got)
+	}
+	if os.Geteuid() != 0 {
+		return // only root can give a link to another user
+	}
+	if err := os.Lchown(dir+"/link", 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if got := try(); !strings.Contains(got, "/link is a link that another user than root made") {
+		t.Error(got)
 	}
 }

@@ -272,6 +272,7 @@ rmdir "${AT_CONTAINERD_CONFIG%/*}" 2>/dev/null
 if grep -q '^# BEGIN quorate' /etc/hosts; then
 	# Of a block without an end only the mark goes: what follows may be the user's.
 	new=/etc/.quorate-hosts
+	rm -f $new
 	cp -p /etc/hosts $new && awk '
 		/^# BEGIN quorate[ \t]*$/ && !held { held = 1; n = 0; next }
 		held && /^# END quorate[ \t]*$/ { held = 0; next }

@@ -33,9 +33,10 @@ room() {
 # choose: records the recovery on stdin.
 choose() {
 	mkdir -p "${record%/*}"
+	rm -f $record.new # be it a link
 	cat >$record.new
 	sync $record.new
-	mv $record.new $record
+	mv -T $record.new $record
 	sync "${record%/*}"
 }
 

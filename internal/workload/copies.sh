@@ -11,7 +11,7 @@ copies() {
 			tmp=${2%/*}/.quorate-${2##*/}
 			(umask 022 && mkdir -p "${2%/*}")
 			rm -f "$tmp"
-			(umask 077 && cat "$1" >"$tmp")
+			(umask 077 && set -C && cat "$1" >"$tmp")
 			chown "$user:$user" "$tmp"
 			chmod 400 "$tmp"
 			mv -fT "$tmp" "$2"

@@ -4,6 +4,7 @@
 digests() {
 	[ $# -gt 0 ] || return 0
 	seen=$AT_RUN/digests
+	{ [ -f "$seen" ] && [ ! -L "$seen" ]; } || rm -f "$seen" 2>/dev/null
 	[ -w "$seen" ] || (umask 077 && mkdir -p "$AT_RUN" && : >>"$seen") 2>/dev/null || seen=/dev/null
 	stat -L -c '%d:%i:%s:%.9Z %n' -- "$@" 2>/dev/null |
 		awk -v seen="$seen" 'BEGIN { while ((getline l < seen) > 0) { split(l, w, " "); sum[w[1]] = w[2] } }

@@ -78,6 +78,12 @@ echo "$1" >/etc/quorate/etcd-superseded`, strings.TrimSpace(c.on(t, "cp1", `cat 
 	c.oneEtcd(t, "cp1", "cp2", "cp3")
 	c.on(t, w, honest)
 
+	// A lie by timing: all that it says is true, and late.
+	c.on(t, w, `printf '#!/bin/sh\nsleep 15; exec /usr/bin/ss "$@"\n' >/usr/local/sbin/ss; chmod +x /usr/local/sbin/ss`)
+	c.on(t, "cp2", `systemctl stop kube-scheduler`)
+	c.apply(t).want(t, 0)
+	c.on(t, w, honest)
+
 	lie("an endless answer")
 	c.on(t, "cp3", `systemctl stop etcd kube-apiserver`)
 	c.apply(t).want(t, 1).says(t, w)
@@ -116,14 +122,26 @@ cp "$program" /root/crictl; echo >>/root/crictl
 d=/var/lib/quorate/store/sha256/${program#*/sha256/}; mkdir -p "${d%/*}"; cp /root/crictl "$d"; ln -sfn "$d" /opt/quorate/bin/crictl
 n=0
 for f in /etc/quorate/routes /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/systemd/system/kubelet.service \
-	/etc/sysctl.d/90-quorate.conf; do
+	/etc/sysctl.d/90-quorate.conf /etc/containerd/config.toml /etc/quorate/nginx/nginx.conf /etc/crictl.yaml; do
+	[ -f $f ] || continue
 	n=$((n + 1)); { cat $f; echo '# mine'; } >/root/victim$n; rm $f; ln -s /root/victim$n $f
+done
+echo '# mine' >/root/victim99
+# Beside what quorate writes, and where it locks and remembers.
+for f in /etc/quorate/.quorate-routes /var/lib/kubelet/.quorate-config.yaml /etc/kubernetes/.quorate-kubelet.conf \
+	/etc/systemd/system/.quorate-kubelet.service /etc/.quorate-hosts /etc/quorate/etcd-superseded.new /etc/quorate/etcd-recovery.json.new \
+	/run/quorate/write.lock /run/quorate/digests /run/quorate/images /run/quorate/lock /run/quorate/lock.info.new \
+	/opt/quorate/bin/crictl.new; do
+	rm -f $f; ln -s /root/victim99 $f
 done`, fmt.Sprintf("%x", id), strings.TrimSpace(c.on(t, "cp1", `cat /etc/machine-id`)))
 	if r := c.plan(t).want(t, 2).says(t, "crictl changed on its disk", w); strings.Contains(r.out, "  cp1  ") {
 		t.Errorf("the plan has something for cp1:\n%s", r.out)
 	}
 	c.apply(t).want(t, 0)
-	left := c.on(t, w, `tail -q -n 1 /root/victim? | sort -u
+	if wrote := c.on(t, w, `cat /root/victim99`); strings.TrimSpace(wrote) != "# mine" {
+		t.Errorf("%s: written through a link: %s", w, wrote)
+	}
+	left := c.on(t, w, `tail -q -n 1 /root/victim* | sort -u
 grep -l '0.0.0.0/1' /etc/cni/net.d/* || true
 find /etc/quorate /etc/kubernetes /var/lib/kubelet/config.yaml /etc/systemd/system/kubelet.service \
 	/etc/sysctl.d/90-quorate.conf -type l`)
