@@ -60,12 +60,18 @@ It ends with 0 when nothing was found but notes, else with 1.`,
 	return cmd
 }
 
-// readBalancers prints the configurations that a host has, each as a part "file PATH".
-var readBalancers = "for f in " + strings.Join(layout.BalancerConfigs, " ") + `; do
+// readBalancers prints the configurations that a host has, each as a part "file
+// PATH": those that quorate wrote, or else those of others.
+func readBalancers(at layout.Layout) string {
+	return "own='" + strings.Join(at.BalancerConfigs(), " ") + "' found=\n" + `for f in $own; do
+	[ -f "$f" ] && { frame "file $f"; cat "$f"; found=yes; }
+done
+[ -n "$found" ] || for f in ` + strings.Join(layout.BalancerConfigs, " ") + `; do
 	[ -f "$f" ] && { frame "file $f"; cat "$f"; }
 done
 frame_end
 `
+}
 
 // lintFiles judges files of this machine. The cluster is known when -f names it.
 func lintFiles(cmd *cobra.Command, t *target, names []string) (r lblint.Report, err error) {
@@ -109,7 +115,8 @@ func lintHost(cmd *cobra.Command, t *target, on string) (r lblint.Report, err er
 	if h == nil {
 		return r, usageError{fmt.Errorf("--host %s: %s has no such host", on, t.file)}
 	}
-	answer, err := host.Ask(cmd.Context(), h, host.Script{What: "read load balancer configurations", Text: readBalancers, Secret: true})
+	answer, err := host.Ask(cmd.Context(), h, host.Script{What: "read load balancer configurations",
+		Text: readBalancers(goal.LayoutOf(s.file)), Secret: true})
 	if err != nil {
 		return r, err
 	}

@@ -122,7 +122,25 @@ func noArtifacts(_ context.Context, _ *cobra.Command, _ *target, file *spec.Clus
 	if err != nil {
 		return goal.Artifacts{}, usageError{err}
 	}
-	return goal.Artifacts{Versions: v}, nil
+	password, err := vrrpPassword(file)
+	return goal.Artifacts{Versions: v, VRRPPassword: password}, err
+}
+
+// vrrpPassword is what the file of spec.loadBalancer.vip.passwordFile holds.
+func vrrpPassword(file *spec.Cluster) (string, error) {
+	vip := file.Spec.LoadBalancer.VIP
+	if vip == nil || vip.PasswordFile == "" {
+		return "", nil
+	}
+	secret, err := localfile.ReadSecret(vip.PasswordFile)
+	text := strings.TrimSpace(string(secret))
+	if err == nil {
+		err = spec.CheckVRRPPassword(text)
+	}
+	if err != nil {
+		return "", usageError{fmt.Errorf("spec.loadBalancer.vip.passwordFile: %w", err)}
+	}
+	return text, nil
 }
 
 // named are the artefacts by name and version, which is all that a plan takes:
@@ -223,6 +241,10 @@ func (t *target) sourceOf(file *spec.Cluster, kind string, store *artifact.Store
 
 func fetch(ctx context.Context, cmd *cobra.Command, t *target, file *spec.Cluster) (goal.Artifacts, error) {
 	a := goal.Artifacts{}
+	var err error
+	if a.VRRPPassword, err = vrrpPassword(file); err != nil {
+		return a, err
+	}
 	store, err := artifact.OpenStore("")
 	if err != nil {
 		return a, err

@@ -185,8 +185,15 @@ type Silence struct {
 // the clients' own pings find out.
 func OnSilence(ctx Context) (Silence, error) {
 	election := electionTime(ctx)
-	if ctx.Spec.LoadBalancer.Kind == spec.NoBalancer {
+	switch lb := ctx.Spec.LoadBalancer; lb.Kind {
+	case spec.NoBalancer:
 		return Silence{Kind: spec.NoBalancer, Election: election}, nil
+	case spec.HAProxyBalancer:
+		every := time.Duration(ctx.haproxy().CheckMilliseconds) * time.Millisecond
+		// The next check is due, hangs, is repeated and hangs again.
+		return Silence{Kind: lb.Kind, Interval: every, Standing: every + checkAgain + 2*checkHangs, Election: election}, nil
+	case spec.ExternalBalancer:
+		return Silence{Kind: lb.Kind, Standing: pingAfter + pingTimeout, Election: election}, nil
 	}
 	if !ctx.Builtin() {
 		return Silence{Kind: "nginx", Standing: pingAfter + pingTimeout, Election: election}, nil

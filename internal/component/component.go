@@ -28,6 +28,8 @@ type Context struct {
 	APIServers  []topology.Node
 	EtcdMembers []topology.Node // the members an API server may ask; learners do not belong here
 	Members     []topology.Node // all hosts that are, or are to be, members of etcd
+	// LoadBalancers are the hosts with that role, in the file's order.
+	LoadBalancers []topology.Node
 
 	// Pods are the components of Self that run as static pods.
 	Pods [model.NumComponents]workload.PodStyle
@@ -53,8 +55,12 @@ type Context struct {
 	Patches     []spec.Patch // of kubeadm's static pods, in the order in which they apply
 	CNIManifest []byte       // the manifest that spec.network.cni names, if it names one
 
+	// VRRPPassword is what spec.loadBalancer.vip.passwordFile holds.
+	VRRPPassword string
+
 	// Facts of the host Self.
-	CgroupV1 bool // the host has no unified cgroup hierarchy; a kubelet ≥ 1.35 must be told
+	Interface string // the network interface that has its address; "" while that was not seen
+	CgroupV1  bool   // the host has no unified cgroup hierarchy; a kubelet ≥ 1.35 must be told
 	// ResolvConf is the kubelet's resolv.conf; "" means /etc/resolv.conf. With
 	// systemd-resolved it is /run/systemd/resolve/resolv.conf, or pods would be
 	// sent to a loopback resolver.
@@ -96,7 +102,25 @@ func (c Context) bridged() bool { return c.Spec.Network.CNI == "bridge" }
 func (c Context) Builtin() bool { return c.Spec.LoadBalancer.Kind == spec.BuiltinBalancer }
 
 // nginx says that each host has one of nginx.
-func (c Context) nginx() bool { return !c.Builtin() && c.Spec.LoadBalancer.Kind != spec.NoBalancer }
+func (c Context) nginx() bool {
+	k := c.Spec.LoadBalancer.Kind
+	return k == spec.NginxBalancer || k == ""
+}
+
+// EndpointLeadsTo is the address that the endpoint's name means on the hosts of the
+// cluster: each host's own balancer, or the virtual address. "" leaves it to DNS.
+func (c Context) EndpointLeadsTo() string {
+	switch c.Spec.LoadBalancer.Kind {
+	case spec.HAProxyBalancer:
+		return c.Spec.VIPAddress()
+	case spec.ExternalBalancer:
+		return ""
+	}
+	if c.Self.LoadBalancer { // it has no balancer for itself then
+		return ""
+	}
+	return "127.0.0.1"
+}
 
 // EtcdBalanced says that the hosts' load balancer leads API servers to etcd as
 // well. Those of kubeadm ask the member beside them.

@@ -108,7 +108,7 @@ func stage(t *testing.T, s workload.Service) {
 }
 
 func hostsBlock(c component.Context) string {
-	return topology.HostsBlock(c.Spec.ControlPlaneEndpoint, c.Nodes)
+	return topology.HostsBlock(c.Spec.ControlPlaneEndpoint, c.EndpointLeadsTo(), c.Nodes)
 }
 
 func TestHosts(t *testing.T) {

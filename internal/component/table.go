@@ -5,6 +5,7 @@ import (
 
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -36,6 +37,8 @@ var Table = [model.NumComponents]Traits{
 	model.Scheduler:  {On: onControlPlanes, Render: Scheduler, Made: schedulerMade, Watch: workload.Watch{Silent: true}},
 	model.FrontDoor:  {On: nginxNodes, Render: FrontDoor, Stamp: frontDoorStamp, Asks: frontDoorAsks, Watch: workload.Watch{Drains: true}},
 	model.Balancer:   {On: builtinNodes, Render: Balancer, Stamp: balancerStamp, Asks: balancerAsks, Watch: workload.Watch{Drains: true}},
+	model.HAProxy:    {On: onLoadBalancers, Render: HAProxy, Stamp: haproxyStamp, Asks: haproxyAsks, Watch: workload.Watch{Drains: true}},
+	model.Keepalived: {On: onLoadBalancers, Render: Keepalived, Stamp: keepalivedStamp, Watch: workload.Watch{Drains: true}},
 	model.PodNetwork: {On: bridgedNodes, Render: PodNetwork, Stamp: routesStamp},
 	model.Kubelet:    {On: onNodes, Render: Kubelet, Watch: workload.Watch{Silent: true}},
 	model.KubeProxy:  {On: proxyNodes, Render: KubeProxy, Watch: workload.Watch{Silent: true}},
@@ -104,3 +107,6 @@ func bridgedNodes(c Context) bool    { return isNode(c.Self) && c.bridged() }
 func proxyNodes(c Context) bool      { return isNode(c.Self) && !c.Layout.Kubeadm } // else a DaemonSet
 func onControlPlanes(c Context) bool { return c.Self.ControlPlane }
 func onMembers(c Context) bool       { return c.Self.Etcd }
+func onLoadBalancers(c Context) bool {
+	return c.Self.LoadBalancer && c.Spec.LoadBalancer.Kind == spec.HAProxyBalancer
+}

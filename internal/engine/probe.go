@@ -101,10 +101,15 @@ func (e *Engine) startProbe(ctx context.Context, ob *observe.Observation, at mod
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ob.Shared.CA.Cert)
 	h := e.observer.Hosts[at]
+	to := fmt.Sprintf("127.0.0.1:%d", ob.Goal.File.EndpointPort())
+	end, everywhere := ob.Goal.File.Spec.ControlPlaneEndpoint, ob.Goal.File.Spec.LoadBalancer.OnEveryHost()
+	if have := ob.Have.Hosts[at]; end != "" && (!everywhere || !have.HasDoor()) {
+		to = end // by what its name means there at the moment
+	}
 	p, err := prober.Start(ctx, prober.Config{
 		Run: strings.ToLower(e.run),
 		Dial: func(ctx context.Context) (net.Conn, error) {
-			return h.Dial(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", ob.Goal.File.EndpointPort()))
+			return h.Dial(ctx, "tcp", to)
 		},
 		TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: ob.Goal.File.EndpointHost(),
 			MinVersion: tls.VersionTLS12},
@@ -116,7 +121,7 @@ func (e *Engine) startProbe(ctx context.Context, ob *observe.Observation, at mod
 	return p, nil
 }
 
-// door is the host through whose front door to ask, if the API answers there.
+// door is the host from which to ask the endpoint, if the API answers there.
 func door(ob *observe.Observation) (at model.HostID, ok bool) {
 	if ob.Shared == nil {
 		return "", false
@@ -124,14 +129,16 @@ func door(ob *observe.Observation) (at model.HostID, ok bool) {
 	serving := ob.Have.Serving()
 	for _, id := range ob.Goal.IDs() {
 		h := ob.Have.Hosts[id]
-		leads := h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(serving)
+		worker := h.Roles.Has(model.Worker) && !h.Roles.Has(model.ControlPlane)
+		leads := h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(serving) ||
+			h.Roles.Node() && ob.Have.Leads(id, model.Way{Kind: model.SharedAddress})
 		if f := ob.Goal.File; f != nil && f.Spec.LoadBalancer.Kind == spec.NoBalancer { // all clients use its API server
 			leads = slices.Contains(serving, id)
 		}
 		if !h.Up() || !leads {
 			continue
 		}
-		if worker := !h.Roles.Has(model.ControlPlane); !ok || worker {
+		if !ok || worker {
 			at, ok = id, true
 			if worker {
 				return at, true

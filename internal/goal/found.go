@@ -84,8 +84,12 @@ func (g *Goal) KeepFound(have model.Cluster) {
 
 // NeedsOf are the packages that a host needs.
 func (g *Goal) NeedsOf(id model.HostID) []Need {
-	if h := g.Hosts[id]; h != nil && h.Found && !g.File.Spec.LoadBalancer.OnEveryHost() {
+	h := g.Hosts[id]
+	switch {
+	case h == nil:
+		return (&Host{}).needs(g.Layout)
+	case h.Found && !g.File.Spec.LoadBalancer.OnEveryHost():
 		return nil
 	}
-	return Needs(g.Layout)
+	return h.needs(g.Layout)
 }

@@ -27,6 +27,7 @@ type HostTraits struct {
 	ResolvConf string
 	// StreamModule is where nginx's stream module lies; "" for the layout's.
 	StreamModule string
+	Interface    string // the network interface that has its internal address
 	PodCIDR      string // the share of the pod network that it says it has
 	NodePodCIDR  string // the share that the API server has given its node
 	NodeSince    time.Time
@@ -48,6 +49,8 @@ type Artifacts struct {
 	Images   artifact.File // one OCI layout with all images
 	Manifest []byte        // the user's own pod network, if any
 	Patches  []spec.Patch  // the user's own, of manifests that kubeadm writes
+	// VRRPPassword is what spec.loadBalancer.vip.passwordFile holds.
+	VRRPPassword string
 	// StaticPods are the components that the kubelet runs, as static pods. Their
 	// images, and the program etcd-gate, must be among the above.
 	StaticPods map[model.Component]workload.PodStyle
@@ -162,7 +165,7 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 	v := g.Artifacts.Versions
 	lost := func(n topology.Node) bool { return seen[model.HostID(n.Name)].MayReturnStale }
 	ctx := component.Context{Cluster: g.File.Metadata.Name, Spec: g.File.Spec, Layout: g.Layout, CNIManifest: g.Artifacts.Manifest,
-		Patches: g.Artifacts.Patches}
+		Patches: g.Artifacts.Patches, VRRPPassword: g.Artifacts.VRRPPassword}
 	for _, n := range nodes {
 		if n.ControlPlane || n.Worker {
 			ctx.Nodes = append(ctx.Nodes, n)
@@ -172,6 +175,9 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 		}
 		if n.Etcd {
 			g.members = append(g.members, n)
+		}
+		if n.LoadBalancer {
+			ctx.LoadBalancers = append(ctx.LoadBalancers, n)
 		}
 	}
 	ctx.Members = g.members
@@ -200,6 +206,7 @@ func (g *Goal) context(nodes []topology.Node, seen map[model.HostID]HostTraits) 
 func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*Host, error) {
 	ctx := base
 	ctx.Self, ctx.CgroupV1, ctx.ResolvConf, ctx.StreamModule = n, seen.CgroupV1, seen.ResolvConf, seen.StreamModule
+	ctx.Interface = seen.Interface
 	for v, style := range g.pods() {
 		if component.Table[v].On(ctx) {
 			ctx.Pods[v] = style

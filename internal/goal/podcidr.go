@@ -48,7 +48,7 @@ func assignPodCIDRs(file *spec.Cluster, seen map[model.HostID]HostTraits) (nodes
 	next := 0
 	for _, h := range file.Spec.Hosts {
 		n := topology.Node{Name: h.Name, Address: h.InternalAddress, ControlPlane: h.Has(spec.RoleControlPlane),
-			Worker: h.Has(spec.RoleWorker), Etcd: etcd[h.Name]}
+			Worker: h.Has(spec.RoleWorker), Etcd: etcd[h.Name], LoadBalancer: h.Has(spec.RoleLoadBalancer)}
 		if n.Address == "" {
 			n.Address = h.Address
 		}

@@ -36,7 +36,10 @@ func system(ctx component.Context) (System, error) {
 	s := System{
 		Modules:    []string{"br_netfilter", "overlay"},
 		Sysctls:    map[string]string{"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"},
-		HostsBlock: topology.HostsBlock(ctx.Spec.ControlPlaneEndpoint, ctx.Nodes),
+		HostsBlock: topology.HostsBlock(ctx.Spec.ControlPlaneEndpoint, ctx.EndpointLeadsTo(), ctx.Nodes),
+	}
+	if n := ctx.Self; n.LoadBalancer { // it is no node
+		s.Modules, s.Sysctls = nil, nil
 	}
 	var sysctls []string
 	for _, k := range slices.Sorted(maps.Keys(s.Sysctls)) {
@@ -51,7 +54,9 @@ func system(ctx component.Context) (System, error) {
 		{Path: at.Marker, Content: []byte(ctx.Cluster + "\n"), Mode: 0o644},
 		text(at.Modules, s.Modules),
 		text(at.Sysctls, sysctls),
-		text(at.Crictl, []string{"runtime-endpoint: " + socket, "image-endpoint: " + socket}),
+	}
+	if !ctx.Self.LoadBalancer {
+		s.Files = append(s.Files, text(at.Crictl, []string{"runtime-endpoint: " + socket, "image-endpoint: " + socket}))
 	}
 	return s, nil
 }
@@ -131,6 +136,9 @@ func (g *Goal) VersionLink(program string) string {
 // programsDigest is the fact by which a host's programs are compared: their
 // versions.
 func (g *Goal) programsDigest(h *Host) string {
+	if len(h.Programs) == 0 {
+		return ""
+	}
 	m := map[string]string{}
 	for at, f := range h.Programs {
 		m[at] = g.VersionLink(f.Name)
@@ -144,12 +152,22 @@ type Need struct {
 	Command, Debian, RedHat string
 }
 
-// Needs are the packages every node needs.
-func Needs(at layout.Layout) []Need {
-	return append([]Need{
-		{"curl", "curl", "curl"}, {"nginx", "nginx-light", "nginx"}, {"conntrack", "conntrack", "conntrack-tools"},
+// needs are the packages that the host needs.
+func (h *Host) needs(at layout.Layout) []Need {
+	out := []Need{
+		{"curl", "curl", "curl"}, {"conntrack", "conntrack", "conntrack-tools"},
 		{"nft", "nftables", "nftables"}, {"ip", "iproute2", "iproute"}, {"iptables", "iptables", "iptables-nft"},
 		{"socat", "socat", "socat"}, {"ethtool", "ethtool", "ethtool"}, {"modprobe", "kmod", "kmod"}, {"tar", "tar", "tar"},
 		{"ss", "iproute2", "iproute"},
-	}, Need{at.FrontDoor.Stream, "libnginx-mod-stream", "nginx-mod-stream"})
+	}
+	if !h.Node.LoadBalancer { // also where nginx is not wanted now: a change to it then needs no network
+		out = append(out, Need{"nginx", "nginx-light", "nginx"}, Need{at.FrontDoor.Stream, "libnginx-mod-stream", "nginx-mod-stream"})
+	}
+	if h.Services[model.HAProxy] != nil {
+		out = append(out, Need{at.HAProxy.Program, "haproxy", "haproxy"})
+	}
+	if h.Services[model.Keepalived] != nil {
+		out = append(out, Need{at.Keepalived.Program, "keepalived", "keepalived"})
+	}
+	return out
 }

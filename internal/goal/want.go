@@ -9,6 +9,19 @@ import (
 	"quorate.dev/quorate/internal/workload"
 )
 
+// way is how nodes shall reach API servers, by the kind of the load balancer.
+func way(ctx component.Context) model.Way {
+	switch ctx.Spec.LoadBalancer.Kind {
+	case spec.NoBalancer:
+		return model.Way{Kind: model.FixedServer, Backends: set(ctx.APIServers[:1])}
+	case spec.HAProxyBalancer:
+		return model.Way{Kind: model.SharedAddress}
+	case spec.ExternalBalancer:
+		return model.Way{Kind: model.SharedBalancer, Backends: set(ctx.APIServers)}
+	}
+	return model.Way{Kind: model.LocalBalancer}
+}
+
 // want is a host's goal as the planner sees it.
 func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	m := model.Host{
@@ -44,11 +57,18 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 		m.Roles |= model.EtcdHost
 		m.Etcd = model.EtcdState{Data: model.Is(true), Bootstrapped: model.Is(true), Member: model.Is(model.Voter), Healthy: model.Is(true)}
 	}
+	if h.Node.LoadBalancer {
+		m.Roles |= model.LoadBalancerHost
+		m.Backends, m.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
+		if h.Services[model.HAProxy] != nil {
+			m.Backends, m.VIPHeld = model.Is(set(ctx.APIServers)), model.Is(true)
+		}
+	}
 	if m.Roles.Node() {
 		m.Backends, m.EtcdBackends = model.Is(set(ctx.APIServers)), model.Is(model.HostSet{})
-		m.Via = model.Is(model.Way{Kind: model.LocalBalancer})
-		if g.File.Spec.LoadBalancer.Kind == spec.NoBalancer {
-			m.Backends, m.Via = model.Is(model.HostSet{}), model.Is(model.Way{Kind: model.FixedServer, Backends: set(ctx.APIServers[:1])})
+		by := way(ctx)
+		if m.Via = model.Is(by); by.Kind != model.LocalBalancer {
+			m.Backends = model.Is(model.HostSet{})
 		}
 		if ctx.EtcdBalanced() && h.Node.ControlPlane {
 			m.EtcdVia, m.EtcdBackends = model.Is(model.Way{Kind: model.LocalBalancer}), model.Is(set(ctx.EtcdMembers))

@@ -36,6 +36,8 @@ type Layout struct {
 	Scheduler         Scheduler
 	FrontDoor         FrontDoor
 	Balancer          Balancer
+	HAProxy           HAProxy
+	Keepalived        Keepalived
 	PodNetwork        PodNetwork
 	Containerd        Containerd
 	Kubelet           Kubelet
@@ -166,6 +168,25 @@ type FrontDoor struct {
 // health, and the one where it leads an API server to etcd.
 type Balancer struct{ Config, Leaving, HealthPort, EtcdPort string }
 
+// HAProxy is where the files of a HAProxy lie, and its port on loopback that tells
+// its health.
+type HAProxy struct {
+	Program string
+	Config  string
+	Login   string // environment with the login of the statistics page
+	Run     string
+
+	HealthPort string
+}
+
+// Keepalived is where the files of a Keepalived lie.
+type Keepalived struct {
+	Program string
+	Config  string
+	Run     string
+	Applied string // the digest of what it has read last
+}
+
 // PodNetwork is where the files of quorate's own pod network lie.
 type PodNetwork struct {
 	Conflist   string
@@ -231,6 +252,8 @@ func (l Layout) Ports(c model.Component) []string {
 		return []string{l.FrontDoor.HealthPort}
 	case model.Balancer:
 		return []string{l.Balancer.HealthPort, l.Balancer.EtcdPort}
+	case model.HAProxy:
+		return []string{l.HAProxy.HealthPort}
 	case model.Kubelet:
 		return []string{l.Kubelet.Port, l.Kubelet.HealthPort}
 	case model.KubeProxy:

@@ -48,6 +48,10 @@ func (l Layout) vars() []variable {
 		{"AT_FRONT_DOOR", l.FrontDoor.Program}, {"AT_FRONT_DOOR_STREAM", l.FrontDoor.Stream},
 		{"AT_FRONT_DOOR_STREAM64", l.FrontDoor.Stream64}, {"AT_FRONT_DOOR_CONFIG", l.FrontDoor.Config},
 		{"AT_BALANCER_CONFIG", l.Balancer.Config}, {"AT_BALANCER_LEAVING", l.Balancer.Leaving},
+		{"AT_HAPROXY", l.HAProxy.Program}, {"AT_HAPROXY_CONFIG", l.HAProxy.Config}, {"AT_HAPROXY_LOGIN", l.HAProxy.Login},
+		{"AT_HAPROXY_RUN", l.HAProxy.Run},
+		{"AT_KEEPALIVED", l.Keepalived.Program}, {"AT_KEEPALIVED_CONFIG", l.Keepalived.Config}, {"AT_KEEPALIVED_RUN", l.Keepalived.Run},
+		{"AT_KEEPALIVED_APPLIED", l.Keepalived.Applied},
 		{"AT_FRONT_DOOR_STATE", l.FrontDoor.State}, {"AT_FRONT_DOOR_RUN", l.FrontDoor.Run},
 		{"AT_CONFLIST", l.PodNetwork.Conflist}, {"AT_ROUTES", l.PodNetwork.Routes}, {"AT_MASQUERADE", l.PodNetwork.Masquerade},
 		{"AT_ROUTES_RUN", l.PodNetwork.Run}, {"AT_ROUTES_APPLIED", l.PodNetwork.Applied},
@@ -64,13 +68,15 @@ func (l Layout) vars() []variable {
 		{"PORT_ETCD_CLIENT", l.Etcd.ClientPort}, {"PORT_ETCD_PEER", l.Etcd.PeerPort}, {"PORT_ETCD_METRICS", l.Etcd.MetricsPort},
 		{"PORT_API_SERVER", l.APIServer.Port}, {"PORT_CONTROLLER_MANAGER", l.ControllerManager.Port}, {"PORT_SCHEDULER", l.Scheduler.Port},
 		{"PORT_FRONT_DOOR_HEALTH", l.FrontDoor.HealthPort}, {"PORT_BALANCER_HEALTH", l.Balancer.HealthPort},
+		{"PORT_HAPROXY_HEALTH", l.HAProxy.HealthPort},
 		{"PORT_BALANCER_ETCD", l.Balancer.EtcdPort},
 		{"PORT_KUBELET", l.Kubelet.Port}, {"PORT_KUBELET_HEALTH", l.Kubelet.HealthPort},
 		{"PORT_KUBE_PROXY_HEALTH", l.KubeProxy.HealthPort}, {"PORT_KUBE_PROXY_METRICS", l.KubeProxy.MetricsPort},
 
 		{"UNIT_CONTAINERD", l.Unit(model.Containerd)}, {"UNIT_ETCD", l.Unit(model.Etcd)}, {"UNIT_API_SERVER", l.Unit(model.APIServer)},
 		{"UNIT_CONTROLLER_MANAGER", l.Unit(model.ControllerManager)}, {"UNIT_SCHEDULER", l.Unit(model.Scheduler)},
-		{"UNIT_FRONT_DOOR", l.Unit(model.FrontDoor)}, {"UNIT_BALANCER", l.Unit(model.Balancer)}, {"UNIT_POD_NETWORK", l.Unit(model.PodNetwork)},
+		{"UNIT_FRONT_DOOR", l.Unit(model.FrontDoor)}, {"UNIT_BALANCER", l.Unit(model.Balancer)}, {"UNIT_HAPROXY", l.Unit(model.HAProxy)},
+		{"UNIT_KEEPALIVED", l.Unit(model.Keepalived)}, {"UNIT_POD_NETWORK", l.Unit(model.PodNetwork)},
 		{"UNIT_KUBELET", l.Unit(model.Kubelet)}, {"UNIT_KUBE_PROXY", l.Unit(model.KubeProxy)},
 	}
 }

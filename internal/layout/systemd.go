@@ -18,6 +18,8 @@ func Systemd() Layout {
 		cniConf    = "/etc/cni/net.d"
 		nginxRun   = "/run/kube-nginx"
 		routesRun  = "/run/quorate-routes"
+		haproxyRun = "/run/kube-haproxy"
+		vrrpRun    = "/run/kube-keepalived"
 	)
 	own := Quorate()
 	return Layout{
@@ -47,6 +49,10 @@ func Systemd() Layout {
 			Stream64: "/usr/lib64/nginx/modules/ngx_stream_module.so",
 			Config:   own.Config + "/nginx/nginx.conf", State: "/var/lib/kube-nginx", Run: nginxRun, HealthPort: "8081"},
 		Balancer: Balancer{Config: own.Config + "/lb.yaml", Leaving: own.Run + "/lb-leaving", HealthPort: "9440", EtcdPort: "2378"},
+		HAProxy: HAProxy{Program: "/usr/sbin/haproxy", Config: own.Config + "/haproxy/haproxy.cfg", Login: own.Config + "/haproxy/login.env",
+			Run: haproxyRun, HealthPort: "8405"},
+		Keepalived: Keepalived{Program: "/usr/sbin/keepalived", Config: own.Config + "/keepalived/keepalived.conf", Run: vrrpRun,
+			Applied: vrrpRun + "/applied"},
 		PodNetwork: PodNetwork{Conflist: cniConf + "/10-quorate.conflist", Routes: own.Config + "/routes",
 			Masquerade: own.Config + "/masquerade.nft", Run: routesRun, Applied: routesRun + "/applied"},
 		Containerd: Containerd{Config: "/etc/containerd/config.toml",
@@ -64,7 +70,8 @@ func Systemd() Layout {
 		Units: [model.NumComponents]string{
 			model.Containerd: "containerd", model.Etcd: "etcd", model.APIServer: "kube-apiserver",
 			model.ControllerManager: "kube-controller-manager", model.Scheduler: "kube-scheduler",
-			model.FrontDoor: "kube-nginx", model.Balancer: "quorate-lb", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet",
+			model.FrontDoor: "kube-nginx", model.Balancer: "quorate-lb", model.HAProxy: "kube-haproxy",
+			model.Keepalived: "kube-keepalived", model.PodNetwork: "quorate-routes", model.Kubelet: "kubelet",
 			model.KubeProxy: "kube-proxy",
 		},
 		Foreign: []string{kubernetes + "/admin.conf", "/etc/rancher", "/var/lib/rancher/k3s", "/etc/k0s", "/var/lib/k0s"},

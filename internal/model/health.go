@@ -20,6 +20,10 @@ type part struct {
 	voter bool // as a voter
 	api   bool // its API server answers, given one of the etcds that its way leads to
 	way   Way  // of its API server to etcd
+	// carries says that it can hold the virtual address, and behind are the API
+	// servers to which it leads then.
+	carries bool
+	behind  HostSet
 }
 
 // part of a host. One of whose membership nothing is known counts in the
@@ -31,6 +35,9 @@ func (h *Host) part(id HostID) part {
 	p.etcd = h.Up() && h.runs(Etcd) && h.Etcd.Healthy.Is(true)
 	p.voter = p.etcd && m == Voter
 	p.api = h.Up() && h.runs(APIServer) && h.Ready.Is(true)
+	if p.carries = h.Up() && h.Carries(); p.carries {
+		p.behind = h.Backends.Or(HostSet{})
+	}
 	return p
 }
 

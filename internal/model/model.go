@@ -16,7 +16,8 @@ type Role uint8
 const (
 	ControlPlane Role = 1 << iota
 	Worker
-	EtcdHost // runs an etcd member: each control plane when stacked
+	EtcdHost         // runs an etcd member: each control plane when stacked
+	LoadBalancerHost // runs what stands in front of the API servers
 )
 
 // Has says whether all of r are in the set.
@@ -37,6 +38,8 @@ const (
 	Scheduler
 	FrontDoor // nginx
 	Balancer  // quorate-lb
+	HAProxy
+	Keepalived // holds the virtual address
 	PodNetwork
 	Kubelet
 	KubeProxy
@@ -45,7 +48,7 @@ const (
 
 var componentNames = [NumComponents]string{
 	"containerd", "etcd", "kube-apiserver", "kube-controller-manager",
-	"kube-scheduler", "front-door", "quorate-lb", "pod-network", "kubelet", "kube-proxy",
+	"kube-scheduler", "front-door", "quorate-lb", "haproxy", "keepalived", "pod-network", "kubelet", "kube-proxy",
 }
 
 // String is the name by which people know the component, whatever runs it.
@@ -138,8 +141,9 @@ type Host struct {
 	ProxyServer  Known[string]  // where its kube-proxy, a pod, is connected to, as host:port; "": none runs
 	Via          Known[Way]     // how its kubelet reaches API servers; NoWay while that does not run
 	EtcdVia      Known[Way]     // how its API server reaches etcd; NoWay while that does not run
-	Backends     Known[HostSet] // API servers behind its front door
+	Backends     Known[HostSet] // API servers behind its front door, or behind the HAProxy that it runs
 	EtcdBackends Known[HostSet] // etcd members behind its front door
+	VIPHeld      Known[bool]    // it runs Keepalived, and one that does holds the virtual address, or none may yet
 	EtcdStale    bool           // its front door takes only members of an etcd cluster that was superseded
 	EtcdSilent   Known[HostSet] // hosts whose etcd does not answer it; asked only where something does not serve
 	Node         NodeState
@@ -184,7 +188,7 @@ func New(name string) Cluster {
 // Put adds or replaces a host.
 func (c *Cluster) Put(id HostID, h Host) {
 	c.Hosts[id] = h
-	if h.Roles&(ControlPlane|EtcdHost) != 0 || h.Etcd.Member.Not(NoMember) || h.Components[APIServer].Running.Not("") {
+	if h.Roles&(ControlPlane|EtcdHost|LoadBalancerHost) != 0 || h.Etcd.Member.Not(NoMember) || h.runs(APIServer) || h.Carries() {
 		c.addCritical(id)
 	}
 	for _, w := range [...]Way{h.Via.Or(Way{}), h.EtcdVia.Or(Way{})} {
@@ -290,6 +294,10 @@ var Doors = []Component{FrontDoor, Balancer}
 
 // HasDoor says that a load balancer of the host's own runs.
 func (h *Host) HasDoor() bool { return slices.ContainsFunc(Doors, h.runs) }
+
+// Carries says that the host can hold the virtual address of the cluster's own
+// load balancers, and balances what arrives there.
+func (h *Host) Carries() bool { return h.runs(HAProxy) && h.runs(Keepalived) && h.VIPHeld.Is(true) }
 
 // Up says whether the host answered.
 func (h Host) Up() bool { return h.Reached.Is(true) }

@@ -13,10 +13,15 @@ const (
 	LocalBalancer          // the balancer of the same host
 	SharedBalancer         // a balancer or virtual address that hosts share
 	FixedServer            // one server and no other: a cluster without endpoint
+	// SharedAddress is the virtual address of the cluster's own load balancers. Who
+	// can hold it, and what stands behind each, are facts of their hosts: see
+	// Host.Carries, Host.Backends.
+	SharedAddress
 )
 
 func (k WayKind) String() string {
-	return [...]string{"none", "own server", "each directly", "node-local balancer", "shared balancer", "one fixed server"}[k]
+	return [...]string{"none", "own server", "each directly", "node-local balancer", "shared balancer", "one fixed server",
+		"virtual address"}[k]
 }
 
 // Way is how a host reaches API servers, or its API server reaches etcd.
@@ -84,8 +89,14 @@ func (c Cluster) carried(w Way, dead HostID) bool {
 
 // reaches says that a way leads from a host to one of those API servers.
 func (c Cluster) reaches(id HostID, w Way, serving []HostID, dead HostID) bool {
-	if w.Kind == OwnServer {
+	switch w.Kind {
+	case OwnServer:
 		return slices.Contains(serving, id)
+	case SharedAddress:
+		return slices.ContainsFunc(c.critical, func(id HostID) bool {
+			h := c.Hosts[id]
+			return id != dead && h.Up() && h.Carries() && h.Backends.Or(HostSet{}).Any(serving)
+		})
 	}
 	return w.Backends.Any(serving) && c.carried(w, dead)
 }
@@ -95,6 +106,10 @@ func (c Cluster) Reaches(id HostID) bool {
 	h := c.Hosts[id]
 	return c.reaches(id, h.apiWay(), c.Serving(), "")
 }
+
+// Leads says that a way of this host would lead to an API server that answers,
+// through balancers that others run.
+func (c Cluster) Leads(id HostID, w Way) bool { return c.reaches(id, w, c.Serving(), "") }
 
 // client says that the host depends on the API servers of others. A control
 // plane of whose way nothing is known is taken to use its own.

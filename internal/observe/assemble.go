@@ -53,6 +53,7 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		c.Put(id, h)
 	}
 	c.Published = o.API.published(c.CAsCreated)
+	o.held(g, &c)
 	for name := range g.Want.Addons {
 		switch {
 		case o.API.Err == nil && c.Adopted && name == addon.AddonKubeadm:

@@ -43,6 +43,7 @@ type Facts struct {
 	Named        string   // the host of the cluster that its units make it
 	Foreign      []string // what others have put there
 	Addresses    []string
+	Interfaces   map[string]string // by the address that they have
 	Data         bool              // etcd has a data folder
 	DataOf       string            // the id of the cluster that the data belongs to
 	Superseded   bool              // that cluster was superseded by a recovery: nothing that its members say counts
@@ -68,16 +69,19 @@ type Facts struct {
 	EtcdLocal    bool // it serves what it has
 	EtcdDataLost bool // it ends because its log is not the one that its peers know
 	Readyz       bool
-	EtcdSilent   []string // URLs of etcd that time out, asked from a host where something does not serve
-	EtcdServers  []string // etcd servers of the running API server
-	Backends     []string // API servers behind its nginx
-	Balancer     Balancer // what its quorate-lb has in use
-	Server       string   // the kubelet's, by its kubeconfig
-	Resolved     []string // what the host takes the name in Server for
-	Peers        []string // where the kubelet's connections to Server's port, or an API server's, lead
-	ProxyPeers   []string // and those of a kube-proxy
-	Name         string   // how curl ended that asked its API server by the endpoint's name; "": it was not asked
-	Lacks        []string // needed commands that are not there
+	EtcdSilent   []string          // URLs of etcd that time out, asked from a host where something does not serve
+	EtcdServers  []string          // etcd servers of the running API server
+	Backends     []string          // API servers behind its nginx
+	Balancer     Balancer          // what its quorate-lb has in use
+	Behind       []string          // API servers behind its HAProxy, by the configuration
+	Virtual      []string          // virtual addresses that its Keepalived may hold, by the configuration
+	Rotation     map[string]string // what HAProxy says of each server, by its name: UP, DOWN, …
+	Server       string            // the kubelet's, by its kubeconfig
+	Resolved     []string          // what the host takes the name in Server for
+	Peers        []string          // where the kubelet's connections to Server's port, or an API server's, lead
+	ProxyPeers   []string          // and those of a kube-proxy
+	Name         string            // how curl ended that asked its API server by the endpoint's name; "": it was not asked
+	Lacks        []string          // needed commands that are not there
 	Sysctls      map[string]string
 	Images       []string
 	ImagesErr    string // why the images are not known
@@ -130,10 +134,10 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err
 	}
-	f.Readyz, f.Name = line("readyz") == "ok", line("name")
-	f.EtcdSilent = lines(frames["silent"])
+	f.Readyz, f.Name, f.EtcdSilent = line("readyz") == "ok", line("name"), lines(frames["silent"])
 	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), backends(frames["backends"], at.APIServer.Port)
 	f.Balancer = readBalancer(frames["balancer"])
+	f.haproxy(frames)
 	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
 	f.Images, f.ImagesErr = lines(frames["images"]), line("imageless")
 	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
@@ -161,6 +165,13 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 		f.Offset = time.Duration(sec*float64(time.Second)) - time.Duration(time.Now().UnixNano())
 	}
 	return f, nil
+}
+
+// haproxy reads what HAProxy is told and says, and the interfaces Keepalived may use.
+func (f *Facts) haproxy(frames map[string]string) {
+	f.Behind, f.Virtual, f.Interfaces = cut(behind, frames["behind"]), cut(virtual, frames["virtual"]), interfaces(frames["address"])
+	f.Rotation = map[string]string{}
+	pairs(frames["rotation"], " ", f.Rotation)
 }
 
 // programs reads the digests of installed programs and of stored sets.
@@ -226,7 +237,21 @@ var (
 	address = regexp.MustCompile(` inet6? ([^ /]+)`)
 	fenced  = regexp.MustCompile(` saddr (\S+) `)
 	backend = regexp.MustCompile(`^ *server ([^ ;{]+)`)
+	behind  = regexp.MustCompile(`^ *server \S+ (\S+)`)
+	virtual = regexp.MustCompile(`^ *([^ /]+)/\d+ dev `)
+	card    = regexp.MustCompile(`^\d+: +([^ @]+)\S* +inet6? ([^ /]+)`)
 )
+
+// interfaces are the network interfaces by their addresses, in the lines of ip -o addr.
+func interfaces(text string) map[string]string {
+	out := map[string]string{}
+	for l := range strings.Lines(text) {
+		if m := card.FindStringSubmatch(l); m != nil {
+			out[m[2]] = m[1]
+		}
+	}
+	return out
+}
 
 // cut is the first group of a pattern in each line that it matches.
 func cut(by *regexp.Regexp, text string) (out []string) {

@@ -27,7 +27,8 @@ for f in $AT_MANIFESTS/*.yaml; do
 	echo "$f"
 done
 set --
-for u in $UNIT_ETCD $UNIT_API_SERVER $UNIT_CONTROLLER_MANAGER $UNIT_SCHEDULER $UNIT_KUBELET $UNIT_KUBE_PROXY $UNIT_CONTAINERD $UNIT_FRONT_DOOR $UNIT_BALANCER; do
+for u in $UNIT_ETCD $UNIT_API_SERVER $UNIT_CONTROLLER_MANAGER $UNIT_SCHEDULER $UNIT_KUBELET $UNIT_KUBE_PROXY $UNIT_CONTAINERD $UNIT_FRONT_DOOR $UNIT_BALANCER \
+	$UNIT_HAPROXY $UNIT_KEEPALIVED; do
 	f=$AT_UNITS/$u.service # a masked unit is nobody's
 	[ -e "$f" ] && { [ ! -L "$f" ] || [ "$(readlink "$f")" != /dev/null ]; } || continue
 	case " $PODS " in *" $u "*) echo "$f" ;; *) set -- "$@" "$f" ;; esac # it would run twice
@@ -98,6 +99,8 @@ frame "balancer"; is_up $UNIT_BALANCER && { @BALANCER@; echo "digest $(said $UNI
 if [ -f $AT_BALANCER_CONFIG ]; then
 	echo "file $(sha256sum $AT_BALANCER_CONFIG 2>/dev/null | cut -d' ' -f1)"; echo "cluster $(sed -n 's/^ *clusterID: *[^0-9a-f]*\([0-9a-f]*\).*/\1/p' $AT_BALANCER_CONFIG 2>/dev/null)"
 fi
+# What HAProxy says of the servers behind it.
+frame "rotation"; is_up $UNIT_HAPROXY && { @ROTATION@; }
 # Where nginx's module lies, or will lie once its package is there.
 stream=$AT_FRONT_DOOR_STREAM
 if [ ! -e $stream ] && { [ -e $AT_FRONT_DOOR_STREAM64 ] || ! command -v apt-get && command -v dnf; } >/dev/null 2>&1; then stream=$AT_FRONT_DOOR_STREAM64; fi
@@ -147,7 +150,8 @@ frame "routes"; show $AT_ROUTES
 # matches; without TO the rest. Of the kubelet's client certificate only that: its key is in the same file.
 set -- "named,--(hostname-override|name)=,^,$AT_UNITS/$UNIT_KUBELET.service,$AT_UNITS/$UNIT_ETCD.service,$AT_KUBELET_FLAGS" \
 	"kubelet,BEGIN CERTIFICATE,END CERTIFICATE,$AT_KUBELET_CLIENT" "hosts,^# BEGIN quorate,^# END quorate,/etc/hosts" \
-	"fence, saddr ,^,$AT_FENCE" "backends,^ *server ,^,$AT_FRONT_DOOR_CONFIG"
+	"fence, saddr ,^,$AT_FENCE" "backends,^ *server ,^,$AT_FRONT_DOOR_CONFIG" "behind,^ *server ,^,$AT_HAPROXY_CONFIG" \
+	"virtual, dev ,^,$AT_KEEPALIVED_CONFIG"
 # A certificate without its key is none. Of a kubeconfig that holds both, the certificate and the server are printed.
 for f in $PEMS; do
 	case $f in *.conf:*)

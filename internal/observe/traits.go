@@ -42,7 +42,8 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 		if address == "" {
 			address = h.Address
 		}
-		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, StreamModule: f.StreamModule, PodCIDR: subnet(f.Conflist)}
+		s := goal.HostTraits{CgroupV1: f.CgroupV1, ResolvConf: f.ResolvConf, StreamModule: f.StreamModule,
+			Interface: f.Interfaces[address], PodCIDR: subnet(f.Conflist)}
 		n := o.nodes[model.HostID(h.Name)]
 		s.NodePodCIDR, s.NodeSince = n.PodCIDR, n.Since
 		s.EtcdCluster = current(f, past)

@@ -14,11 +14,15 @@ import (
 func (o *Observation) ways(h *model.Host, g *goal.Goal, id model.HostID, f Facts) {
 	h.Via, h.EtcdVia = model.Is(model.Way{}), model.Is(model.Way{})
 	h.Backends, h.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
+	h.VIPHeld = model.Is(false)
 	if h.Runs(model.FrontDoor) {
 		h.Backends = model.Is(o.Named(g, f.Backends))
 	}
 	if h.Runs(model.Balancer) {
 		f.Balancer.leads(h, g, hostOf(g, id).Services[model.FrontDoor] != nil)
+	}
+	if h.Runs(model.HAProxy) {
+		h.Backends = model.Is(o.Named(g, f.Behind))
 	}
 	if h.Runs(model.APIServer) {
 		h.EtcdVia = model.Unknown[model.Way]("the flags of its API server were not seen")
@@ -45,11 +49,17 @@ func (o *Observation) apiWay(g *goal.Goal, id model.HostID, f Facts) model.Known
 	if len(at) == 0 {
 		at = []string{u.Hostname()}
 	}
-	if to, by := f.elsewhere(at, port); len(to) > 0 {
+	// One that runs as it should looks the name up whenever it connects: what it
+	// has open may lead to where the name led before.
+	want := hostOf(g, id).Services[model.Kubelet]
+	follows := want != nil && f.Services[model.Kubelet].Read == want.Stamp() && len(f.Resolved) > 0
+	if to, by := f.elsewhere(at, port); len(to) > 0 && !follows {
 		at, port = to, by
 	}
 	own := port == g.Layout.APIServer.Port
 	switch {
+	case len(at) == 1 && slices.Contains(o.virtual(g), at[0]):
+		return model.Is(model.Way{Kind: model.SharedAddress})
 	case len(at) == 1 && f.own(at[0]) && own:
 		return model.Is(model.Way{Kind: model.OwnServer})
 	case len(at) == 1 && f.own(at[0]):
@@ -94,6 +104,42 @@ func (f Facts) elsewhere(at []string, port string) (to []string, by string) {
 		}
 	}
 	return to, by
+}
+
+// virtual are the virtual addresses of the cluster's load balancers: the file's, and
+// those that a Keepalived has been given before.
+func (o *Observation) virtual(g *goal.Goal) (out []string) {
+	if vip := g.File.Spec.VIPAddress(); vip != "" {
+		out = append(out, vip)
+	}
+	for _, f := range o.Facts {
+		out = append(out, f.Virtual...)
+	}
+	return out
+}
+
+// held says of the load balancers whether one of them holds the virtual address.
+// While no API server answers none may. One that was not seen may hold it.
+func (o *Observation) held(g *goal.Goal, c *model.Cluster) {
+	all := o.virtual(g)
+	if len(all) == 0 {
+		return
+	}
+	is := model.Is(len(c.Serving()) == 0)
+	for _, id := range c.IDs() {
+		switch f := o.Facts[id]; {
+		case f.Err == nil && slices.ContainsFunc(f.Addresses, func(a string) bool { return slices.Contains(all, a) }):
+			is = model.Is(true)
+		case f.Err != nil && c.Hosts[id].Roles.Has(model.LoadBalancerHost) && is.Is(false):
+			is = model.Unknown[bool]("no load balancer that answers holds the virtual address")
+		}
+	}
+	for _, id := range c.IDs() {
+		if h := c.Hosts[id]; h.Up() && h.Runs(model.Keepalived) {
+			h.VIPHeld = is
+			c.Put(id, h)
+		}
+	}
 }
 
 // etcdWay is the way of the API server that runs: the members themselves, or

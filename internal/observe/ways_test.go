@@ -21,6 +21,7 @@ func TestWays(t *testing.T) {
 		"cp1": {Addresses: []string{"127.0.0.1", "192.0.2.1"}, Services: runs},
 		"cp2": {Addresses: []string{"127.0.0.1", "192.0.2.2", "192.0.2.9"}, Services: runs},
 		"cp3": {Addresses: []string{"127.0.0.1", "192.0.2.3"}},
+		"lb1": {Virtual: cut(virtual, "  virtual_ipaddress {\n    192.0.2.7/24 dev host0\n")},
 	}}
 	set := model.SetOf[model.HostID]
 	for name, at := range map[string]struct {
@@ -38,6 +39,8 @@ func TestWays(t *testing.T) {
 			model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2"), Carriers: set("cp3")}},
 		"a virtual address": {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
 		"somebody else's":   {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
+		"own virtual address, which the file does not name": {"https://api.prod.example:8443", []string{"192.0.2.7"}, nil,
+			model.Way{Kind: model.SharedAddress}},
 		"many servers": {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3:6443"},
 			model.Way{Kind: model.SharedBalancer, Backends: set("cp2", "cp3")}},
 		"reads an older file": {"https://192.0.2.8:6443", nil, []string{"192.0.2.3:6443"},
@@ -69,6 +72,36 @@ func TestWays(t *testing.T) {
 	} {
 		if got := o.etcdWay(g, "cp2", Facts{EtcdServers: at.servers}); got != at.want {
 			t.Errorf("%s: %v, not %v", name, got, at.want)
+		}
+	}
+}
+
+// Who holds the address of load balancers that the file does not want any more is
+// seen all the same: nodes may still go by it.
+func TestHeld(t *testing.T) {
+	ob, _ := observer(t, nil)
+	g, err := goal.Build(ob.File, ob.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := model.Is("any")
+	server := model.Host{Reached: model.Is(true), Ready: model.Is(true), Roles: model.ControlPlane}
+	balancer := model.Host{Reached: model.Is(true)}
+	server.Components[model.APIServer].Running = on
+	balancer.Components[model.HAProxy].Running, balancer.Components[model.Keepalived].Running = on, on
+	for name, at := range map[string]struct {
+		addresses []string
+		want      bool
+	}{"held": {[]string{"192.0.2.41", "192.0.2.7"}, true}, "by nobody": {[]string{"192.0.2.41"}, false}} {
+		o := &Observation{Goal: g, Facts: map[model.HostID]Facts{"cp1": {}, "lb1": {Virtual: []string{"192.0.2.7"}, Addresses: at.addresses}}}
+		c := model.New("t")
+		server.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf[model.HostID]("cp1")})
+		server.Components[model.Etcd].Running, server.Etcd.Healthy, server.Etcd.Member = on, model.Is(true), model.Is(model.Voter)
+		c.Put("cp1", server)
+		c.Put("lb1", balancer)
+		o.held(g, &c)
+		if lb := c.Hosts["lb1"]; len(c.Serving()) != 1 || lb.Carries() != at.want {
+			t.Errorf("%s: %v serve, lb1 carries the address: %v", name, c.Serving(), lb.Carries())
 		}
 	}
 }

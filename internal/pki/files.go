@@ -38,11 +38,11 @@ func (s Shared) Files(at layout.PKI) []host.File {
 }
 
 // PublicFiles are the shared files of a host that is no control plane: a
-// worker trusts the cluster's CA, a host of external etcd trusts etcd's. No
-// key is among them.
+// worker or a load balancer trusts the cluster's CA, a host of external etcd trusts
+// etcd's. No key is among them.
 func (s Shared) PublicFiles(n topology.Node, at layout.PKI) []host.File {
 	var out []host.File
-	if n.Worker {
+	if n.Worker || n.LoadBalancer {
 		out = append(out, public(at.CA.Cert, s.CA.Cert))
 	}
 	if n.Etcd {

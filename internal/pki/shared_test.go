@@ -118,7 +118,7 @@ func TestKeysAreSecret(t *testing.T) {
 			}
 		}
 	}
-	for _, n := range []topology.Node{{Worker: true}, {Etcd: true}, {Worker: true, Etcd: true}} {
+	for _, n := range []topology.Node{{Worker: true}, {Etcd: true}, {LoadBalancer: true}, {Worker: true, Etcd: true}} {
 		for _, f := range s.FilesFor(n, lay) {
 			if f.Secret || strings.Contains(string(f.Content), "PRIVATE") {
 				t.Errorf("%+v gets %s", n, f.Path)
@@ -127,6 +127,9 @@ func TestKeysAreSecret(t *testing.T) {
 	}
 	if got := s.FilesFor(topology.Node{Etcd: true}, lay); len(got) != 1 || got[0].Path != lay.EtcdCA.Cert {
 		t.Errorf("a host of external etcd gets %d files", len(got))
+	}
+	if got := s.FilesFor(topology.Node{LoadBalancer: true}, lay); len(got) != 1 || got[0].Path != lay.CA.Cert {
+		t.Errorf("a load balancer gets %d files", len(got))
 	}
 	if got := s.FilesFor(topology.Node{ControlPlane: true}, lay); len(got) != len(SharedPaths(lay)) {
 		t.Errorf("a control plane gets %d files", len(got))

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -145,4 +146,14 @@ func within(r *report, path string, n, low, high int) {
 	if n < low || n > high {
 		r.bad(path, strconv.Itoa(low)+" to "+strconv.Itoa(high), "%d is not", n)
 	}
+}
+
+var vrrpPassword = regexp.MustCompile(`^[A-Za-z0-9]{1,8}$`)
+
+// CheckVRRPPassword says what of a password VRRP cannot carry.
+func CheckVRRPPassword(text string) error {
+	if !vrrpPassword.MatchString(text) {
+		return errors.New("VRRP takes a password of 1 to 8 letters and digits, and the file holds another")
+	}
+	return nil
 }

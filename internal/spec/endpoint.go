@@ -16,6 +16,9 @@ var usedPorts = func() map[int]string {
 	names := map[model.Component]string{model.FrontDoor: "the load balancer's status page", model.Kubelet: "the kubelet"}
 	out := map[int]string{}
 	for c := range model.NumComponents {
+		if c == model.HAProxy {
+			continue // on hosts of its own
+		}
 		for _, port := range layout.Systemd().Ports(c) {
 			if n, err := strconv.Atoi(port); err == nil {
 				out[n] = cmp.Or(names[c], c.String())

@@ -85,7 +85,7 @@ type LoadBalancer struct {
 	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and
 	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	// none: one control plane, without a balancer and without an endpoint.
-	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,builtin,none" default:"nginx"`
+	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" built:"nginx,haproxy,builtin,none" default:"nginx"`
 	// The address that the balancers share; one of them holds it.
 	VIP *VIP `json:"vip,omitempty"`
 	// Options of the kind haproxy.
@@ -262,7 +262,7 @@ type Host struct {
 	// What the cluster's members call it; by default the address.
 	InternalAddress string `json:"internalAddress,omitempty"`
 	// A control-plane may be a worker as well. A load-balancer runs what stands in front of the API servers, and nothing else.
-	Roles []string `json:"roles" enum:"control-plane,worker,etcd,load-balancer" built:"control-plane,worker,etcd"`
+	Roles []string `json:"roles" enum:"control-plane,worker,etcd,load-balancer"`
 	// Labels of the node, beside those that the kubelet sets.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Taints of the node, beside that of a control plane which is no worker.

@@ -99,7 +99,7 @@ func (s *Status) units(ob *observe.Observation, id model.HostID, h *Host) {
 }
 
 func (s *Status) api(ob *observe.Observation) {
-	s.APIServers, s.FrontDoors, s.Nodes = []APIServer{}, []FrontDoor{}, []Node{}
+	s.APIServers, s.FrontDoors, s.LoadBalancers, s.Nodes = []APIServer{}, []FrontDoor{}, []LoadBalancer{}, []Node{}
 	if ob.Have.CAsCreated.Is(false) {
 		return
 	}
@@ -118,13 +118,17 @@ func (s *Status) api(ob *observe.Observation) {
 			}
 			s.APIServers = append(s.APIServers, a)
 		}
-		if h.Roles.Node() && (ob.Goal.File.Spec.LoadBalancer.OnEveryHost() || h.HasDoor()) {
+		switch {
+		case h.Roles.Has(model.LoadBalancerHost) || h.Runs(model.HAProxy):
+			s.LoadBalancers = append(s.LoadBalancers, s.shared(ob, id))
+		case h.Roles.Node() && (ob.Goal.File.Spec.LoadBalancer.OnEveryHost() || h.HasDoor()):
 			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Asked: f.Err == nil, Up: h.HasDoor(), Backends: ids(h.Backends)})
 		}
 		if h.Roles.Node() || h.Node.Registered.Is(true) {
 			s.Nodes = append(s.Nodes, s.node(ob, id))
 		}
 	}
+	s.virtual(ob)
 }
 
 func (s *Status) node(ob *observe.Observation, id model.HostID) Node {

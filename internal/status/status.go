@@ -36,13 +36,17 @@ type Status struct {
 	Changes   *int           `json:"changes"` // steps to the file; null: not known
 	ChangeWhy string         `json:"changeWhy,omitempty"`
 
-	Hosts        []Host        `json:"hosts"`
-	Etcd         Etcd          `json:"etcd"`
-	APIServers   []APIServer   `json:"apiServers"`
-	FrontDoors   []FrontDoor   `json:"frontDoors"`
-	Nodes        []Node        `json:"nodes"`
-	Certificates []Certificate `json:"certificates"`
-	Versions     []Version     `json:"versions"` // of what runs, beside the file's
+	Hosts      []Host      `json:"hosts"`
+	Etcd       Etcd        `json:"etcd"`
+	APIServers []APIServer `json:"apiServers"`
+	FrontDoors []FrontDoor `json:"frontDoors"`
+	// LoadBalancers are those on hosts of their own.
+	LoadBalancers []LoadBalancer `json:"loadBalancers"`
+	// VirtualAddress is the one that they share; "": they share none.
+	VirtualAddress string        `json:"virtualAddress,omitempty"`
+	Nodes          []Node        `json:"nodes"`
+	Certificates   []Certificate `json:"certificates"`
+	Versions       []Version     `json:"versions"` // of what runs, beside the file's
 }
 
 // Host is one machine.
@@ -81,6 +85,16 @@ type FrontDoor struct {
 	Asked    bool           `json:"asked"`
 	Up       bool           `json:"up"`
 	Backends []model.HostID `json:"backends"`
+}
+
+// LoadBalancer is one of the hosts that balance for the others.
+type LoadBalancer struct {
+	Host     model.HostID   `json:"host"`
+	Asked    bool           `json:"asked"`
+	Up       bool           `json:"up"`
+	Holds    bool           `json:"holdsVirtualAddress"`
+	Backends []model.HostID `json:"backends"`
+	Out      []string       `json:"outOfRotation"` // servers that it does not lead to now
 }
 
 // Node is a host as the API knows it.

@@ -43,6 +43,9 @@ func (s Status) Text() string {
 	})
 	doors := fold(s.FrontDoors)
 	table("Front doors", len(doors), "HOSTS\tLEAD TO", func(i int) []string { return doors[i] })
+	table("Load balancers", len(s.LoadBalancers), "HOST\tSTATE", func(i int) []string {
+		return []string{string(s.LoadBalancers[i].Host), s.LoadBalancers[i].text(s.VirtualAddress)}
+	})
 	table("Nodes", len(s.Nodes), "NAME\tREADY\tVERSION\tPODS", func(i int) []string {
 		n := s.Nodes[i]
 		why := n.Why

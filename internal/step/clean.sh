@@ -216,7 +216,7 @@ end_pods
 
 end $late
 # A load balancer of another kind, without its unit file, may still finish what it has begun.
-for u in $UNIT_FRONT_DOOR $UNIT_BALANCER; do [ -e "$AT_UNITS/$u.service" ] || systemctl stop "$u" 2>/dev/null; done
+for u in $UNIT_FRONT_DOOR $UNIT_BALANCER $UNIT_HAPROXY $UNIT_KEEPALIVED; do [ -e "$AT_UNITS/$u.service" ] || systemctl stop "$u" 2>/dev/null; done
 for d in $AT_KUBELET/pods $AT_KUBELET/plugins; do release $d; done
 [ -e /var/lib/docker ] || { release $AT_CONTAINERD_STATE; release $AT_CONTAINERD_ROOT; }
 systemctl stop kubepods.slice 2>/dev/null
@@ -261,7 +261,7 @@ if [ -e /var/lib/docker ]; then echo "left $AT_CONTAINERD_ROOT: Docker may use i
 fi
 for f in $AT_COMMANDS/*; do case $(readlink "$f") in $AT_VERSIONS/*) rm -f "$f" ;; esac; done
 rm -rf $AT_PROGRAMS $AT_FRONT_DOOR_STATE $AT_KUBE_PROXY $AT_STORE $AT_API_SERVER_LOGS $AT_POD_LOGS $AT_CONTAINER_LOGS \
-	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_FRONT_DOOR_RUN $AT_API_SERVER_RUN \
+	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_HAPROXY_RUN $AT_KEEPALIVED_RUN $AT_FRONT_DOOR_RUN $AT_API_SERVER_RUN \
 	$AT_CNI_STATE/networks/quorate $AT_CNI_STATE/results/quorate-* $AT_CONFLIST
 for d in $AT_CNI_STATE/networks $AT_CNI_STATE/results $AT_CNI_STATE/cache $AT_CNI_STATE \
 	$AT_CONTAINERD_OPT/bin $AT_CONTAINERD_OPT/lib $AT_CONTAINERD_OPT; do rmdir "$d" 2>/dev/null; done

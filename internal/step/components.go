@@ -59,6 +59,8 @@ var table = [model.NumComponents]traits{
 	model.Scheduler:         scheduler,
 	model.FrontDoor:         frontDoor,
 	model.Balancer:          balancer,
+	model.HAProxy:           haproxy,
+	model.Keepalived:        keepalived,
 	model.PodNetwork:        podNetwork,
 	model.Kubelet:           kubelet,
 	model.KubeProxy:         kubeProxy,

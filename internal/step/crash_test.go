@@ -61,6 +61,10 @@ var changes = []struct {
 	{"builtin: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1", "w1", false, false, steptest.Builtin, steptest.Builtin},
 	{"builtin: recovered", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, true, steptest.Builtin, steptest.Builtin},
 	{"to builtin, one leaves", "cp1 cp2 cp3", "cp1 cp2", "w1", "w1", false, false, "", steptest.Builtin},
+	{"haproxy: create", "", "cp1 cp2 cp3", "", "lb1 lb2 w1", false, false, "", steptest.HAProxy},
+	{"haproxy: grow", "cp1", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.HAProxy, steptest.HAProxy},
+	{"to haproxy", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "lb1 lb2 w1", false, false, "", steptest.HAProxy},
+	{"haproxy to nginx", "cp1 cp2 cp3", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.HAProxy, ""},
 	{"to nginx", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, ""},
 }
 

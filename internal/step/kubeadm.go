@@ -38,6 +38,10 @@ func (s Addon) kubeadmReady(c model.Cluster) error {
 	switch {
 	case c.Addons[addon.AddonRBAC].Or(model.Installed{}).Digest == "":
 		return errors.New("the API does not know yet what kubeadm may do")
+	case shares(c) && !wantsDoor(s.Want):
+		if !c.Leads(s.ID, model.Way{Kind: model.SharedAddress}) {
+			return errors.New("no load balancer, through which kubeadm reaches the API, leads to an API server that answers yet")
+		}
 	case wantsDoor(s.Want) && !(h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(c.Serving())):
 		return errors.New("its front door, through which kubeadm reaches the API, leads to no API server that answers yet")
 	case model.Differs(h.AdminServer, s.Want.AdminServer):

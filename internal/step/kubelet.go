@@ -68,6 +68,10 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		if !slices.Contains(serving, s.ID) {
 			return errors.New("its own API server does not answer yet")
 		}
+	case way.Kind == model.SharedAddress:
+		if !c.Leads(s.ID, way) {
+			return errors.New("no load balancer leads to an API server that answers yet")
+		}
 	case way.Kind != model.LocalBalancer:
 		if !way.Backends.Any(serving) {
 			return fmt.Errorf("no API server that it should reach answers (%s)", way)

@@ -50,7 +50,10 @@ func (s System) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	return s.equipped(c)
+	if err := s.equipped(c); err != nil {
+		return err
+	}
+	return s.nameReady(c)
 }
 
 // Effect implements plan.Step.
@@ -59,6 +62,9 @@ func (s System) Effect(c *model.Cluster) {
 		h.System, h.Clean = s.Want.System, model.Is(false) // the cluster's mark is there
 		if h.Marked.Known() {
 			h.Marked = model.Is(true)
+		}
+		if follows(h, s.Want) {
+			h.Via = s.Want.Via
 		}
 	})
 }
@@ -84,7 +90,7 @@ func (s Binaries) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	if !model.Same(c.Hosts[s.ID].System, s.Want.System) {
+	if h := c.Hosts[s.ID]; !model.Same(h.System, s.Want.System) && !s.repoints(c, &h) {
 		return errors.New("its system settings are not applied yet")
 	}
 	return nil
@@ -147,7 +153,9 @@ func (s Packages) Do(ctx context.Context, e Env) error {
 	apt-get install -q -y --no-install-recommends $1 || { apt-get update -q && apt-get install -q -y --no-install-recommends $1; }
 elif command -v dnf >/dev/null; then dnf install -y $2
 else echo "neither apt-get nor dnf is there; install by hand: $1" >&2; exit 1; fi
-case " $1 " in *" nginx-light "*) systemctl disable --now nginx 2>/dev/null || true ;; esac
+for u in nginx haproxy keepalived; do # units of quorate's own run them
+	case " $1 " in *" $u "* | *" $u-light "*) systemctl disable --now $u 2>/dev/null || true ;; esac
+done
 for c in $3; do
 	case $c in $4) [ -e "$c" ] || [ -e "$5" ] ;; /*) [ -e "$c" ] ;; *) command -v "$c" >/dev/null ;; esac || { echo "$c is not there although its package is; install it by hand" >&2; exit 1; }
 done`
@@ -170,6 +178,9 @@ func (s System) Do(ctx context.Context, e Env) error {
 	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath,
 		Content: []byte(topology.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
 	if err := write(ctx, e, files); err != nil {
+		return err
+	}
+	if err := s.restartProxy(ctx, e, string(old), h.System.HostsBlock); err != nil {
 		return err
 	}
 	// A module that is built in, or loaded by the machine around a container,

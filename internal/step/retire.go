@@ -28,7 +28,7 @@ func (s Retire) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	if !wantsDoor(s.Want) {
+	if !wantsDoor(s.Want) && !shares(c) {
 		return needsOperator("the cluster has an endpoint and load balancers that lead to it, which the file does not name any more: quorate " +
 			"cannot take an endpoint away yet; put controlPlaneEndpoint and loadBalancer back into the file")
 	}
@@ -38,8 +38,24 @@ func (s Retire) Need(c model.Cluster) error {
 			return fmt.Errorf("%s does not have its place yet", v)
 		}
 	}
+	if !wantsDoor(s.Want) {
+		if err := s.unusedDoor(&h); err != nil {
+			return err
+		}
+	}
 	if through := (model.Way{Kind: model.LocalBalancer}); s.Old == model.Balancer && h.EtcdVia.Is(through) && !s.Want.EtcdVia.Is(through) {
 		return errors.New("its API server reaches etcd through it")
+	}
+	return nil
+}
+
+// unusedDoor: with another kind of way the name must lead away from the door first.
+func (s Retire) unusedDoor(h *model.Host) error {
+	switch {
+	case !model.Same(h.System, s.Want.System):
+		return errors.New("the endpoint's name still leads to it")
+	case h.Via.Is(model.Way{Kind: model.LocalBalancer}):
+		return errors.New("its kubelet still goes through it")
 	}
 	return nil
 }
@@ -48,6 +64,9 @@ func (s Retire) Need(c model.Cluster) error {
 func (s Retire) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		h.Components[s.Old] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
+		if !wantsDoor(s.Want) {
+			h.Backends = s.Want.Backends
+		}
 		if s.Old == model.Balancer {
 			h.EtcdBackends, h.EtcdStale = s.Want.EtcdBackends, false
 		}

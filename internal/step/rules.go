@@ -13,8 +13,8 @@ import (
 // said by the steps' own needs.
 func Rules() []plan.Rule {
 	return []plan.Rule{recoverEtcd, unlessRecovering(firstChange(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
-		uploadedFirst(hosts(run)), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(configureNode), afterRecovery, leave,
-		forget))}
+		uploadedFirst(hosts(run)), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(retireShared),
+		hosts(configureNode), afterRecovery, leave, forget))}
 }
 
 // hosts makes a rule of what one wanted host needs.

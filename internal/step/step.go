@@ -100,7 +100,7 @@ func (o on) prepared(c model.Cluster) error {
 		return err
 	}
 	switch {
-	case !model.Same(h.System, o.Want.System):
+	case !model.Same(h.System, o.Want.System) && !o.repoints(c, &h):
 		return errors.New("its system settings are not applied yet")
 	case !model.Same(h.Binaries, o.Want.Binaries):
 		return errors.New("its binaries are not installed yet")

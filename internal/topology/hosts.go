@@ -14,15 +14,15 @@ const (
 	endMark   = "# END quorate"
 )
 
-// HostsBlock is what /etc/hosts must say on every host: the endpoint's name is
-// this host's own front door, and each node has its internal address. An
-// endpoint that is an address, or none (another balancer stands in front and
-// its name is for DNS), has no line.
-func HostsBlock(endpoint string, nodes []Node) string {
+// HostsBlock is what /etc/hosts must say on every host: the endpoint's name
+// leads to an address, such as this host's own front door, and each node has its
+// internal address. An endpoint that is an address, or one that leads nowhere
+// (somebody else's balancer stands in front, and its name is for DNS), has no line.
+func HostsBlock(endpoint, leadsTo string, nodes []Node) string {
 	lines := []string{beginMark}
 	name, _, err := net.SplitHostPort(endpoint)
-	if err == nil && net.ParseIP(name) == nil {
-		lines = append(lines, Loopback+" "+name)
+	if err == nil && net.ParseIP(name) == nil && leadsTo != "" {
+		lines = append(lines, leadsTo+" "+name)
 	}
 	for _, n := range ByName(nodes) {
 		lines = append(lines, n.Address+" "+n.Name)
@@ -67,6 +67,17 @@ func MergeHosts(old, block string) string {
 		text.WriteString(l + "\n")
 	}
 	return text.String()
+}
+
+// LeadsTo is the address that a hosts file gives a name first, "" if none.
+func LeadsTo(text, name string) string {
+	for l := range strings.Lines(text) {
+		l, _, _ = strings.Cut(l, "#")
+		if w := strings.Fields(l); len(w) > 1 && slices.Contains(w[1:], name) {
+			return w[0]
+		}
+	}
+	return ""
 }
 
 // ByName returns the nodes sorted by name, so that what is rendered from them

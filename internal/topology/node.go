@@ -10,4 +10,5 @@ type Node struct {
 	ControlPlane bool
 	Worker       bool
 	Etcd         bool
+	LoadBalancer bool
 }

@@ -1,6 +1,8 @@
 package steptest
 
 import (
+	"strings"
+
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 	"quorate.dev/quorate/internal/step"
@@ -18,6 +20,7 @@ const (
 	Outside  Ways = "outside"  // workers by a balancer of somebody else
 	Balanced Ways = "balanced" // as Local, and API servers by it to etcd
 	Builtin  Ways = "builtin"  // as Balanced, and the balancer is quorate-lb
+	HAProxy  Ways = "haproxy"  // workers by a virtual address that the hosts lb1 and lb2 carry, which are no nodes
 	// KubeadmFixed is Kubeadm without an endpoint: all by the first control plane alone.
 	KubeadmFixed Ways = "kubeadm-fixed"
 	Kubeadm      Ways = "kubeadm" // as Local, and API servers ask the member beside them: the control plane is static pods
@@ -28,6 +31,10 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 	c := Want(cps, workers)
 	masters := Hosts(cps)
 	for _, id := range c.IDs() {
+		if ways != Shared && strings.HasPrefix(string(id), "lb") {
+			c.Put(id, loadBalancer(ways, masters))
+			continue
+		}
 		c.Edit(id, func(h *model.Host) {
 			switch ways {
 			case Fixed:
@@ -36,6 +43,12 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters, Carriers: Hosts("lb1 lb2")})
 			case Outside:
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
+			case HAProxy:
+				detour(h, model.Way{Kind: model.SharedAddress})
+				h.System = model.Valid(h.System.Or(model.Installed{}).Digest + "-vip")
+				if h.Roles.Has(model.Worker) { // its kubelet goes by the name, as with a balancer of its own
+					h.Components[model.Kubelet] = c.Hosts[id].Components[model.Kubelet]
+				}
 			case Balanced, Builtin:
 				if ways == Builtin {
 					by := model.Is(model.Balancer.String() + "-" + masters.String())
@@ -84,6 +97,21 @@ func publish(c *model.Cluster, masters model.HostSet, endpoint, inConfig string)
 	}
 	url := model.Is("https://" + endpoint)
 	c.Published = model.Published{ClusterInfo: url, KubeProxy: url, KubeadmConfig: model.Is(inConfig)}
+}
+
+// loadBalancer is a host with that role. Unless the way is theirs it has nothing to
+// do.
+func loadBalancer(ways Ways, masters model.HostSet) model.Host {
+	h := model.Host{Roles: model.LoadBalancerHost, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
+		System: model.Valid("sys-lb"), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.PublicKeys),
+		Certs: model.NotInstalled(), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{})}
+	if ways == HAProxy {
+		h.Backends, h.VIPHeld = model.Is(masters), model.Is(true)
+		for v, d := range map[model.Component]string{model.HAProxy: "haproxy-" + masters.String(), model.Keepalived: "keepalived"} {
+			h.Components[v] = model.ComponentState{Disk: model.Is(d), Running: model.Is(d)}
+		}
+	}
+	return h
 }
 
 // byKubeadm makes static pods of a host's control plane, which know no other
