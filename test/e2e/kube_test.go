@@ -34,7 +34,8 @@ func (c *cluster) keys(t *testing.T, host string) pki.Shared {
 	return s
 }
 
-// admin makes a client of the API that goes through each host's front door.
+// admin makes a client of the API that goes through each host's front door, or
+// the one that all share.
 func (c *cluster) admin(t *testing.T) {
 	t.Helper()
 	s := c.keys(t, c.controlPlanes()[0])
@@ -42,7 +43,7 @@ func (c *cluster) admin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := kubeconfig.Kubeconfig(c.Name, "e2e", "https://127.0.0.1:8443", s.CA.Cert, cert, key)
+	text, err := kubeconfig.Kubeconfig(c.Name, "e2e", "https://"+c.door(), s.CA.Cert, cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}

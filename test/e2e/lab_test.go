@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,11 @@ type cluster struct {
 	*lab.Lab
 	dir    string
 	config string // an admin's kubeconfig, once there is one
+	shared string // where its hosts reach the API when they have no load balancer of their own
 }
+
+// door is where a host of the cluster reaches the API.
+func (c *cluster) door() string { return cmp.Or(c.shared, "127.0.0.1:8443") }
 
 // until ends a suite in time on a slow machine: after it no scenario begins. In
 // seconds since 1970; "" is never.

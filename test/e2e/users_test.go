@@ -57,7 +57,7 @@ type asked struct {
 // users begins to ask through the doors of some hosts, over SSH.
 func (c *cluster) users(t *testing.T, doors ...string) *users {
 	t.Helper()
-	return c.usersOf(t, "127.0.0.1:8443", "api."+c.Name+".lab", doors...)
+	return c.usersOf(t, c.door(), "api."+c.Name+".lab", doors...)
 }
 
 // usersOf asks an address as some hosts reach it; its certificate must be for
