@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"slices"
@@ -81,13 +82,43 @@ func lone(t *testing.T) Found {
 	}
 	cp1 := Node{Name: "cp1", Address: "10.0.0.11", Kubelet: "v1.36.3", ControlPlane: true, Tainted: true, Ready: true}
 	w1 := Node{Name: "w1", Address: "10.0.0.21", Kubelet: "v1.36.2", Ready: true}
-	return Found{API: API{Kubeadm: clusterConfiguration, KubeProxy: "mode: nftables\n", Nodes: []Node{cp1, w1}},
+	return Found{API: API{Kubeadm: clusterConfiguration, KubeProxy: "mode: nftables\n", Kubelet: kubeletConfig, Nodes: []Node{cp1, w1}},
 		Members: []Member{{Name: "cp1", Address: "10.0.0.11"}},
 		Machines: []Machine{
 			{Name: "cp1", Address: "10.0.0.11", Internal: "10.0.0.11", Seen: seen, Node: &cp1, Member: true},
 			{Name: "w1", Address: "10.0.0.21", Internal: "10.0.0.21", Seen: Seen{Err: errors.New("no route")}, Node: &w1}},
 		Options: Options{Name: "prod", Now: now, SSH: spec.SSH{User: "root"}}}
 }
+
+// kubeletConfig is what kubeadm keeps for kubelets, with three settings of a person's.
+const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication:
+  anonymous: {enabled: false}
+  webhook: {cacheTTL: 0s, enabled: true}
+  x509: {clientCAFile: /etc/kubernetes/pki/ca.crt}
+authorization:
+  mode: Webhook
+  webhook: {cacheAuthorizedTTL: 0s, cacheUnauthorizedTTL: 0s}
+cgroupDriver: systemd
+clusterDNS: [169.254.20.10]
+clusterDomain: cluster.local
+containerRuntimeEndpoint: ""
+crashLoopBackOff: {}
+evictionHard: {memory.available: 100Mi}
+healthzBindAddress: 127.0.0.1
+healthzPort: 10248
+logging:
+  flushFrequency: 0
+  options: {json: {infoBufferSize: "0"}, text: {infoBufferSize: "0"}}
+  verbosity: 0
+maxPods: 60
+oomScoreAdj: 0
+resolvConf: /run/systemd/resolve/resolv.conf
+rotateCertificates: true
+staticPodPath: /etc/kubernetes/manifests
+syncFrequency: 0s
+`
 
 func TestMake(t *testing.T) {
 	text, r, err := lone(t).Make()
@@ -106,13 +137,18 @@ func TestMake(t *testing.T) {
 		!slices.Equal(s.Adopted.Hosts, []string{"cp1", "w1"}) || len(s.Artifacts.Versions) != 0 {
 		t.Errorf("the file is\n%s", text)
 	}
+	if k := s.KubeletConfiguration; len(k) != 3 ||
+		fmt.Sprint(k["maxPods"], k["oomScoreAdj"], k["evictionHard"]) != "60 0 map[memory.available:100Mi]" {
+		t.Errorf("kubelets of hosts that join would get %v", k)
+	}
 	says := r.Text()
 	for _, want := range []string{"endpoint: none", "--event-ttl=2h (in kubeadm's configuration)",
 		"--profiling=false (in the manifest only: kubeadm upgrade would drop it)",
 		"--gone is in kubeadm's configuration and not in the manifest",
 		"mounts /srv/extra (volume extra)", "kubelet: --v=4", "w1: it could not be reached",
 		"kube-vip.yaml is a static pod that kubeadm does not make",
-		"/etc/kubernetes/pki/etcd/ca.key is not there", "kubelet runs as v1.36.2 on w1 and as v1.36.3 on cp1"} {
+		"pods ask the DNS servers [169.254.20.10]", "/etc/kubernetes/pki/etcd/ca.key is not there",
+		"kubelet runs as v1.36.2 on w1 and as v1.36.3 on cp1"} {
 		if !strings.Contains(says, want) {
 			t.Errorf("the report does not say %q:\n%s", want, says)
 		}

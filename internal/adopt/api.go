@@ -26,6 +26,7 @@ type API struct {
 	Nodes       []Node
 	Kubeadm     string // kubeadm's ClusterConfiguration; "": there is none
 	KubeProxy   string // kube-proxy's configuration, of its ConfigMap
+	Kubelet     string // the kubelets' configuration, as kubeadm gives it to hosts that join
 	ProxyConf   string // the server of its kubeconfig
 	ClusterInfo string // the server that kube-public/cluster-info names
 	Tokens      int    // bootstrap tokens that are valid
@@ -181,11 +182,15 @@ func (a *API) configMaps(ctx context.Context, c *kubeapi.Client) error {
 	if err != nil {
 		return err
 	}
+	kubelet, err := of("kube-system", "kubelet-config")
+	if err != nil {
+		return err
+	}
 	info, err := of("kube-public", "cluster-info")
 	if err != nil {
 		return err
 	}
-	a.Kubeadm, a.KubeProxy = conf["ClusterConfiguration"], proxy["config.conf"]
+	a.Kubeadm, a.KubeProxy, a.Kubelet = conf["ClusterConfiguration"], proxy["config.conf"], kubelet["kubelet"]
 	a.ProxyConf, a.ClusterInfo = serverIn(proxy["kubeconfig.conf"]), serverIn(info["kubeconfig"])
 	for key := range info {
 		if strings.HasPrefix(key, "jws-kubeconfig-") { // the controller-manager signs for valid tokens only

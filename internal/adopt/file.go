@@ -62,6 +62,7 @@ func (m *maker) make() error {
 		s.Etcd.Topology = spec.TopologyExternal
 	}
 	m.network()
+	m.kubelets()
 	m.keys()
 	m.versions()
 	m.adopted()

@@ -193,7 +193,7 @@ func OnSilence(ctx Context) (Silence, error) {
 		// The next check is due, hangs, is repeated and hangs again.
 		return Silence{Kind: lb.Kind, Interval: every, Standing: every + checkAgain + 2*checkHangs, Election: election}, nil
 	case spec.ExternalBalancer:
-		return Silence{Kind: lb.Kind, Standing: pingAfter + pingTimeout, Election: election}, nil
+		return Silence{Kind: lb.Kind, Election: election}, nil
 	}
 	if !ctx.Builtin() {
 		return Silence{Kind: "nginx", Standing: pingAfter + pingTimeout, Election: election}, nil

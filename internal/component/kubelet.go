@@ -107,7 +107,9 @@ func kubeadmKubeletFiles(ctx Context) ([]workload.File, error) {
 	if ctx.tainted() {
 		flags = append(flags, "--register-with-taints="+controlPlaneTaint.ToString())
 	}
-	flags = append(flags, "--tls-cert-file="+serving.Cert, "--tls-private-key-file="+serving.Key)
+	if ctx.Spec.Adopted == nil { // else it signs one itself, as all others there
+		flags = append(flags, "--tls-cert-file="+serving.Cert, "--tls-private-key-file="+serving.Key)
+	}
 	extra := ctx.extra("kubelet")
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
 		for _, value := range workload.Each(extra[name]) {

@@ -132,7 +132,8 @@ func door(ob *observe.Observation) (at model.HostID, ok bool) {
 		worker := h.Roles.Has(model.Worker) && !h.Roles.Has(model.ControlPlane)
 		leads := h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(serving) ||
 			h.Roles.Node() && ob.Have.Leads(id, model.Way{Kind: model.SharedAddress})
-		if f := ob.Goal.File; f != nil && f.Spec.LoadBalancer.Kind == spec.NoBalancer { // all clients use its API server
+		if f := ob.Goal.File; f != nil && slices.Contains([]string{spec.NoBalancer, spec.ExternalBalancer}, f.Spec.LoadBalancer.Kind) {
+			// There is no front door of ours.
 			leads = slices.Contains(serving, id)
 		}
 		if !h.Up() || !leads {

@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -46,10 +47,13 @@ func (s System) Found() model.Known[model.Installed] {
 func (g *Goal) certsOf(h *Host, seen HostTraits) (out []pki.Cert) {
 	for _, c := range h.Certs {
 		found := seen.Certs[c.Path]
-		if c.Name == pki.KubeletServer || h.Found && c.Name == pki.AdminConf && found == nil {
+		if c.Name == pki.KubeletServer || h.Found && c.Name == pki.AdminConf && found == nil && seen.Certs != nil {
 			continue
 		}
 		if as, err := pki.AsFound(c, found); h.Found && err == nil {
+			if g.File.Spec.LoadBalancer.OnEveryHost() { // a kubeconfig leads to the endpoint
+				as.Conf = c.Conf
+			}
 			if c = as; c.Name == pki.APIServer {
 				c = c.WithSANs(append(slices.Clone(g.File.Spec.CertSANs), hostOf(g.File.Spec.ControlPlaneEndpoint))...)
 			}
@@ -64,32 +68,52 @@ func hostOf(endpoint string) string {
 	return host
 }
 
-// KeepFound completes the goal with what was seen of hosts that others have set
-// up: their ways to the API and to etcd stay as they are.
+// KeepFound completes the goal with what was seen of a cluster that others have
+// made: where its hosts' ways lead, and which documents it has at all.
 func (g *Goal) KeepFound(have model.Cluster) {
+	if g.File.Spec.Adopted == nil {
+		return
+	}
+	external := g.File.Spec.LoadBalancer.Kind == spec.ExternalBalancer
 	for id, h := range g.Hosts {
 		is, seen := have.Hosts[id]
-		if !h.Found || !seen || g.File.Spec.LoadBalancer.OnEveryHost() {
+		if !seen || !h.Found && !external {
 			continue
 		}
 		g.Want.Edit(id, func(want *model.Host) {
-			for _, way := range []struct{ want, is *model.Known[model.Way] }{{&want.Via, &is.Via}, {&want.EtcdVia, &is.EtcdVia}} {
-				if way.is.Or(model.Way{}) != (model.Way{}) {
-					*way.want = *way.is
-				}
+			// A worker comes to a new endpoint; all others stay with what they use.
+			if stays := !g.File.Spec.LoadBalancer.OnEveryHost() || h.Node.ControlPlane; stays && leads(is.Via) {
+				want.Via = is.Via
+			}
+			if h.Found && leads(is.EtcdVia) {
+				want.EtcdVia = is.EtcdVia
 			}
 		})
 	}
+	for _, doc := range []struct{ want, is *model.Known[string] }{{&g.Want.Published.ClusterInfo, &have.Published.ClusterInfo},
+		{&g.Want.Published.KubeProxy, &have.Published.KubeProxy}} {
+		if doc.is.Is("") { // somebody does without it
+			*doc.want = model.Unknown[string]("the cluster has none")
+		}
+	}
 }
 
-// NeedsOf are the packages that a host needs.
+// leads says that a way was seen.
+func leads(w model.Known[model.Way]) bool { return w.Or(model.Way{}) != (model.Way{}) }
+
+// NeedsOf are the packages that a host needs: of one that was found, those of
+// quorate's load balancer.
 func (g *Goal) NeedsOf(id model.HostID) []Need {
 	h := g.Hosts[id]
 	switch {
 	case h == nil:
 		return (&Host{}).needs(g.Layout)
-	case h.Found && !g.File.Spec.LoadBalancer.OnEveryHost():
+	case !h.Found:
+		return h.needs(g.Layout)
+	case !g.File.Spec.LoadBalancer.OnEveryHost():
 		return nil
 	}
-	return h.needs(g.Layout)
+	return slices.DeleteFunc(h.needs(g.Layout), func(n Need) bool {
+		return !slices.Contains([]string{"curl", "nginx", g.Layout.FrontDoor.Stream}, n.Command)
+	})
 }

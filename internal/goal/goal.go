@@ -122,6 +122,9 @@ func Build(file *spec.Cluster, arts Artifacts, seen map[model.HostID]HostTraits)
 	digests[ClusterAddon] = Sum(g.Applied())[:16]
 	if g.Want.Adopted = file.Spec.Adopted != nil; g.Want.Adopted && g.Layout.Kubeadm {
 		digests[addon.AddonKubeadm] = workload.AsFound
+		if file.Spec.LoadBalancer.OnEveryHost() {
+			digests[addon.AddonKubeProxy] = workload.AsFound
+		}
 	}
 	for name, d := range digests {
 		g.Want.Addons[name] = model.NotInstalled()

@@ -72,6 +72,11 @@ func (d *Document) in(path ...string) *yaml.Node {
 	return n
 }
 
+// SetEndpoint sets the address by which everybody reaches the API servers.
+func (d *Document) SetEndpoint(endpoint string) {
+	*at(d.root.Content[0], "controlPlaneEndpoint", yaml.ScalarNode) = *scalar(endpoint)
+}
+
 // AddSANs adds names and addresses for the API servers' certificates.
 func (d *Document) AddSANs(sans ...string) {
 	list := at(d.in("apiServer"), "certSANs", yaml.SequenceNode)

@@ -58,6 +58,8 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		switch {
 		case o.API.Err == nil && c.Adopted && name == addon.AddonKubeadm:
 			c.Addons[name] = o.enteredSANs(g)
+		case o.API.Err == nil && c.Adopted && name == addon.AddonKubeProxy: // of it only the server is compared
+			c.Addons[name] = model.Valid(workload.AsFound)
 		case o.API.Err == nil && o.API.Addons != nil:
 			c.Addons[name] = model.Is(o.API.Addons[name])
 		case c.CAsCreated.Is(false):

@@ -163,7 +163,8 @@ func Done(s Step, c model.Cluster) bool {
 func done(s Step, id model.HostID, c *model.Cluster) (same bool) {
 	was, h := *c, c.Hosts[id]
 	c.Try(s.Effect, func() {
-		same = h == c.Hosts[id] && c.CAsCreated == was.CAsCreated && c.Conflict == was.Conflict && maps.Equal(c.Addons, was.Addons)
+		same = h == c.Hosts[id] && c.CAsCreated == was.CAsCreated && c.Conflict == was.Conflict &&
+			c.Published == was.Published && maps.Equal(c.Addons, was.Addons)
 	}, id)
 	return same
 }

@@ -36,6 +36,10 @@ func judgeAdopted(r *report, c *Cluster) {
 		if c.Spec.Encryption.Provider == EncryptionNone {
 			r.bad("spec.encryption.provider", "secretbox or aescbc", "only an adopted cluster can do without encryption")
 		}
+		if c.Spec.LoadBalancer.Kind == ExternalBalancer {
+			r.bad("spec.loadBalancer.kind", oneOf([]string{NginxBalancer, HAProxyBalancer, BuiltinBalancer, NoBalancer}),
+				"kind %s is supported in adopted clusters only", ExternalBalancer)
+		}
 		return
 	}
 	if a.From == FromKubeadm && c.Spec.Kubernetes.Flavour != FlavourKubeadm {
@@ -44,20 +48,10 @@ func judgeAdopted(r *report, c *Cluster) {
 	if len(a.Hosts) == 0 {
 		r.bad("spec.adopted.hosts", "the hosts that were found", "missing; remove spec.adopted when none of them is left")
 	}
-	for i, h := range c.Spec.Hosts {
-		if !slices.Contains(a.Hosts, h.Name) {
-			r.bad(fmt.Sprintf("spec.hosts[%d].name", i), "a host of spec.adopted.hosts",
-				"%s would join an adopted cluster, which is not built yet; join it with kubeadm, then run adopt again", h.Name)
-		}
-	}
-	for _, name := range a.Hosts {
-		if !slices.ContainsFunc(c.Spec.Hosts, func(h Host) bool { return h.Name == name }) {
-			r.bad("spec.adopted.hosts", "hosts of spec.hosts",
-				"%s is not in spec.hosts; removing hosts of an adopted cluster is not built yet: use kubeadm, then run adopt again", name)
-		}
-	}
-	if c.Spec.LoadBalancer.Kind != NoBalancer {
-		r.bad("spec.loadBalancer.kind", NoBalancer, "an adopted cluster cannot get a load balancer here yet")
+	judgeAdoptedHosts(r, c)
+	if kind := c.Spec.LoadBalancer.Kind; kind == BuiltinBalancer || kind == HAProxyBalancer {
+		r.bad("spec.loadBalancer.kind", oneOf([]string{NoBalancer, ExternalBalancer, NginxBalancer}),
+			"an adopted cluster cannot get the kind %s yet", kind)
 	}
 	for _, name := range sorted(c.Spec.Components) {
 		r.bad(child("spec.components", name), "none: change them with kubeadm, as before",
@@ -84,6 +78,25 @@ func judgeAdopted(r *report, c *Cluster) {
 		}
 		return "", ""
 	})
+}
+
+// judgeAdoptedHosts checks who joins, and that those who were found are there.
+func judgeAdoptedHosts(r *report, c *Cluster) {
+	a := c.Spec.Adopted
+	for i, h := range c.Spec.Hosts {
+		if !slices.Contains(a.Hosts, h.Name) && c.Spec.Etcd.Topology != TopologyStacked && !slices.Equal(h.Roles, []string{RoleWorker}) {
+			r.bad(fmt.Sprintf("spec.hosts[%d].roles", i), "[worker]",
+				"%s would join an adopted cluster whose etcd is external, which is built for workers only; join it with kubeadm, then run "+
+					"adopt again", h.Name)
+		}
+	}
+	for _, name := range a.Hosts {
+		if !slices.ContainsFunc(c.Spec.Hosts, func(h Host) bool { return h.Name == name }) {
+			r.bad("spec.adopted.hosts", "hosts of spec.hosts",
+				"%s is not in spec.hosts; removing a host that was found is not built yet: use kubeadm, then take it out of both lists",
+				name)
+		}
+	}
 }
 
 func judgeKeys(r *report, name string, given map[string]string, wrong func(string) (expected, problem string)) {

@@ -40,6 +40,8 @@ func (b Balancer) text() string {
 		return "load balancer: " + b.Why
 	case spec.NoBalancer:
 		return "no endpoint and no load balancer: all clients use the one control plane directly"
+	case spec.ExternalBalancer:
+		return "the load balancer is somebody else's: what clients notice of a lost API server depends on it"
 	}
 	if b.Election == 0 {
 		return b.noticed()

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (s Addon) Need(c model.Cluster) error {
 	if err := s.through(c); err != nil {
 		return err
 	}
-	if err := s.kubeadmReady(c); err != nil {
+	if err := cmp.Or(s.otherEndpoint(c), s.kubeadmReady(c)); err != nil {
 		return err
 	}
 	if misleads(s.Name, c.Published, s.names) {
@@ -98,8 +99,8 @@ func (s Addon) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
-	if s.Name == addon.AddonKubeadm && e.Goal.File.Spec.Adopted != nil {
-		return enterSANs(ctx, e, c)
+	if e.Goal.File.Spec.Adopted != nil && slices.Contains(byKubeadm, s.Name) {
+		return s.publish(ctx, e, c)
 	}
 	if s.Name != goal.ClusterAddon {
 		phases, err := addon.Phases(e.Goal.Base, s.Name)

@@ -93,7 +93,7 @@ func (s RestartProxy) Need(c model.Cluster) error {
 	switch {
 	case len(c.Serving()) == 0:
 		return errors.New("no API server answers")
-	case !model.Same(c.Addons[addon.AddonKubeProxy], s.addon) || model.Differs(c.Published.KubeProxy, s.names):
+	case !model.Same(c.Addons[addon.AddonKubeProxy], s.addon) || s.names.Known() && !c.Published.KubeProxy.Is(s.names.Or("")):
 		return errors.New("the configuration of kube-proxy is not changed yet")
 	}
 	return s.endpointLeads(c)

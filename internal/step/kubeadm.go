@@ -13,8 +13,6 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
-	"quorate.dev/quorate/internal/kubeadm"
-	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/topology"
@@ -232,22 +230,4 @@ func ownKubeadm(ctx context.Context, e Env) ([]byte, error) {
 	}
 	text, _, err := c.KubeadmConfiguration(ctx)
 	return text, err
-}
-
-// enterSANs enters the file's names into the configuration of kubeadm's that an
-// adopted cluster has, so that what kubeadm issues later has them too.
-func enterSANs(ctx context.Context, e Env, c *kubeapi.Client) error {
-	text, version, err := c.KubeadmConfiguration(ctx)
-	if err != nil {
-		return err
-	}
-	doc, err := kubeadm.Parse(text)
-	if err != nil {
-		return err
-	}
-	doc.AddSANs(e.Goal.File.Spec.CertSANs...)
-	if text, err = doc.Text(); err != nil {
-		return err
-	}
-	return c.SetKubeadmConfiguration(ctx, text, version)
 }

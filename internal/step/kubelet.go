@@ -27,13 +27,22 @@ var kubelet = traits{
 		return "running, but not registered"
 	},
 	runs: func(h, want *model.Host) {
-		h.Via = want.Via
+		if !throughOthers(h.Via, want.Via) {
+			h.Via = want.Via
+		}
 		if !standsAlone(h, want) {
 			h.Node.Registered = model.Is(true)
 		}
 	},
 	stopped: func(h *model.Host) { h.Via = model.Is(model.Way{}) },
 	once:    Run.firstCertificate,
+}
+
+// throughOthers says that a kubelet uses the balancer of somebody else that it is to
+// use: where that leads (by a name, an address, straight to a server) is theirs.
+func throughOthers(is, want model.Known[model.Way]) bool {
+	kind := is.Or(model.Way{}).Kind
+	return want.Or(model.Way{}).Kind == model.SharedBalancer && (kind == model.SharedBalancer || kind == model.FixedServer)
 }
 
 // standsAlone says that the kubelet runs the API server that it is to register

@@ -25,25 +25,29 @@ func (s Mark) Need(c model.Cluster) error { return s.reach(c) }
 
 // Effect implements plan.Step.
 func (s Mark) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) {
-		h.Marked, h.Clean = model.Is(true), model.Is(false)
-		if h.Etcd.Data.Is(true) {
-			h.Etcd.Bootstrapped = model.Is(true)
-		}
-	})
+	c.Edit(s.ID, marked)
+}
+
+func marked(h *model.Host) {
+	h.Marked, h.Clean = model.Is(true), model.Is(false)
+	if h.Etcd.Data.Is(true) {
+		h.Etcd.Bootstrapped = model.Is(true)
+	}
 }
 
 // Interim implements plan.Step: the mark is there or not.
 func (s Mark) Interim(*model.Cluster) {}
 
-// Do implements Action. The mark goes last.
-func (s Mark) Do(ctx context.Context, e Env) error {
+// Do implements Action.
+func (s Mark) Do(ctx context.Context, e Env) error { return write(ctx, e, s.marks(e)) }
+
+// marks are the files of a host that say so. The mark itself goes last.
+func (o on) marks(e Env) (files []host.File) {
 	own := e.Goal.Layout.Own
-	var files []host.File
-	if e.Have.Hosts[s.ID].Etcd.Data.Is(true) {
+	if e.Have.Hosts[o.ID].Etcd.Data.Is(true) {
 		files = append(files, host.File{Path: own.Bootstrapped, Mode: 0o644})
 	}
-	return write(ctx, e, append(files, host.File{Path: own.Marker, Content: []byte(e.Goal.Want.Name + "\n"), Mode: 0o644}))
+	return append(files, host.File{Path: own.Marker, Content: []byte(e.Goal.Want.Name + "\n"), Mode: 0o644})
 }
 
 // mark proposes it for all hosts of an adopted cluster that have something of a

@@ -61,7 +61,7 @@ func (s System) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
 		h.System, h.Clean = s.Want.System, model.Is(false) // the cluster's mark is there
 		if h.Marked.Known() {
-			h.Marked = model.Is(true)
+			marked(h)
 		}
 		if follows(h, s.Want) {
 			h.Via = s.Want.Via
@@ -171,17 +171,27 @@ func (s System) Do(ctx context.Context, e Env) error {
 	if err != nil {
 		return err
 	}
+	carried, err := s.carried(ctx, e, h)
+	if err != nil {
+		return err
+	}
 	old, err := e.Host.ReadFile(ctx, goal.HostsPath)
 	if err != nil {
 		return err
 	}
 	files := append(slices.Clone(h.System.Files), host.File{Path: goal.HostsPath,
 		Content: []byte(topology.MergeHosts(string(old), h.System.HostsBlock)), Mode: 0o644})
-	if err := write(ctx, e, files); err != nil {
+	if h.Found { // others have made all other settings
+		return write(ctx, e, append(files, s.marks(e)...))
+	}
+	if err := write(ctx, e, append(files, carried...)); err != nil {
 		return err
 	}
 	if err := s.restartProxy(ctx, e, string(old), h.System.HostsBlock); err != nil {
 		return err
+	}
+	for _, f := range carried {
+		e.Say("%s: brought %s, which the cluster's configuration shows to its control plane", s.ID, f.Path)
 	}
 	// A module that is built in, or loaded by the machine around a container,
 	// cannot be loaded here: what counts is whether its settings are there.

@@ -13,7 +13,7 @@ import (
 // said by the steps' own needs.
 func Rules() []plan.Rule {
 	return []plan.Rule{recoverEtcd, unlessRecovering(firstChange(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
-		uploadedFirst(hosts(run)), hosts(pointAdmin), addons, restartProxies, hosts(retire), hosts(retireShared),
+		uploadedFirst(hosts(run)), hosts(pointAdmin), hosts(pointKubelet), addons, restartProxies, hosts(retire), hosts(retireShared),
 		hosts(configureNode), afterRecovery, leave, forget))}
 }
 
@@ -188,8 +188,11 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 		case off && have.Addons[name].Not(model.Installed{}): // while it is unknown, nothing says that it is there
 			out = append(out, RemoveAddon{on{id, &w}, name})
 		case !off && (!model.Same(have.Addons[name], want.Addons[name]) || misleads(name, have.Published, want.Published)):
-			digest := want.Addons[name].Or(model.Installed{}).Digest
-			out = append(out, Addon{on{id, &w}, name, digest, whyAddon(have.Addons[name], digest), want.Published})
+			digest, names := want.Addons[name].Or(model.Installed{}).Digest, want.Published
+			if want.Adopted && !model.Same(have.Addons[name], want.Addons[name]) {
+				names = model.Published{} // certificates come first: the endpoint is published when they name it
+			}
+			out = append(out, Addon{on{id, &w}, name, digest, whyAddon(have.Addons[name], digest), names})
 		default:
 			continue
 		}
