@@ -133,7 +133,7 @@ func (e *Engine) env(ob *observe.Observation, id model.HostID) step.Env {
 	f := ob.Facts[id]
 	recovery, _ := ob.RecoveryOn(id)
 	return step.Env{
-		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: f.Kubelet,
+		Host: e.observer.Hosts[id], Goal: ob.Goal, Have: ob.Have, Files: f.Files, Shared: ob.Shared, Joined: ob.Joined(id),
 		CrashLooping: f.CrashLooping, Listed: ob.Etcd.Members, Past: ob.Past(), DataOf: f.DataOf, LivingEtcd: ob.LivingEtcd(),
 		Fence: ob.Fence(id), Recovery: recovery,
 		Drain: step.Draining{Until: time.Now().Add(e.DrainTime), Force: e.ForceDrain},

@@ -110,9 +110,8 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	for v := range model.NumComponents {
 		h.Components[v] = service(want.Services[v], v, f)
 	}
-	if !f.KubeletEnd.IsZero() && !f.Kubelet {
-		h.Components[model.Kubelet].Running = model.Is("").Because("its client certificate expired on " +
-			f.KubeletEnd.UTC().Format(time.DateOnly))
+	if why := o.refused(f, want); why != "" {
+		h.Components[model.Kubelet].Running = model.Is("").Because(why)
 	}
 	clientsOf(h, g, id, f)
 	h.EtcdSilent = model.Is(o.Named(g, f.EtcdSilent))

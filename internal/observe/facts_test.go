@@ -9,6 +9,10 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/workload"
 )
 
 // The kubelet's own certificate counts while it is valid; its end is told after it.
@@ -34,8 +38,41 @@ func TestKubeletCertificate(t *testing.T) {
 		"none": {nil, end, false, time.Time{}}, "broken": {text[:60], end, false, time.Time{}},
 	} {
 		var f Facts
-		if f.kubelet(at.text, at.now); f.Kubelet != at.is || !f.KubeletEnd.Equal(at.end) {
-			t.Errorf("%s: %t, %s", name, f.Kubelet, f.KubeletEnd)
+		f.kubelet(at.text, at.now)
+		if c := f.KubeletCert; f.Kubelet != at.is || (c == nil) != at.end.IsZero() || c != nil && !c.NotAfter.Equal(at.end) {
+			t.Errorf("%s: %t, %v", name, f.Kubelet, c)
+		}
+	}
+}
+
+// A kubelet whose certificate the API servers do not take has none: it gets a new one.
+func TestKubeletRefused(t *testing.T) {
+	_, g := withWorker(t)
+	shared, files := newKeys(t)
+	foreign, _ := newKeys(t)
+	for name, at := range map[string]struct {
+		by   pki.Shared
+		of   string
+		keys map[string][]byte
+		why  string
+	}{
+		"its own":                   {shared, "system:node:a-worker", files, ""},
+		"of another cluster":        {foreign, "system:node:a-worker", files, "its client certificate is not of this cluster's CA"},
+		"another node's":            {shared, "system:node:cp2", files, "its client certificate is not of this node's name"},
+		"while no keys were seen":   {foreign, "system:node:a-worker", nil, ""},
+		"of another, as a person's": {foreign, "jane", files, "its client certificate is not of this cluster's CA"},
+	} {
+		text, _, err := pki.UserClient(at.by, at.of, []string{"system:nodes"}, time.Hour, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f Facts
+		f.kubelet(text, time.Now())
+		f.Services = map[model.Component]workload.State{model.Kubelet: {Up: true, Read: "its configuration"}}
+		ob := &Observation{Goal: g, Facts: map[model.HostID]Facts{"a-worker": f, "cp1": {Files: at.keys}}}
+		runs := assemble(g, ob, time.Now()).Hosts["a-worker"].Components[model.Kubelet].Running
+		if runs.Why() != at.why || runs.Is("") != (at.why != "") || ob.Joined("a-worker") != (at.why == "") {
+			t.Errorf("%s: the kubelet runs: %v (%s); joined: %t", name, runs, runs.Why(), ob.Joined("a-worker"))
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (o *Observer) learn(v APIView) bool {
 
 // blank says that nothing of a cluster is on the host that others have set up.
 func (f Facts) blank() bool {
-	return f.Err == nil && f.Server == "" && !f.Data && f.KubeletEnd.IsZero() && !f.Up(model.Kubelet)
+	return f.Err == nil && f.Server == "" && !f.Data && f.KubeletCert == nil && !f.Up(model.Kubelet)
 }
 
 // current is the id of the etcd cluster that a host belongs to, "" when it is
