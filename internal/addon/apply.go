@@ -26,6 +26,11 @@ func Apply(ctx context.Context, c *kubeapi.Client, of component.Context, name st
 		if err := c.Apply(ctx, a.Objects); err != nil {
 			return fmt.Errorf("addon %s: %w", name, err)
 		}
+		if name == AddonRBAC {
+			if err := c.Delete(ctx, retired()); err != nil {
+				return fmt.Errorf("addon %s: %w", name, err)
+			}
+		}
 		return c.NoteAddon(ctx, name, digests[name])
 	}
 	return fmt.Errorf("addon %s: there is none of that name", name)

@@ -14,12 +14,9 @@ import (
 	"testing"
 	"time"
 
-	certificates "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"quorate.dev/quorate/internal/component"
-	"quorate.dev/quorate/internal/component/componenttest"
-	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/host/hosttest"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/pki"
@@ -85,8 +82,8 @@ func TestLive(t *testing.T) {
 			t.Errorf("the file beside it: %q, %v", got, err)
 		}
 	})
-	t.Run("bootstrap", func(t *testing.T) { l.bootstrap(ctx, t, c) })
 	t.Run("tokens", func(t *testing.T) { l.tokens(ctx, t, c) })
+	t.Run("kubelets", func(t *testing.T) { l.kubelets(ctx, t, c) })
 	t.Run("users", func(t *testing.T) { l.users(ctx, t, c) })
 	t.Run("nodes", func(t *testing.T) { l.nodes(ctx, t, c) })
 	t.Run("security", func(t *testing.T) { l.security(ctx, t, c) })
@@ -124,6 +121,9 @@ func (l *live) addons(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 		t.Fatal(err)
 	}
 	for range 2 {
+		if err := c.Apply(ctx, retired()); err != nil { // as in a cluster of an earlier version
+			t.Fatal(err)
+		}
 		for name := range want {
 			if err := Apply(ctx, c, l.ctx, name); err != nil {
 				t.Fatal(err)
@@ -214,65 +214,16 @@ type live struct {
 	host   *hosttest.Fake
 }
 
-// bootstrap does what a new kubelet does: with a token ask for a certificate,
-// which is approved and signed.
-func (l *live) bootstrap(ctx context.Context, t *testing.T, c *kubeapi.Client) {
-	token, err := c.BootstrapToken(ctx, "w9", time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := component.BootstrapKubeconfig(l.ctx, token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := l.write(t, file)
-	key, csr := l.dir+"/w1.key", l.dir+"/w1.csr"
-	run(t, "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", csr,
-		"-subj", "/O=system:nodes/CN=system:node:w1")
-	request, err := os.ReadFile(csr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body := &certificates.CertificateSigningRequest{Spec: certificates.CertificateSigningRequestSpec{
-		Request: request, SignerName: certificates.KubeAPIServerClientKubeletSignerName,
-		Usages: []certificates.KeyUsage{certificates.UsageDigitalSignature, certificates.UsageClientAuth}}}
-	body.APIVersion, body.Kind, body.Name = "certificates.k8s.io/v1", "CertificateSigningRequest", "w1"
-	text, err := component.Render(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest := l.write(t, host.File{Path: "/csr.yaml", Content: text})
-	kubectl := componenttest.Binary(t, "kubectl")
-	run(t, kubectl, "--kubeconfig", path, "create", "--validate=false", "-f", manifest)
-	l.eventually(t, "the request is signed", func() error {
-		text, err := c.Rest.Get().AbsPath("/apis/certificates.k8s.io/v1/certificatesigningrequests/w1").Do(ctx).Raw()
-		if err == nil && !strings.Contains(string(text), `"certificate":`) {
-			err = errors.New("not yet")
-		}
-		return err
-	})
-	// The exploit: a copy of the token joined other nodes for a quarter of an hour.
-	other, err := c.BootstrapToken(ctx, "w8", time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.EndBootstrap(ctx, "w9"); err != nil {
-		t.Fatal(err)
-	}
-	there := func(token string) error {
-		id, _, _ := strings.Cut(token, ".")
-		return c.Rest.Get().AbsPath("/api/v1/namespaces/kube-system/secrets/bootstrap-token-" + id).Do(ctx).Error()
-	}
-	if ended, stays := there(token), there(other); ended == nil || stays != nil {
-		t.Errorf("after the join of w9 its token: %v; that of w8: %v", ended, stays)
-	}
-}
-
 func (l *live) client(t *testing.T) *kubeapi.Client {
 	cert, key, err := pki.AdminClient(l.shared, "test", time.Hour, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l.as(t, cert, key)
+}
+
+// as is a client with a certificate.
+func (l *live) as(t *testing.T, cert, key []byte) *kubeapi.Client {
 	c, err := kubeapi.Connect(l.host, "127.0.0.1:6443", "", kubeapi.Credentials{CA: l.shared.CA.Cert, Cert: cert, Key: key})
 	if err != nil {
 		t.Fatal(err)

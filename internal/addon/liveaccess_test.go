@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	authentication "k8s.io/api/authentication/v1"
 	authorization "k8s.io/api/authorization/v1"
+	certificates "k8s.io/api/certificates/v1"
 
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/pki"
@@ -40,6 +42,17 @@ func (l *live) tokens(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 		!slices.Contains(who.Groups, "system:bootstrappers:some:nodes") {
 		t.Errorf("with the token one is %+v", review.Status)
 	}
+	// The exploit: a token got a certificate for any node's name, unasked.
+	for sub, allowed := range map[string]bool{"": true, "nodeclient": false} {
+		can := authorization.SubjectAccessReview{Spec: authorization.SubjectAccessReviewSpec{User: "system:bootstrap:" + made.ID,
+			Groups: []string{"system:bootstrappers", "system:authenticated"}, ResourceAttributes: &authorization.ResourceAttributes{
+				Verb: "create", Group: "certificates.k8s.io", Resource: "certificatesigningrequests", Subresource: sub}}}
+		can.APIVersion, can.Kind = authorization.SchemeGroupVersion.String(), "SubjectAccessReview"
+		l.post(ctx, t, c, "/apis/authorization.k8s.io/v1/subjectaccessreviews", &can)
+		if can.Status.Allowed != allowed {
+			t.Errorf("with a token one may create certificatesigningrequests/%s: %t", sub, can.Status.Allowed)
+		}
+	}
 	if err := c.DeleteToken(ctx, made.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +67,39 @@ func (l *live) tokens(ctx context.Context, t *testing.T, c *kubeapi.Client) {
 	if id, err := kubeapi.TokenID(whole); id != made.ID || err != nil {
 		t.Errorf("%q, %v", id, err)
 	}
+}
+
+// kubelets renew their first certificate, which is from us, and may not ask for one
+// of another node's name.
+func (l *live) kubelets(ctx context.Context, t *testing.T, c *kubeapi.Client) {
+	const requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+	cert, key, err := pki.UserClient(l.shared, "system:node:w1", []string{"system:nodes"}, time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := l.as(t, cert, key)
+	for of, want := range map[string]int{"w1": http.StatusCreated, "w2": http.StatusForbidden} {
+		text, _, err := pki.UserRequest("system:node:"+of, []string{"system:nodes"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := certificates.CertificateSigningRequest{Spec: certificates.CertificateSigningRequestSpec{Request: text,
+			SignerName: certificates.KubeAPIServerClientKubeletSignerName,
+			Usages:     []certificates.KeyUsage{certificates.UsageDigitalSignature, certificates.UsageClientAuth}}}
+		request.APIVersion, request.Kind, request.Name = certificates.SchemeGroupVersion.String(), "CertificateSigningRequest", "as-"+of
+		got := 0
+		err = node.Rest.Post().AbsPath(requests).Body(&request).Do(ctx).StatusCode(&got).Error()
+		if got != want {
+			t.Errorf("w1 asks for the certificate of %s: %d, %v; want %d", of, got, err, want)
+		}
+	}
+	l.eventually(t, "w1 renews its certificate", func() error {
+		text, err := c.Rest.Get().AbsPath(requests + "/as-w1").Do(ctx).Raw()
+		if err == nil && !strings.Contains(string(text), `"certificate":`) {
+			err = errors.New("not yet")
+		}
+		return err
+	})
 }
 
 // post sends an object and reads what the server made of it.

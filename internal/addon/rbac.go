@@ -24,21 +24,27 @@ func account(name string) rbacv1.Subject {
 // system:masters it is bound by RBAC, so that it can be taken back.
 const AdminGroup = "quorate:admins"
 
+const csr = "system:certificates.k8s.io:certificatesigningrequests:"
+
 // bindings join the users and groups of our certificates and tokens with roles
 // that every API server has (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 // The API server itself binds kube-proxy, scheduler and controller-manager.
 func bindings() []runtime.Object {
-	const csr = "system:certificates.k8s.io:certificatesigningrequests:"
 	return []runtime.Object{
 		// kubectl logs and exec: the API server asks kubelets.
 		bind("kube-apiserver:kubelet-apis", "system:kubelet-api-admin", user(pki.KubeletClientUser)),
-		// A new kubelet may ask for a client certificate and gets it; a kubelet
-		// renews its own.
+		// Whoever has a bootstrap token may ask for a node's certificate, and a person
+		// says whether it gets that: a token is good for any name. A kubelet renews its own.
 		bind("quorate:node-bootstrapper", "system:node-bootstrapper", group("system:bootstrappers")),
-		bind("quorate:approve-new-nodes", csr+"nodeclient", group("system:bootstrappers")),
 		bind("quorate:approve-renewals", csr+"selfnodeclient", group("system:nodes")),
 		bind("quorate:admins", "cluster-admin", group(AdminGroup)),
 	}
+}
+
+// retired are bindings that earlier versions of quorate made, and that a cluster
+// must not keep: by this one a token got a certificate of any node's name.
+func retired() []runtime.Object {
+	return []runtime.Object{bind("quorate:approve-new-nodes", csr+"nodeclient", group("system:bootstrappers"))}
 }
 
 // kubeadmAdmins is the binding that kubeadm makes for its admin.conf.

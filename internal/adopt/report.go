@@ -225,7 +225,7 @@ func (m *maker) oddities(r Report) {
 		m.note("", "etcd has %d members", "an even number survives no more losses than one less", n)
 	}
 	if m.API.Tokens == 0 {
-		m.note("", "no bootstrap token is valid", "nothing for quorate, which makes its own; a "+
+		m.note("", "no bootstrap token is valid", "nothing for quorate, whose hosts join without; a "+
 			"join by hand needs one: quorate token create")
 	}
 	for _, x := range m.Machines {

@@ -32,7 +32,7 @@ var nodesAndEtcd = []check{
 		on: controlPlanes, judge: person("who uses which token is in the audit log"),
 		fix: "see docs/security.md"},
 	{id: "3.1.3", title: "Bootstrap token authentication should not be used for users", manual: true,
-		on: controlPlanes, judge: person("quorate makes tokens for nodes only, and deletes them"),
+		on: controlPlanes, judge: person("only people make tokens; hosts of the file need none"),
 		fix: "see docs/security.md"},
 	{id: "3.2.1", title: "Ensure that a minimal audit policy is created", manual: true,
 		on: controlPlanes, judge: flag(model.APIServer, "audit-policy-file", given),

@@ -73,9 +73,10 @@ func tokenCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Create a bootstrap token and print the command to join with",
-		Long: `Create prints the kubeadm command with which a node joins; of a cluster of the
-systemd flavour, where kubeadm does not join nodes, the token alone. Whoever has it
-can become a node until it expires.
+		Long: `Create prints the kubeadm command with which a node joins, and whoever has that can
+become a node until the token expires. Of a cluster of the systemd flavour, where
+kubeadm does not join nodes, it prints the token alone: with it one may ask for a
+node's certificate, which a person approves (kubectl certificate approve).
 With --control-plane kubeadm uploads the cluster's keys, encrypted, for two hours,
 and the command makes a control plane. kubeadm uploads neither the encryption
 configuration nor the audit policy: the files to copy first are named.`,
@@ -163,7 +164,8 @@ func (d tokenDoc) notes(file *spec.Cluster) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "token %s is valid until %s\n", d.ID, d.Expires.Format(time.RFC3339))
 	if d.Join == "" {
-		fmt.Fprintf(&b, "CA: %s\n", d.DiscoveryHash)
+		fmt.Fprintf(&b, "CA: %s\nwhat asks with it for a node's certificate gets one when a person approves: kubectl get csr, "+
+			"kubectl certificate approve NAME\n", d.DiscoveryHash)
 		return b.String()
 	}
 	if first := file.ControlPlanes()[0]; file.Spec.ControlPlaneEndpoint != "" {

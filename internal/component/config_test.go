@@ -112,9 +112,4 @@ func TestKubeconfigs(t *testing.T) {
 	if _, err := kubeconfig.MergeKubeconfig([]byte("{"), a); err == nil {
 		t.Error("a broken file was taken for an empty one")
 	}
-	f, err := component.BootstrapKubeconfig(componenttest.Prod("w1"), "abcdef.0123456789abcdef")
-	if err != nil || !f.Secret || f.Mode != 0o600 || !strings.Contains(string(f.Content), "token: abcdef.0123456789abcdef") ||
-		!strings.Contains(string(f.Content), "https://api.prod.internal:8443") {
-		t.Errorf("%v %+v", err, f)
-	}
 }

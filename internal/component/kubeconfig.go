@@ -30,11 +30,9 @@ func written(e kubeconfig.Entry) ([]byte, error) {
 	return once(source{kind: "kubeconfig", value: fmt.Sprintf("%+v", e)}, func() ([]byte, error) { return clientcmd.Write(*e.Config()) })
 }
 
-// kubeletKubeconfig is byte for byte what a kubelet writes after its bootstrap
-// from BootstrapKubeconfig (pkg/kubelet/certificate/bootstrap:
-// writeKubeconfigFromBootstrapping). Lying there beforehand it does no harm: as
-// long as it names no valid certificate the kubelet bootstraps. So the endpoint
-// of a node changes by a new file and a restart, without a new certificate.
+// kubeletKubeconfig is byte for byte what a kubelet writes after a bootstrap by
+// token (pkg/kubelet/certificate/bootstrap: writeKubeconfigFromBootstrapping). So
+// the endpoint of a node changes by a new file and a restart, without a new certificate.
 func (c Context) kubeletKubeconfig() (workload.File, error) {
 	text, err := written(kubeconfig.Entry{Cluster: "default-cluster", User: "default-auth", Context: "default-context",
 		Namespace: "default", Server: c.server(), CAPath: c.Layout.PKI.CA.Cert,
@@ -51,16 +49,4 @@ func (c Context) kubeletKubeconfig() (workload.File, error) {
 func KubeletClientFiles(at layout.Kubelet, certPEM, keyPEM []byte) (first host.File, link string) {
 	return host.File{Path: path.Dir(at.ClientPEM) + "/kubelet-client-first.pem", Content: slices.Concat(certPEM, keyPEM), Mode: 0o600,
 		Secret: true}, at.ClientPEM
-}
-
-// BootstrapKubeconfig is the file by which a new kubelet asks for its first
-// client certificate. It holds a token and is no part of the Service; it may
-// be removed once the node is there.
-func BootstrapKubeconfig(ctx Context, token string) (host.File, error) {
-	text, err := clientcmd.Write(*kubeconfig.Entry{Cluster: "default-cluster", User: "bootstrap", Context: "default-context",
-		Namespace: "default", Server: ctx.server(), CAPath: ctx.Layout.PKI.CA.Cert, Token: token}.Config())
-	if err != nil {
-		return host.File{}, fmt.Errorf("write %s: %w", ctx.Layout.Kubelet.Bootstrap, err)
-	}
-	return host.File{Path: ctx.Layout.Kubelet.Bootstrap, Content: text, Mode: 0o600, Secret: true}, nil
 }

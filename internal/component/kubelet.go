@@ -17,8 +17,8 @@ import (
 	"quorate.dev/quorate/internal/workload"
 )
 
-// Kubelet is the kubelet of every node. Its client certificate it fetches by
-// BootstrapKubeconfig and renews by itself; its serving certificate is ours, by
+// Kubelet is the kubelet of every node. Its first client certificate is from
+// KubeletClientFiles, and it renews it by itself; its serving certificate is ours, by
 // the cluster's CA, and read again when it changes (ReloadKubeletServerCertificateFile).
 func Kubelet(ctx Context) (workload.Service, error) {
 	at := ctx.Layout

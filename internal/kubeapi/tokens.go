@@ -67,10 +67,6 @@ func parseToken(s corev1.Secret) Token {
 // CreateToken makes a bootstrap token of an id and a secret of its own, with the
 // rest as given, and returns it whole.
 func (c *Client) CreateToken(ctx context.Context, t Token) (Token, string, error) {
-	return c.makeToken(ctx, t, nil)
-}
-
-func (c *Client) makeToken(ctx context.Context, t Token, labels map[string]string) (Token, string, error) {
 	whole, err := tokens.GenerateBootstrapToken()
 	if err != nil {
 		return t, "", err
@@ -90,39 +86,8 @@ func (c *Client) makeToken(ctx context.Context, t Token, labels map[string]strin
 	}
 	return t, whole, c.create(ctx, secretsPath, &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: tokens.BootstrapTokenSecretName(id), Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: tokens.BootstrapTokenSecretName(id)},
 		Type:       bootstrap.SecretTypeBootstrapToken, StringData: data}, nil)
-}
-
-// tokenOf labels the Secret of a bootstrap token with the node it is for.
-const tokenOf = "quorate.dev/token-of"
-
-// BootstrapToken makes a token with which the kubelet of a node asks for its
-// first certificate. EndBootstrap ends it; until then it is good for any node's.
-// The controller-manager's tokencleaner removes it after ttl; take one of
-// minutes, made when it is needed.
-func (c *Client) BootstrapToken(ctx context.Context, node string, ttl time.Duration) (string, error) {
-	ends := time.Now().Add(ttl)
-	_, whole, err := c.makeToken(ctx, Token{Description: "made by quorate for the new node " + node, Expires: &ends,
-		Usages: bootstrap.KnownTokenUsages}, map[string]string{tokenOf: node})
-	return whole, err
-}
-
-// EndBootstrap deletes the tokens that were made for a node, which has joined.
-func (c *Client) EndBootstrap(ctx context.Context, node string) error {
-	what := "delete the bootstrap tokens of " + node
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	var list corev1.SecretList
-	if err := c.failed(what, c.Rest.Get().AbsPath(secretsPath).Param("labelSelector", tokenOf+"="+node).Do(ctx).Into(&list)); err != nil {
-		return err
-	}
-	for _, s := range list.Items {
-		if err := c.remove(ctx, secretsPath+"/"+s.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // TokenID is the id of what a person calls a token: its id, or all of it.

@@ -116,7 +116,7 @@ func Leaves(n topology.Node, cl Context) ([]Cert, error) {
 	}
 	if n.ControlPlane || n.Worker {
 		// Serving only: the same subject on a client certificate would be the
-		// node itself, and that one comes from TLS bootstrap.
+		// node itself, and that one the kubelet renews by itself.
 		add(Cert{Name: KubeletServer, Issuer: KubernetesCA, CommonName: "system:node:" + n.Name,
 			Organizations: []string{"system:nodes"}, Server: true, DNS: []string{n.Name}, IPs: []string{n.Address}})
 		if cl.LocalServer == "" { // else its pods use their service account

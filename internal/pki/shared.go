@@ -5,8 +5,8 @@
 //
 // It reaches no host and touches no disk: keys are given and returned as
 // bytes. It knows nothing of steps or plans, does not decide when to make a
-// CA, and does not rotate one. Kubelets' client certificates are not its
-// business either: kubelets get theirs by TLS bootstrap.
+// CA, and does not rotate one. Of kubelets' client certificates it makes
+// the first only: kubelets renew theirs by themselves.
 package pki
 
 import (

@@ -96,34 +96,22 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 	return nil
 }
 
-// firstCertificate lets a kubelet without a client certificate ask for one. One
-// that starts before its API server cannot ask: it gets its first from us, as
-// from `kubeadm init`, and renews it by itself.
+// firstCertificate is for a kubelet without a client certificate. It renews it
+// by itself. A bootstrap token instead would be good for any node's name, and a
+// kubelet that starts before its API server could not use it.
 func (s Run) firstCertificate(ctx context.Context, e Env, h *goal.Host) ([]host.File, error) {
 	if e.Joined {
 		return nil, nil
 	}
-	if hasPods(s.Want) {
-		if e.Shared == nil {
-			return nil, ErrNotYet
-		}
-		const lifetime = 365 * 24 * time.Hour
-		cert, key, err := pki.UserClient(*e.Shared, "system:node:"+h.Node.Name, []string{"system:nodes"}, lifetime, time.Now())
-		if err != nil {
-			return nil, err
-		}
-		first, current := component.KubeletClientFiles(e.Goal.Layout.Kubelet, cert, key)
-		_, err = sh(ctx, e, "", `mkdir -p -m 755 "${2%/*}"; ln -sfn "${1##*/}" "$2"`, first.Path, current)
-		return []host.File{first}, err
+	if e.Shared == nil {
+		return nil, ErrNotYet
 	}
-	c, err := e.API(ctx)
+	const lifetime = 365 * 24 * time.Hour
+	cert, key, err := pki.UserClient(*e.Shared, "system:node:"+h.Node.Name, []string{"system:nodes"}, lifetime, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	token, err := c.BootstrapToken(ctx, h.Node.Name, 15*time.Minute)
-	if err != nil {
-		return nil, err
-	}
-	f, err := component.BootstrapKubeconfig(h.Context, token)
-	return []host.File{f}, err
+	first, current := component.KubeletClientFiles(e.Goal.Layout.Kubelet, cert, key)
+	_, err = sh(ctx, e, "", `mkdir -p -m 755 "${2%/*}"; ln -sfn "${1##*/}" "$2"`, first.Path, current)
+	return []host.File{first}, err
 }

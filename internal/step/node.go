@@ -102,15 +102,7 @@ func (s ConfigureNode) Do(ctx context.Context, e Env) error {
 	if err := c.Configure(ctx, h.Node.Name, e.Goal.NodeSettings(s.ID)); err != nil {
 		return err
 	}
-	if err := c.Uncordon(ctx, h.Node.Name); err != nil {
-		return err
-	}
-	// The token has done its work: whoever finds a copy joins nothing with it.
-	if err := c.EndBootstrap(ctx, h.Node.Name); err != nil {
-		return err
-	}
-	_, err = sh(ctx, e, "", `[ -e "$1" ] && rm -f "$2" || true`, e.Goal.Layout.Kubelet.ClientPEM, e.Goal.Layout.Kubelet.Bootstrap)
-	return err
+	return c.Uncordon(ctx, h.Node.Name)
 }
 
 // Do implements Action.
