@@ -45,10 +45,9 @@ func (s served) now(h model.Host) (serves, gone bool) {
 	return h.Up() && h.Ready.Is(true), gone
 }
 
-// waits says that something that served does not, though no step stops it, and
-// has not been so for long; missed is that of which this is new. What was stopped
-// is not waited for.
-func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (waits bool, missed []served) {
+// late is what served and does not, though no step stops it, and has not been so
+// for long. What was stopped is not waited for.
+func (s steady) late(have model.Cluster, stops func(model.HostID, model.Cluster) bool, now time.Time) (late []served) {
 	for _, id := range have.IDs() {
 		h := have.Hosts[id]
 		for _, v := range []model.Component{model.APIServer, model.Etcd} {
@@ -62,27 +61,29 @@ func (s steady) waits(have model.Cluster, stops func(model.HostID, model.Cluster
 			case gone:
 				delete(s, at)
 			case since.IsZero():
-				s[at], waits, missed = now, true, append(missed, at)
+				s[at], late = now, append(late, at)
 			case now.Sub(since) < steadyTime:
-				waits = true
+				late = append(late, at)
 			}
 		}
 	}
-	return waits, missed
+	return late
 }
 
-// holds says that nothing may begin now, and tells for what.
+// holds says that nothing may begin now, and tells for what once nothing else is
+// at work.
 func (w *work) holds(have model.Cluster) bool {
-	waits, missed := w.steady.waits(have, w.stops, time.Now())
-	if len(missed) > 0 {
+	late := w.steady.late(have, w.stops, time.Now())
+	if len(late) > 0 && len(w.active) == 0 && !w.waits {
 		var names []string
-		for _, m := range missed {
-			names = append(names, m.String())
+		for _, l := range late {
+			names = append(names, l.String())
 		}
 		w.tell(Event{Kind: Note, Text: fmt.Sprintf("no answer in time from %s; no step begins for up to %s unless that is back",
 			strings.Join(names, ", "), steadyTime)})
 	}
-	return waits
+	w.waits = len(late) > 0 && (w.waits || len(w.active) == 0)
+	return len(late) > 0
 }
 
 // lookAgain looks at all hosts, after a pause.

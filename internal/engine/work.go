@@ -35,6 +35,7 @@ type work struct {
 	gaveUp  gaveUp
 	told    told
 	steady  steady
+	waits   bool // for what is late, which was told
 	mu      sync.Mutex
 	group   sync.WaitGroup
 	wake    chan struct{} // some step's Do has returned
