@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -243,11 +242,4 @@ func (l *live) eventually(t *testing.T, what string, f func() error) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatalf("%s: %v (logs in %s)", what, err, l.dir)
-}
-
-func run(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
-	}
 }
