@@ -62,7 +62,7 @@ func Keepalived(ctx Context) (workload.Service, error) {
 		"",
 	}, "\n")
 	s := workload.Service{Name: ctx.Layout.Unit(model.Keepalived), Unit: unit, Reload: true,
-		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
+		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config), Mode: 0o600}}}} // it may hold a password
 	s.Verify = [][]string{s.VerifyUnit(), {"sh", "-c", keepalivedTest, "sh", at.Program, "{}" + at.Config}}
 	return s, nil
 }

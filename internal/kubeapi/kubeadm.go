@@ -12,14 +12,14 @@ const (
 	kubeadmKey  = "ClusterConfiguration"
 )
 
-// KubeadmConfiguration is what kubeadm keeps in the cluster, and the version of the
-// object that holds it; fs.ErrNotExist when there is none.
-func (c *Client) KubeadmConfiguration(ctx context.Context) (text []byte, version string, err error) {
+// KubeadmConfiguration is what kubeadm keeps in the cluster; fs.ErrNotExist when
+// there is none.
+func (c *Client) KubeadmConfiguration(ctx context.Context) ([]byte, error) {
 	var m corev1.ConfigMap
 	if err := c.get(ctx, kubeadmPath, &m); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return []byte(m.Data[kubeadmKey]), m.ResourceVersion, nil
+	return []byte(m.Data[kubeadmKey]), nil
 }
 
 // EditConfigMap changes the text of one key, unless somebody else changes the object

@@ -84,7 +84,7 @@ func (v *APIView) read(ctx context.Context, c *kubeapi.Client, ob *Observation) 
 		func() error { return v.departed(ctx, c, ob.Goal.File) },
 	}
 	if ob.Goal.Want.Adopted {
-		asks = append(asks, func() (err error) { v.kubeadm, _, err = c.KubeadmConfiguration(ctx); return err })
+		asks = append(asks, func() (err error) { v.kubeadm, err = c.KubeadmConfiguration(ctx); return err })
 	}
 	var mu sync.Mutex
 	v.Names = map[string]string{}

@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 )
 
 // ways are how a host reaches API servers, and its API server etcd.
@@ -112,10 +113,23 @@ func (o *Observation) virtual(g *goal.Goal) (out []string) {
 	if vip := g.File.Spec.VIPAddress(); vip != "" {
 		out = append(out, vip)
 	}
-	for _, f := range o.Facts {
-		out = append(out, f.Virtual...)
+	for id, f := range o.Facts {
+		if o.balances(g, id) {
+			out = append(out, f.Virtual...)
+		}
 	}
 	return out
+}
+
+// balances says that a host is there to balance for the others, or was until it left
+// the file. What any other host says of a virtual address counts for nothing: it
+// would change how the ways of all are judged.
+func (o *Observation) balances(g *goal.Goal, id model.HostID) bool {
+	if want, named := g.Want.Hosts[id]; named {
+		return want.Roles.Has(model.LoadBalancerHost)
+	}
+	d, left := o.API.Left(id)
+	return left && slices.Contains(d.Roles, spec.RoleLoadBalancer)
 }
 
 // held says of the load balancers whether one of them holds the virtual address.
@@ -128,14 +142,15 @@ func (o *Observation) held(g *goal.Goal, c *model.Cluster) {
 	is := model.Is(len(c.Serving()) == 0)
 	for _, id := range c.IDs() {
 		switch f := o.Facts[id]; {
+		case !o.balances(g, id):
 		case f.Err == nil && slices.ContainsFunc(f.Addresses, func(a string) bool { return slices.Contains(all, a) }):
 			is = model.Is(true)
-		case f.Err != nil && c.Hosts[id].Roles.Has(model.LoadBalancerHost) && is.Is(false):
+		case f.Err != nil && is.Is(false):
 			is = model.Unknown[bool]("no load balancer that answers holds the virtual address")
 		}
 	}
 	for _, id := range c.IDs() {
-		if h := c.Hosts[id]; h.Up() && h.Runs(model.Keepalived) {
+		if h := c.Hosts[id]; h.Up() && h.Runs(model.Keepalived) && o.balances(g, id) {
 			h.VIPHeld = is
 			c.Put(id, h)
 		}

@@ -5,9 +5,14 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/workload"
 )
+
+// leftBalancer is a load balancer that has left the file.
+var leftBalancer = []kubeapi.Departed{{Name: "lb1", Roles: []string{spec.RoleLoadBalancer}}}
 
 // cp1 to cp3 are at 192.0.2.1 to 3; .9 stands on cp2 for now, .8 on nobody.
 func TestWays(t *testing.T) {
@@ -22,7 +27,9 @@ func TestWays(t *testing.T) {
 		"cp2": {Addresses: []string{"127.0.0.1", "192.0.2.2", "192.0.2.9"}, Services: runs},
 		"cp3": {Addresses: []string{"127.0.0.1", "192.0.2.3"}},
 		"lb1": {Virtual: cut(virtual, "  virtual_ipaddress {\n    192.0.2.7/24 dev host0\n")},
-	}}
+		// A worker's word on this counts for nothing: it would change the ways of all.
+		"w1": {Virtual: []string{"127.0.0.1", "192.0.2.8", "192.0.2.9"}},
+	}, API: APIView{Departed: leftBalancer}}
 	set := model.SetOf[model.HostID]
 	for name, at := range map[string]struct {
 		server          string
@@ -93,14 +100,16 @@ func TestHeld(t *testing.T) {
 		addresses []string
 		want      bool
 	}{"held": {[]string{"192.0.2.41", "192.0.2.7"}, true}, "by nobody": {[]string{"192.0.2.41"}, false}} {
-		o := &Observation{Goal: g, Facts: map[model.HostID]Facts{"cp1": {}, "lb1": {Virtual: []string{"192.0.2.7"}, Addresses: at.addresses}}}
+		o := &Observation{Goal: g, Facts: map[model.HostID]Facts{"cp1": {}, "lb1": {Virtual: []string{"192.0.2.7"}, Addresses: at.addresses},
+			"w1": {Virtual: []string{"192.0.2.7"}, Addresses: []string{"192.0.2.7"}}}, API: APIView{Departed: leftBalancer}}
 		c := model.New("t")
 		server.EtcdVia = model.Is(model.Way{Kind: model.EachDirectly, Backends: model.SetOf[model.HostID]("cp1")})
 		server.Components[model.Etcd].Running, server.Etcd.Healthy, server.Etcd.Member = on, model.Is(true), model.Is(model.Voter)
 		c.Put("cp1", server)
 		c.Put("lb1", balancer)
+		c.Put("w1", balancer) // it says that it is one, too
 		o.held(g, &c)
-		if lb := c.Hosts["lb1"]; len(c.Serving()) != 1 || lb.Carries() != at.want {
+		if lb, w := c.Hosts["lb1"], c.Hosts["w1"]; len(c.Serving()) != 1 || lb.Carries() != at.want || w.Carries() {
 			t.Errorf("%s: %v serve, lb1 carries the address: %v", name, c.Serving(), lb.Carries())
 		}
 	}

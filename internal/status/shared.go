@@ -40,7 +40,7 @@ func (s *Status) virtual(ob *observe.Observation) {
 	}
 	switch {
 	case len(holders) == 0 && !unseen && len(s.Serving) > 0:
-		s.problem("no load balancer holds %s", s.VirtualAddress)
+		s.problem("no load balancer holds %s; look there at journalctl -u %s", s.VirtualAddress, ob.Goal.Layout.Unit(model.Keepalived))
 	case len(holders) > 1:
 		s.problem("%s hold %s at the same time: they do not hear each other's VRRP (IP protocol 112); look at the firewalls between them",
 			strings.Join(holders, " and "), s.VirtualAddress)

@@ -53,7 +53,7 @@ func (s System) carried(ctx context.Context, e Env, h *goal.Host) ([]host.File, 
 	lacks := strings.Split(missing, "\n")
 	if i := slices.IndexFunc(have, func(p string) bool { return slices.Contains(lacks, p) }); i >= 0 {
 		return nil, fmt.Errorf("%s is not on %s, and the cluster's configuration shows it to the control plane; make it there, then apply "+
-			"again; nothing was changed", have[i], s.ID)
+			"again; nothing was changed there", have[i], s.ID)
 	}
 	bring = slices.DeleteFunc(bring, func(p string) bool { return !slices.Contains(lacks, p) })
 	if len(bring) == 0 {
@@ -73,8 +73,8 @@ func (s System) resolves(ctx context.Context, e Env) error {
 		return nil
 	}
 	if _, err := sh(ctx, e, "", `getent ahosts "$1" >/dev/null`, name); err != nil {
-		return fmt.Errorf("the endpoint's name %s leads nowhere on %s; see to its DNS or /etc/hosts, then apply again; nothing was changed", name,
-			s.ID)
+		return fmt.Errorf("the endpoint's name %s leads nowhere on %s; see to its DNS or /etc/hosts, then apply again; nothing was changed "+
+			"there", name, s.ID)
 	}
 	return nil
 }
@@ -105,13 +105,14 @@ func (o on) sibling(e Env) (host.Host, error) {
 			return e.On(id), nil
 		}
 	}
-	return nil, errors.New("no control plane that was found answers, to take the files from that its volumes show")
+	return nil, errors.New("the files that the control plane's volumes show are taken from a control plane that was found, and none " +
+		"answers: bring one back, then apply again")
 }
 
 // carry reads files, and those of folders, from a host.
 func carry(ctx context.Context, from host.Host, to model.HostID, paths []string) (files []host.File, err error) {
 	out, err := host.Output(ctx, from, host.Script{What: "find what volumes show", Text: `for p; do
-	[ -e "$p" ] || { echo "0 0 $p"; continue; }
+	[ -e "$p" ] || { echo "absent 0 $p"; continue; }
 	find -L "$p" -xdev -type f -exec stat -L -c '%a %s %n' {} + | head -n 65
 done`, Args: paths})
 	if err != nil {
@@ -123,18 +124,22 @@ done`, Args: paths})
 		if len(w) < 3 {
 			continue
 		}
+		if w[0] == "absent" {
+			return nil, fmt.Errorf("%s is neither on %s nor on %s, and the cluster's configuration shows it to the control plane: make it on "+
+				"the first, or take the volume out of kubeadm's configuration, then apply again; nothing was changed on the second",
+				w[2], from.Name(), to)
+		}
 		mode, err := strconv.ParseUint(w[0], 8, 32)
 		size, errSize := strconv.Atoi(w[1])
 		if err := errors.Join(err, errSize); err != nil {
 			return nil, host.Errorf(from.Name(), "read the list of %s: %w", strings.Join(paths, ", "), err)
 		}
 		if mode == 0 {
-			return nil, fmt.Errorf("%s is neither on %s nor on %s, and the cluster's configuration shows it to the control plane; nothing was "+
-				"changed", w[2], from.Name(), to)
+			mode = 0o600 // host.File takes 0 for its default, which all may read
 		}
 		if total += size; total > carryBytes || len(files) == carryFiles {
 			return nil, fmt.Errorf("%s hold more than %d files or %d bytes, too much to be configuration: bring what belongs there to %s yourself, "+
-				"then apply again; nothing was changed", strings.Join(paths, ", "), carryFiles, carryBytes, to)
+				"then apply again; nothing was changed there", strings.Join(paths, ", "), carryFiles, carryBytes, to)
 		}
 		content, err := from.ReadFile(ctx, w[2])
 		if err != nil {

@@ -37,7 +37,8 @@ scheduler:
 func TestCarry(t *testing.T) {
 	for _, c := range []struct{ name, list, wrong string }{
 		{name: "files", list: "600 5 /etc/extra/key\n644 3 /etc/extra/a b\n"},
-		{name: "nowhere", list: "0 0 /etc/gone\n", wrong: "/etc/gone is neither on cp1 nor on cp2"},
+		{name: "closed to all", list: "0 5 /etc/extra/key\n644 3 /etc/extra/a b\n"},
+		{name: "nowhere", list: "absent 0 /etc/gone\n", wrong: "/etc/gone is neither on cp1 nor on cp2"},
 		{name: "data", list: "644 900000 /etc/extra/key\n644 900000 /etc/extra/a b\n", wrong: "too much to be configuration"},
 		{name: "many", list: strings.Repeat("644 1 /etc/extra/key\n", 65), wrong: "too much to be configuration"},
 	} {

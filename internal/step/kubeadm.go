@@ -228,6 +228,5 @@ func ownKubeadm(ctx context.Context, e Env) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeadm's configuration is in the cluster: %w", err)
 	}
-	text, _, err := c.KubeadmConfiguration(ctx)
-	return text, err
+	return c.KubeadmConfiguration(ctx)
 }

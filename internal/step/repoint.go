@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/topology"
@@ -79,7 +78,7 @@ func (s System) restartProxy(ctx context.Context, e Env, old, block string) erro
 	_, err := sh(ctx, e, "", `ids=$("$1" -r "$2" -i "$2" ps -q --name '^kube-proxy$') || exit 1
 [ -z "$ids" ] || "$1" -r "$2" -i "$2" stop $ids >/dev/null`, e.Goal.Layout.Program("crictl"), socket)
 	if err != nil {
-		return fmt.Errorf("restart kube-proxy, which must read the hosts file anew: %s", strings.TrimSpace(err.Error()))
+		return fmt.Errorf("restart kube-proxy, which must read the hosts file anew: %w", err)
 	}
 	return nil
 }
