@@ -37,14 +37,14 @@ var osPaths = []string{
 	"/var/run/crio", "/var/run/cri-dockerd.sock", // other runtimes
 	"/etc/coredns", "/etc/kubernetes-ca", // inside a pod
 	"/etc/quorate/lb.yaml", // the default of the balancer's own flag
-	"/run/quorate/lb-leaving",
+	"/run/quorate-lb/leaving",
 }
 
 var (
 	anyPath = regexp.MustCompile(`(?:^|[^\w.$)}*])(/(?:etc|var|run|opt|usr|srv|s?bin|lib(?:64)?|proc|sys|dev|tmp)(?:/[\w.@%+-]+)+)\b`)
 	anyUnit = unitNames()
 	// variable is how a script names what a layout gives.
-	variable = regexp.MustCompile(`\b(?:AT|PORT|UNIT)_[A-Z_]+\b`)
+	variable = regexp.MustCompile(`\b(?:AT|PORT|UNIT|USER)_[A-Z_]+\b`)
 )
 
 // unitNames finds units of components: by their whole name, and those that are

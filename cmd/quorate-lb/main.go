@@ -39,7 +39,7 @@ import (
 func main() {
 	path := flag.String("config", "/etc/quorate/lb.yaml", "the configuration `file`, YAML or JSON")
 	only := flag.Bool("check", false, "check the file and the certificates that it names, and exit")
-	leaving := flag.String("leaving", "/run/quorate/lb-leaving", "a `file` with backends that leave for a while; it need not exist")
+	leaving := flag.String("leaving", "/run/quorate-lb/leaving", "a `file` with backends that leave for a while; it need not exist")
 	guard := flag.Bool(strings.TrimPrefix(vip.GuardFlag, "-"), false,
 		"for itself: take virtual addresses off when the process that started this one fails")
 	takeOff := flag.Bool("takeoff", false, "take the file's virtual addresses off this host, if they are here, and exit")

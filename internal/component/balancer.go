@@ -5,7 +5,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"quorate.dev/quorate/internal/artifact"
@@ -32,15 +31,16 @@ const checkTimeout = 600 * time.Millisecond
 // way to etcd. It checks API servers and members all the time, so that one that
 // is silent, hangs or is not ready costs its clients less than a second.
 //
-// It runs as root without capabilities, and not as a user of its own: addresses
-// are shared (SO_REUSEPORT) between processes of one user only, and nginx, with
-// which it changes places, opens its own as root; and the key with which etcd
-// is asked is root's.
+// It runs as the user that nginx has: addresses are shared (SO_REUSEPORT) between
+// processes of one user only, and the two change places. The key with which etcd
+// is asked is a copy of root's.
 //
 // ExecReload: a new configuration is read again, and a new program takes over
 // while the old process finishes what it has.
 func Balancer(ctx Context) (workload.Service, error) {
-	at := ctx.Layout.Balancer
+	root := ctx.Layout
+	at := root.Balancer
+	ctx.Layout = root.For(model.Balancer)
 	file, err := balancerConfig(ctx)
 	if err != nil {
 		return workload.Service{}, err
@@ -49,17 +49,14 @@ func Balancer(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, fmt.Errorf("write %s: %w", at.Config, err)
 	}
+	port, err := doorPort(ctx)
+	if err != nil {
+		return workload.Service{}, err
+	}
 	program := ctx.Layout.Program(artifact.Balancer)
-	unit := strings.Join(slices.Concat([]string{
-		"[Unit]",
-		"Description=Load balancer to the Kubernetes API servers and to etcd",
-		"X-Quorate=" + ctx.Cluster,
+	unit := balancerUnit(ctx, "Load balancer to the Kubernetes API servers and to etcd", []string{
 		"X-Program=" + ctx.BalancerSum,
-		"Wants=network-online.target",
-		"After=network-online.target",
-		"StartLimitIntervalSec=0",
-		"",
-		"[Service]",
+	}, slices.Concat([]string{
 		"Type=notify",
 		"NotifyAccess=all",
 		"ExecStart=" + program + " -config " + at.Config,
@@ -71,13 +68,7 @@ func Balancer(ctx Context) (workload.Service, error) {
 		"KillSignal=SIGINT",
 		"TimeoutStopSec=5s",
 		"LimitNOFILE=131072",
-		"CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
-	}, sandbox, []string{
-		"",
-		"[Install]",
-		"WantedBy=multi-user.target",
-		"",
-	}), "\n")
+	}, binds(port), sandbox))
 	s := workload.Service{Name: ctx.Layout.Unit(model.Balancer), Unit: unit, Reload: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: append([]byte("# Written by quorate; changes are overwritten.\n"),
 			text...)}}}}
@@ -85,7 +76,11 @@ func Balancer(ctx Context) (workload.Service, error) {
 		s.Certs = []string{pki.APIServerEtcdClient}
 	}
 	s.Verify = [][]string{s.VerifyUnit(), {program, "-check", "-config", "{}" + at.Config}}
-	return s, nil
+	var reads []string
+	for _, w := range file.Ways {
+		reads = append(reads, w.Check.CA, w.Check.Certificate, w.Check.Key)
+	}
+	return private(s, root, model.Balancer, reads...), nil
 }
 
 func balancerConfig(ctx Context) (config.File, error) {

@@ -3,6 +3,7 @@ package component
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,12 +46,37 @@ var sandbox = []string{
 	"SystemCallFilter=~@privileged @resources",
 }
 
-// private makes a service run as a user of its own, with the name of its unit.
+// binds are the lines of a unit that let it listen on a port without being root.
+func binds(port string) []string {
+	if n, err := strconv.Atoi(port); err == nil && n < 1024 {
+		return []string{"AmbientCapabilities=CAP_NET_BIND_SERVICE", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"}
+	}
+	return []string{"CapabilityBoundingSet="}
+}
+
+// balancerUnit is the unit of a load balancer.
+func balancerUnit(ctx Context, description string, about, service []string) string {
+	return strings.Join(slices.Concat([]string{"[Unit]", "Description=" + description}, about, []string{
+		"X-Quorate=" + ctx.Cluster,
+		"Wants=network-online.target",
+		"After=network-online.target",
+		"StartLimitIntervalSec=0",
+		"",
+		"[Service]",
+	}, service, []string{
+		"",
+		"[Install]",
+		"WantedBy=multi-user.target",
+		"",
+	}), "\n")
+}
+
+// private makes a service run as a user of its own (Layout.User).
 // The service was rendered with the layout as that user sees it (Layout.For). Its
 // files go back to root's paths; of these, and of root's files that reads names by
 // the user's paths, the service gets copies.
 func private(s workload.Service, at layout.Layout, v model.Component, reads ...string) workload.Service {
-	s.User = at.Unit(v)
+	s.User = at.User(v)
 	for i, f := range s.Files {
 		reads = append(reads, f.Path)
 		if original, ok := at.Original(v, f.Path); ok {

@@ -53,3 +53,48 @@ func TestServicesReadCopies(t *testing.T) {
 		}
 	}
 }
+
+// The hosts' own load balancers have one user, and a capability for ports that only
+// root may listen on.
+func TestDoorsShareAUser(t *testing.T) {
+	for port, capability := range map[string]bool{"8443": false, "443": true} {
+		ctx := builtin("cp1")
+		ctx.Spec.ControlPlaneEndpoint = "api.prod.internal:" + port
+		for _, v := range model.Doors {
+			s, err := component.Table[v].Render(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.User != ctx.Layout.DoorUser || !strings.Contains(s.Unit, "\nUser="+s.User+"\nGroup="+s.User+"\n") {
+				t.Errorf("%s runs as %q", v, s.User)
+			}
+			if strings.Contains(s.Unit, "\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n") != capability ||
+				strings.Contains(s.Unit, "\nCapabilityBoundingSet=\n") == capability {
+				t.Errorf("%s on port %s:\n%s", v, port, s.Unit)
+			}
+		}
+	}
+}
+
+// quorate-lb reads copies of certificates and keys, also where the cluster's lie
+// elsewhere.
+func TestBalancerReadsCopies(t *testing.T) {
+	for _, dir := range []string{"/etc/kubernetes/pki", "/etc/ssl/k8s"} {
+		ctx := builtin("cp1")
+		ctx.Layout = ctx.Layout.With(map[string]string{"pki": dir}, nil, nil)
+		s, err := component.Balancer(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []workload.Copy{}
+		for _, name := range []string{"apiserver-etcd-client.crt", "apiserver-etcd-client.key", "ca.crt", "etcd/ca.crt"} {
+			want = append(want, workload.Copy{From: dir + "/" + name, To: ctx.Layout.Private(model.Balancer) + "/pki/" + name})
+		}
+		if !slices.Equal(s.Copies, want) {
+			t.Errorf("copies %v, want %v", s.Copies, want)
+		}
+		if text := string(s.Files[0].Content); strings.Contains(text, dir) {
+			t.Errorf("it reads root's files:\n%s", text)
+		}
+	}
+}

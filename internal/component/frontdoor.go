@@ -25,8 +25,8 @@ import (
 // doctor), not here. Established connections to a silent host end by their
 // clients' HTTP/2 pings (client-go: 30 s and 15 s) and by keep-alive.
 //
-// Its addresses are shared (reuseport), so that a load balancer of another kind
-// can take over without a moment in which nobody listens.
+// Its addresses are shared (reuseport) with processes of the same user, so that
+// quorate-lb can take over without a moment in which nobody listens.
 //
 // A reload starts new workers and lets the old ones go on with what they have:
 // no watch, exec or log is cut. worker_shutdown_timeout bounds that to an hour.
@@ -39,45 +39,33 @@ func FrontDoor(ctx Context) (workload.Service, error) {
 	if err != nil {
 		return workload.Service{}, err
 	}
+	port, err := doorPort(ctx)
+	if err != nil {
+		return workload.Service{}, err
+	}
 	at := ctx.Layout.FrontDoor
-	nginx := at.Program + " -p " + at.State + "/ -c " + at.Config
-	text := strings.Join(slices.Concat([]string{
-		"[Unit]",
-		"Description=Front door to the Kubernetes API servers (nginx)",
+	nginx := at.Program + " -p " + at.Run + "/ -c " + at.Config
+	text := balancerUnit(ctx, "Front door to the Kubernetes API servers (nginx)", []string{
 		"Documentation=https://nginx.org/en/docs/stream/ngx_stream_core_module.html",
-		"X-Quorate=" + ctx.Cluster,
-		"Wants=network-online.target",
-		"After=network-online.target",
-		"StartLimitIntervalSec=0",
-		"",
-		"[Service]",
+	}, slices.Concat([]string{
 		"ExecStartPre=" + nginx + " -t -q",
 		"ExecStart=" + nginx + ` -g "daemon off;"`,
 		"ExecReload=" + nginx + " -t -q",
-		"ExecReload=/bin/kill -HUP $MAINPID",
+		// By root: a process that an earlier build started is root's.
+		"ExecReload=+/bin/kill -HUP $MAINPID",
 		"Restart=always",
 		"RestartSec=1",
 		"TimeoutStopSec=5s",
 		"LimitNOFILE=131072",
 		workload.RuntimeDirectory(at.Run),
-		workload.StateDirectory(at.State),
-		"CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL",
-	}, sandbox, []string{
-		"SystemCallFilter=@chown @setuid", // its workers are nobody's
-		"",
-		"[Install]",
-		"WantedBy=multi-user.target",
-		"",
-	}), "\n")
+	}, binds(port), sandbox))
 	s := workload.Service{Name: ctx.Layout.Unit(model.FrontDoor), Unit: text, Reload: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
-	s.Verify = [][]string{
-		{"systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "{}" + s.Path()},
-		// nginx -t opens the PID file, and before the first start there is no folder for it.
-		{"mkdir", "-p", at.Run},
-		{at.Program, "-t", "-q", "-c", "{}" + at.Config},
-	}
-	return s, nil
+	// nginx -t makes the PID file and folders below its prefix. Those of root's must
+	// not lie where the service needs its own.
+	s.Verify = [][]string{s.VerifyUnit(), {"mkdir", "-p", "{}" + at.Run},
+		{at.Program, "-t", "-q", "-p", "{}" + at.Run + "/", "-c", "{}" + at.Config}}
+	return private(s, ctx.Layout, model.FrontDoor), nil
 }
 
 func nginxConfig(ctx Context) (string, error) {
@@ -95,7 +83,7 @@ func nginxConfig(ctx Context) (string, error) {
 	}
 	at := ctx.Layout.FrontDoor
 	return fmt.Sprintf(nginxTemplate, loadStream(ctx), strings.Join(servers, "\n"), strings.Join(listeners, "\n"),
-		net.JoinHostPort("127.0.0.1", at.HealthPort), at.Run), nil
+		net.JoinHostPort("127.0.0.1", at.HealthPort)), nil
 }
 
 // doorPort is the port of the host's front door.
@@ -136,14 +124,14 @@ func loadStream(ctx Context) string {
 
 // nginxTemplate is nginx's. The zone lets all workers share what they know of a
 // server; proxy_timeout is for quiet watches and shells, as dead peers are
-// found by keep-alive. The temporary folders keep nginx out of those of a
-// distribution's own.
+// found by keep-alive. The PID file and the temporary folders lie below the prefix
+// that the command line gives.
 const nginxTemplate = `# Written by quorate; changes are overwritten.
 %[1]s
 worker_processes 2;
 worker_rlimit_nofile 130048;
 worker_shutdown_timeout 1h;
-pid %[5]s/nginx.pid;
+pid nginx.pid;
 error_log stderr warn;
 
 events {
@@ -171,11 +159,11 @@ stream {
 http {
   access_log off;
   server_tokens off;
-  client_body_temp_path %[5]s/body;
-  proxy_temp_path %[5]s/proxy;
-  fastcgi_temp_path %[5]s/fastcgi;
-  uwsgi_temp_path %[5]s/uwsgi;
-  scgi_temp_path %[5]s/scgi;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
   server {
     listen %[4]s;
     default_type text/plain;

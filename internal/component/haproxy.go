@@ -35,16 +35,9 @@ func HAProxy(ctx Context) (workload.Service, error) {
 		return workload.Service{}, err
 	}
 	at := ctx.Layout.HAProxy
-	unit := strings.Join([]string{
-		"[Unit]",
-		"Description=Load balancer to the Kubernetes API servers (HAProxy)",
+	unit := balancerUnit(ctx, "Load balancer to the Kubernetes API servers (HAProxy)", []string{
 		"Documentation=https://docs.haproxy.org/2.6/configuration.html",
-		"X-Quorate=" + ctx.Cluster,
-		"Wants=network-online.target",
-		"After=network-online.target",
-		"StartLimitIntervalSec=0",
-		"",
-		"[Service]",
+	}, []string{
 		"Type=notify",
 		"EnvironmentFile=-" + at.Login,
 		// $$ is systemd's way to write a dollar.
@@ -72,11 +65,7 @@ func HAProxy(ctx Context) (workload.Service, error) {
 		"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
 		"RestrictNamespaces=yes",
 		"RestrictSUIDSGID=yes",
-		"",
-		"[Install]",
-		"WantedBy=multi-user.target",
-		"",
-	}, "\n")
+	})
 	s := workload.Service{Name: ctx.Layout.Unit(model.HAProxy), Unit: unit, Reload: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
 	s.Verify = [][]string{s.VerifyUnit(),

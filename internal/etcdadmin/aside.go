@@ -43,7 +43,7 @@ func (g *Guard) aside(ctx context.Context, id model.HostID, size int64) (back fu
 		}
 	}
 	for _, t := range g.leadingTo(id) {
-		const script = `mkdir -p "${1%/*}" && rm -f "$1.new" && printf '%s %s %s\n' "$2" "$3" "$(($(date +%s) + $4))" >"$1.new" && mv -T "$1.new" "$1"`
+		const script = `umask 022; mkdir -p "${1%/*}" && rm -f "$1.new" && printf '%s %s %s\n' "$2" "$3" "$(($(date +%s) + $4))" >"$1.new" && mv -T "$1.new" "$1"`
 		_, err := g.Hosts[t].Run(ctx, host.Cmd{Args: []string{"sh", "-c", script, "sh", at, component.EtcdWay, string(id),
 			strconv.FormatInt(60+size/perSecond, 10)}})
 		if err != nil {

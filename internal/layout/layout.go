@@ -43,6 +43,10 @@ type Layout struct {
 	Kubelet           Kubelet
 	KubeProxy         KubeProxy
 
+	// DoorUser is the system user of the hosts' own load balancers: addresses are
+	// shared only between processes of one user, and they change places.
+	DoorUser string
+
 	UnitDir string // where unit files lie
 	Units   [model.NumComponents]string
 	// Foreign are the paths by which another installer's cluster is known.
@@ -157,7 +161,7 @@ type FrontDoor struct {
 	Stream   string // its stream module
 	Stream64 string // the same on distributions with /usr/lib64 (those with dnf)
 	Config   string
-	State    string
+	State    string // of earlier builds; a host that leaves is rid of it
 	Run      string
 
 	HealthPort string

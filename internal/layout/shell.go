@@ -10,7 +10,7 @@ import (
 )
 
 // Script is the text of a POSIX shell script, after assignments of the layout's
-// variables that it names: AT_… are paths, PORT_… ports, UNIT_… unit names.
+// variables that it names: AT_… are paths, PORT_… ports, UNIT_… unit names, USER_… users.
 func (l Layout) Script(text string) string {
 	var b strings.Builder
 	for _, v := range l.vars() {
@@ -73,6 +73,7 @@ func (l Layout) vars() []variable {
 		{"PORT_KUBELET", l.Kubelet.Port}, {"PORT_KUBELET_HEALTH", l.Kubelet.HealthPort},
 		{"PORT_KUBE_PROXY_HEALTH", l.KubeProxy.HealthPort}, {"PORT_KUBE_PROXY_METRICS", l.KubeProxy.MetricsPort},
 
+		{"USER_DOORS", l.DoorUser},
 		{"UNIT_CONTAINERD", l.Unit(model.Containerd)}, {"UNIT_ETCD", l.Unit(model.Etcd)}, {"UNIT_API_SERVER", l.Unit(model.APIServer)},
 		{"UNIT_CONTROLLER_MANAGER", l.Unit(model.ControllerManager)}, {"UNIT_SCHEDULER", l.Unit(model.Scheduler)},
 		{"UNIT_FRONT_DOOR", l.Unit(model.FrontDoor)}, {"UNIT_BALANCER", l.Unit(model.Balancer)}, {"UNIT_HAPROXY", l.Unit(model.HAProxy)},
@@ -84,6 +85,7 @@ func (l Layout) vars() []variable {
 var (
 	plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_.@:-]+)+$`)
 	plainPort = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
+	plainUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
 	plainUnit = regexp.MustCompile(`^[A-Za-z0-9_.@:-]+$`)
 )
 
@@ -101,6 +103,8 @@ func (l Layout) Validate() error {
 			switch {
 			case kind == "PORT" && !plainPort.MatchString(value):
 				return fmt.Errorf("%s is %q: give a port number", v.name, value)
+			case kind == "USER" && !plainUser.MatchString(value):
+				return fmt.Errorf("%s is %q: give a user's name of small letters, digits, _ and -", v.name, value)
 			case kind == "UNIT" && !plainUnit.MatchString(value):
 				return fmt.Errorf("%s is %q: give a unit's name without \".service\", of letters, digits and _.@:-", v.name, value)
 			case kind == "AT" && (!plainPath.MatchString(value) || path.Clean(value) != value):

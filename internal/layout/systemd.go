@@ -48,7 +48,7 @@ func Systemd() Layout {
 		FrontDoor: FrontDoor{Program: "/usr/sbin/nginx", Stream: "/usr/lib/nginx/modules/ngx_stream_module.so",
 			Stream64: "/usr/lib64/nginx/modules/ngx_stream_module.so",
 			Config:   own.Config + "/nginx/nginx.conf", State: "/var/lib/kube-nginx", Run: nginxRun, HealthPort: "8081"},
-		Balancer: Balancer{Config: own.Config + "/lb.yaml", Leaving: own.Run + "/lb-leaving", HealthPort: "9440", EtcdPort: "2378"},
+		Balancer: Balancer{Config: own.Config + "/lb.yaml", Leaving: "/run/quorate-lb/leaving", HealthPort: "9440", EtcdPort: "2378"},
 		HAProxy: HAProxy{Program: "/usr/sbin/haproxy", Config: own.Config + "/haproxy/haproxy.cfg", Login: own.Config + "/haproxy/login.env",
 			Run: haproxyRun, HealthPort: "8405"},
 		Keepalived: Keepalived{Program: "/usr/sbin/keepalived", Config: own.Config + "/keepalived/keepalived.conf", Run: vrrpRun,
@@ -66,7 +66,8 @@ func Systemd() Layout {
 		KubeProxy: KubeProxy{Root: kubeProxy, Config: kubeProxy + "/config.yaml", Kubeconfig: kubernetes + "/kube-proxy.conf",
 			HealthPort: "10256", MetricsPort: "10249"},
 
-		UnitDir: UnitDir,
+		DoorUser: "kube-lb",
+		UnitDir:  UnitDir,
 		Units: [model.NumComponents]string{
 			model.Containerd: "containerd", model.Etcd: "etcd", model.APIServer: "kube-apiserver",
 			model.ControllerManager: "kube-controller-manager", model.Scheduler: "kube-scheduler",

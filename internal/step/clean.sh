@@ -122,7 +122,7 @@ destroy_keys() {
 # private_copies: goes with the copies that services read of root's files, and
 # with the users that they belonged to.
 private_copies() {
-	for u in $UNIT_ETCD $UNIT_API_SERVER $UNIT_CONTROLLER_MANAGER $UNIT_SCHEDULER; do
+	for u in $UNIT_ETCD $UNIT_API_SERVER $UNIT_CONTROLLER_MANAGER $UNIT_SCHEDULER $UNIT_FRONT_DOOR $UNIT_BALANCER $USER_DOORS; do
 		if [ -d "$AT_STATE/$u" ]; then
 			find "$AT_STATE/$u" -xdev -type f -exec shred -n 1 -u -- {} + 2>/dev/null
 			rm -rf "${AT_STATE:?}/$u" || die "$AT_STATE/$u cannot be removed"
@@ -261,7 +261,7 @@ if [ -e /var/lib/docker ]; then echo "left $AT_CONTAINERD_ROOT: Docker may use i
 fi
 for f in $AT_COMMANDS/*; do case $(readlink "$f") in $AT_VERSIONS/*) rm -f "$f" ;; esac; done
 rm -rf $AT_PROGRAMS $AT_FRONT_DOOR_STATE $AT_KUBE_PROXY $AT_STORE $AT_API_SERVER_LOGS $AT_POD_LOGS $AT_CONTAINER_LOGS \
-	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_HAPROXY_RUN $AT_KEEPALIVED_RUN $AT_FRONT_DOOR_RUN $AT_API_SERVER_RUN \
+	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_HAPROXY_RUN $AT_KEEPALIVED_RUN $AT_FRONT_DOOR_RUN ${AT_BALANCER_LEAVING%/*} $AT_API_SERVER_RUN \
 	$AT_CNI_STATE/networks/quorate $AT_CNI_STATE/results/quorate-* $AT_CONFLIST
 for d in $AT_CNI_STATE/networks $AT_CNI_STATE/results $AT_CNI_STATE/cache $AT_CNI_STATE \
 	$AT_CONTAINERD_OPT/bin $AT_CONTAINERD_OPT/lib $AT_CONTAINERD_OPT; do rmdir "$d" 2>/dev/null; done

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,34 @@ var frontDoor = traits{
 			h.EtcdBackends = want.EtcdBackends
 		}
 	},
+}
+
+// giveSockets makes the sockets of a unit's first process those of a user.
+const giveSockets = `p=$(systemctl show -p MainPID --value "$1")
+[ "${p:-0}" != 0 ] && [ "$(stat -c %U "/proc/$p")" != "$2" ] || exit 0
+for f in "/proc/$p/fd/"*; do
+	case $(readlink "$f") in socket:*) chown "$2" "$f" 2>/dev/null || true ;; esac
+done`
+
+// shareAddresses lets a load balancer share its addresses with one of another kind
+// that an earlier build started as root: Linux asks whose the sockets are, which
+// is who opened them or got them by chown.
+func (s Run) shareAddresses(ctx context.Context, e Env, have model.Host) error {
+	at := e.Goal.Layout
+	for _, v := range s.Set {
+		if !slices.Contains(model.Doors, v) {
+			continue
+		}
+		for _, old := range model.Doors {
+			if old == v || !have.Runs(old) {
+				continue
+			}
+			if _, err := sh(ctx, e, "", giveSockets, at.Service(old), at.User(v)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // wantsDoor says that a host shall have a load balancer of its own.

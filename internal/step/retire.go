@@ -86,20 +86,22 @@ var doorName = map[model.Component]string{model.FrontDoor: "nginx", model.Balanc
 var drainSignal = map[model.Component]string{model.FrontDoor: "QUIT", model.Balancer: "TERM"}
 
 // Do implements Action. Without its unit file systemd does not start it again,
-// and ends it at once when the host stops. Connections that wait to be accepted
+// and ends it at once when the host stops. The key that quorate-lb asked etcd with
+// goes: its successor has the same user. Connections that wait to be accepted
 // when a listener closes move to the other listeners of the address
 // (net.ipv4.tcp_migrate_req: Documentation/networking/ip-sysctl.rst).
 func (s Retire) Do(ctx context.Context, e Env) error {
 	at := e.Goal.Layout
 	_, err := sh(ctx, e, "retire", `systemctl disable -q --no-reload "$1" 2>/dev/null || true
 rm -f "$2"
+rm -rf "$4"
 systemctl daemon-reload
 systemctl is-active -q "$1" || { systemctl reset-failed -q "$1" 2>/dev/null || true; exit 0; }
 was=$(sysctl -n net.ipv4.tcp_migrate_req 2>/dev/null || true)
 [ -z "$was" ] || sysctl -q -w net.ipv4.tcp_migrate_req=1 || true
 systemctl kill --kill-who=main -s "$3" "$1"
 sleep 2
-[ -z "$was" ] || sysctl -q -w "net.ipv4.tcp_migrate_req=$was" || true`, at.Service(s.Old), at.UnitPath(s.Old), drainSignal[s.Old])
+[ -z "$was" ] || sysctl -q -w "net.ipv4.tcp_migrate_req=$was" || true`, at.Service(s.Old), at.UnitPath(s.Old), drainSignal[s.Old], at.Private(s.Old))
 	return err
 }
 

@@ -28,6 +28,12 @@ func (s Run) Do(ctx context.Context, e Env) error {
 		}
 		services = append(services, h.Services[v])
 	}
+	// What reloads is checked with the copies that it reads; none is of a file that
+	// this step writes.
+	reload, restart := split(services)
+	if err := workload.MakeCopies(ctx, e.Host, reload); err != nil {
+		return err
+	}
 	if err := s.verify(ctx, e, services); err != nil {
 		return err
 	}
@@ -45,7 +51,7 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	if err := write(ctx, e, files); err != nil {
 		return err
 	}
-	if err := workload.MakeCopies(ctx, e.Host, services); err != nil {
+	if err := workload.MakeCopies(ctx, e.Host, restart); err != nil {
 		return err
 	}
 	if err := s.make(ctx, e, h, services); err != nil {
@@ -56,11 +62,26 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	}
 	var jobs []workload.Job
 	for i, v := range s.Set {
-		running := e.Have.Hosts[s.ID].Components[v].Running
+		running := have.Components[v].Running
 		jobs = append(jobs, workload.Job{Service: *services[i],
 			Change: services[i].After(running.Not(""), model.Same(running, s.Want.Components[v].Running))})
 	}
+	if err := s.shareAddresses(ctx, e, have); err != nil {
+		return err
+	}
 	return workload.Apply(ctx, e.Host, jobs)
+}
+
+// split is services by whether they read their files again.
+func split(services []*workload.Service) (reload, restart []*workload.Service) {
+	for _, svc := range services {
+		if svc.Reload {
+			reload = append(reload, svc)
+		} else {
+			restart = append(restart, svc)
+		}
+	}
+	return reload, restart
 }
 
 // setOverridesAside does so for services that do not live with what others have

@@ -13,8 +13,14 @@ import (
 // belongs to root.
 type Copy struct{ From, To string }
 
-// CopyMode is the mode of a copy.
-const CopyMode = 0o400
+// copied is who may do what with a copy. What reloads may still run as root, started
+// by an earlier build: without capabilities it reads by its group.
+func (s Service) copied() Mode {
+	if s.Reload {
+		return Mode{Bits: 0o440, Owner: s.User + ":root"}
+	}
+	return Mode{Bits: 0o400, Owner: s.User + ":" + s.User}
+}
 
 // true stands for the digest of a copy that is as it must be: what its content
 // is only the host knows.
@@ -22,7 +28,7 @@ func (c Copy) true() string { return "copy of " + c.From }
 
 // Seen is what takes the place of the digest of a copy, as a host tells it.
 func (s Service) Seen(c Copy, sums map[string]string, modes map[string]Mode) string {
-	if sums[c.To] != "" && sums[c.To] == sums[c.From] && modes[c.To] == (Mode{Bits: CopyMode, Owner: s.User + ":" + s.User}) {
+	if sums[c.To] != "" && sums[c.To] == sums[c.From] && modes[c.To] == s.copied() {
 		return c.true()
 	}
 	return sums[c.To]
@@ -45,7 +51,8 @@ func MakeCopies(ctx context.Context, h host.Host, services []*Service) error {
 		if s == nil || s.User == "" {
 			continue
 		}
-		fmt.Fprintf(&calls, "copies %s", s.User)
+		m := s.copied()
+		fmt.Fprintf(&calls, "copies %s %s %o", s.User, m.Owner, m.Bits)
 		for _, c := range s.Copies {
 			fmt.Fprintf(&calls, " %s %s", c.From, c.To)
 		}

@@ -1,19 +1,19 @@
-# copies USER FROM TO ...: makes the user, and its copy of each file of root's.
+# copies USER OWNER MODE FROM TO ...: makes the user, and its copy of each file of root's.
 # A copy that is true stays; another is replaced by a rename, so that who reads
 # it never finds half a file.
 copies() {
-	user=$1
-	shift
+	user=$1 owner=$2 mode=$3
+	shift 3
 	getent passwd "$user" >/dev/null ||
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin --comment quorate "$user"
 	while [ $# -gt 0 ]; do
-		if [ ! -f "$2" ] || ! cmp -s "$1" "$2" || [ "$(stat -c '%U:%G %a' "$2")" != "$user:$user 400" ]; then
+		if [ ! -f "$2" ] || ! cmp -s "$1" "$2" || [ "$(stat -c '%U:%G %a' "$2")" != "$owner $mode" ]; then
 			tmp=${2%/*}/.quorate-${2##*/}
 			(umask 022 && mkdir -p "${2%/*}")
 			rm -f "$tmp"
 			(umask 077 && set -C && cat "$1" >"$tmp")
-			chown "$user:$user" "$tmp"
-			chmod 400 "$tmp"
+			chown "$owner" "$tmp"
+			chmod "$mode" "$tmp"
 			mv -fT "$tmp" "$2"
 		fi
 		shift 2

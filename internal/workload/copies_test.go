@@ -19,6 +19,7 @@ func TestCopies(t *testing.T) {
 	if group, err := user.LookupGroupId(me.Gid); err != nil || group.Name != me.Username {
 		t.Skipf("the group of %s has another name", me.Username)
 	}
+	const mode = 0o400
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	put := func(name, text string) {
@@ -28,7 +29,7 @@ func TestCopies(t *testing.T) {
 		}
 	}
 	run := func() (string, error) {
-		cmd := exec.Command("sh", "-s", me.Username, at("from"), at("pki/etcd/to"))
+		cmd := exec.Command("sh", "-s", me.Username, me.Username+":"+me.Username, "400", at("from"), at("pki/etcd/to"))
 		cmd.Stdin = strings.NewReader("set -eu\n" + copiesText + `copies "$@"`)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
@@ -40,8 +41,8 @@ func TestCopies(t *testing.T) {
 		}
 		text, err := os.ReadFile(at("pki/etcd/to"))
 		info, errStat := os.Lstat(at("pki/etcd/to"))
-		if err != nil || errStat != nil || string(text) != want || info.Mode() != CopyMode {
-			t.Fatalf("%q, %v, %v %v; want %q, mode %o", text, info, err, errStat, want, CopyMode)
+		if err != nil || errStat != nil || string(text) != want || info.Mode() != mode {
+			t.Fatalf("%q, %v, %v %v; want %q, mode %o", text, info, err, errStat, want, mode)
 		}
 		return info
 	}
@@ -78,14 +79,14 @@ func TestCopies(t *testing.T) {
 // A copy is true by its content, its owner and its mode.
 func TestSeenCopy(t *testing.T) {
 	s := Service{Name: "etcd", Unit: "[Service]\n", User: "etcd", Copies: []Copy{{From: "/root/key", To: "/own/key"}}}
-	c, good := s.Copies[0], Mode{Bits: CopyMode, Owner: "etcd:etcd"}
+	c, good := s.Copies[0], Mode{Bits: 0o400, Owner: "etcd:etcd"}
 	same := map[string]string{"/root/key": "a", "/own/key": "a"}
 	if got := s.Seen(c, same, map[string]Mode{"/own/key": good}); got != c.true() {
 		t.Errorf("a true copy is %q", got)
 	}
 	for name, got := range map[string]string{
 		"another content": s.Seen(c, map[string]string{"/root/key": "b", "/own/key": "a"}, map[string]Mode{"/own/key": good}),
-		"another owner":   s.Seen(c, same, map[string]Mode{"/own/key": {Bits: CopyMode, Owner: "root:root"}}),
+		"another owner":   s.Seen(c, same, map[string]Mode{"/own/key": {Bits: 0o400, Owner: "root:root"}}),
 		"open to others":  s.Seen(c, same, map[string]Mode{"/own/key": {Bits: 0o444, Owner: "etcd:etcd"}}),
 		"missing":         s.Seen(c, map[string]string{"/root/key": "a"}, nil),
 		"both missing":    s.Seen(c, nil, nil),
@@ -93,6 +94,12 @@ func TestSeenCopy(t *testing.T) {
 		if got == c.true() {
 			t.Errorf("%s counts as a true copy", name)
 		}
+	}
+	reloads := s
+	reloads.Reload = true
+	if is, not := reloads.Seen(c, same, map[string]Mode{"/own/key": {Bits: 0o440, Owner: "etcd:root"}}),
+		reloads.Seen(c, same, map[string]Mode{"/own/key": good}); is != c.true() || not == c.true() {
+		t.Errorf("of a service that may still run as root: %q by its group, %q without", is, not)
 	}
 	without := s
 	without.Copies = nil

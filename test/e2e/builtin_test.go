@@ -22,6 +22,7 @@ func TestBuiltin(t *testing.T) {
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
 	c.oneEtcd(t, c.controlPlanes()...)
+	confinement(t, c)
 	for _, s := range []struct {
 		name string
 		test func(*testing.T, *cluster)
@@ -60,7 +61,7 @@ func oneWay(t *testing.T, c *cluster) {
 func defragment(t *testing.T, c *cluster) {
 	run(t, c.dir, "etcd", "defrag", "-f", c.File).want(t, 0)
 	for _, h := range c.controlPlanes() {
-		log := c.on(t, h, `test ! -e /run/quorate/lb-leaving && journalctl -q -o cat -u quorate-lb`)
+		log := c.on(t, h, `test ! -e /run/quorate-lb/leaving && journalctl -q -o cat -u quorate-lb`)
 		if !strings.Contains(log, "leaving=1") {
 			t.Errorf("%s: its load balancer was not told that a member leaves:\n%s", h, log)
 		}
@@ -138,6 +139,7 @@ func switchKinds(t *testing.T, c *cluster) {
 			t.Errorf("to %s: %s", kind, last.Report)
 		}
 		c.nothingToDo(t)
+		confinement(t, c)
 	}
 	c.doorsSteady(t, c.of("")...)
 }

@@ -98,8 +98,9 @@ func TestChange(t *testing.T) {
 }
 
 // leftovers shows what a host that left must not have.
-const leftovers = `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member /var/lib/quorate/etcd /var/lib/quorate/kube-* 2>/dev/null || true
-getent passwd etcd kube-apiserver kube-controller-manager kube-scheduler || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
+const leftovers = `ls -d /etc/quorate /etc/kubernetes /opt/quorate /var/lib/etcd/member /var/lib/quorate/etcd /var/lib/quorate/kube-* /var/lib/quorate/quorate-lb \
+	/run/quorate-lb 2>/dev/null || true
+getent passwd etcd kube-apiserver kube-controller-manager kube-scheduler kube-lb || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
 
 // stale writes on a host of what another is named by, and returns what sees that
 // it is found once the other is gone, and that nothing is found without it.
