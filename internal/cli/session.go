@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/localfile"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -78,6 +80,9 @@ func (t *target) openWith(ctx context.Context, cmd *cobra.Command, get getting) 
 		s.hosts[model.HostID(h.Name)] = host.New(t.config(cmd, file, h))
 	}
 	s.engine = engine.New(file, s.arts, s.hosts)
+	s.engine.Await(func(late []model.HostID, most time.Duration) {
+		fmt.Fprintf(s.errOut, "no answer within %s from %s; each is given up after %s\n", observe.SayAfter, names(late), most)
+	})
 	s.engine.Meet(func(d kubeapi.Departed) host.Host {
 		return host.New(t.config(cmd, file, spec.Host{Name: d.Name, Address: d.Address}))
 	})

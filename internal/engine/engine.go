@@ -69,6 +69,10 @@ func (e *Engine) Equip(arts goal.Artifacts) { e.observer.Artifacts = arts }
 // not name any more.
 func (e *Engine) Meet(connect func(kubeapi.Departed) host.Host) { e.observer.Connect = connect }
 
+// Await says who is told which hosts keep the first look waiting, and how long
+// each may take.
+func (e *Engine) Await(say func(hosts []model.HostID, most time.Duration)) { e.observer.Waits = say }
+
 // Run is the name of this run in events.
 func (e *Engine) Run() string { return e.run }
 

@@ -27,6 +27,9 @@ type Observer struct {
 	Connect func(kubeapi.Departed) host.Host
 	// Recovery is wanted beside the file; nil: none.
 	Recovery *goal.Recovery
+	// Waits is told, at most once, which hosts keep the first look waiting, and how
+	// long each may take; nil: nobody asks.
+	Waits func(hosts []model.HostID, most time.Duration)
 	// KeepKeys: see model.Cluster.
 	KeepKeys bool
 

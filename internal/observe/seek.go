@@ -3,6 +3,8 @@ package observe
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"quorate.dev/quorate/internal/goal"
@@ -25,6 +27,9 @@ type waiting struct {
 // run. A worker that is slow by intention must not hold up the control plane.
 const workerPatience = 4 * time.Second
 
+// SayAfter is when a person is told for which hosts a first look waits.
+const SayAfter = 5 * time.Second
+
 // seekEvery is the pause between two attempts to reach a host that is lost.
 const seekEvery = 2 * time.Second
 
@@ -34,7 +39,8 @@ func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.Host
 	var fresh, overdue, others []chan struct{}
 	o.mu.Lock()
 	o.frame = frame
-	if o.facts == nil {
+	first, most := o.facts == nil, probeLimit(o.slowest)
+	if first {
 		o.facts, o.looking, o.seeking = map[model.HostID]Facts{}, map[model.HostID]chan struct{}{}, map[model.HostID]bool{}
 	}
 	for _, id := range ids {
@@ -66,18 +72,31 @@ func (o *Observer) probe(ctx context.Context, frame *goal.Goal, ids []model.Host
 		}
 		done = time.After(wait.all)
 	}
+	if first && done == nil && o.Waits != nil && !await(fresh, time.After(SayAfter)) {
+		if late := o.unanswered(); len(late) > 0 {
+			o.Waits(late, most)
+		}
+	}
 	await(fresh, done)
 }
 
-// await waits for all ends, or until it is time.
-func await(ends []chan struct{}, done <-chan time.Time) {
+// await waits for all ends, or until it is time, which is no.
+func await(ends []chan struct{}, done <-chan time.Time) bool {
 	for _, end := range ends {
 		select {
 		case <-end:
 		case <-done:
-			return
+			return false
 		}
 	}
+	return true
+}
+
+// unanswered are the hosts that are being looked at, sorted.
+func (o *Observer) unanswered() []model.HostID {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(maps.Keys(o.looking))
 }
 
 // harmless says that neither etcd nor an API server can be lost with a host: it

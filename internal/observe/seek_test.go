@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"quorate.dev/quorate/internal/artifact"
@@ -193,4 +194,30 @@ func TestSlowWorker(t *testing.T) {
 		}
 		*o.File, o.members, o.facts["cp3"] = file, members, facts
 	}
+}
+
+// Whoever waits for a first look is told for whom, and once.
+func TestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := observer(t, func(ctx context.Context, _ host.Cmd, _ []byte) (host.Result, error) {
+			<-ctx.Done()
+			return host.Result{}, ctx.Err()
+		})
+		var told []string
+		o.Waits = func(late []model.HostID, most time.Duration) { told = append(told, fmt.Sprint(late, most)) }
+		ctx, cancel := context.WithCancel(t.Context())
+		begun := time.Now()
+		for range 2 {
+			ob, err := o.Look(ctx)
+			if err != nil || ob.Have.Hosts["cp3"].Up() || !ob.Have.Hosts["cp1"].Up() {
+				t.Fatalf("%v: cp1 is %v, cp3 is %v", err, ob.Have.Hosts["cp1"].Reached, ob.Have.Hosts["cp3"].Reached)
+			}
+		}
+		if took := time.Since(begun); took != probeTimeout || !slices.Equal(told, []string{"[cp3] 20s"}) {
+			t.Errorf("after %s: %q", took, told)
+		}
+		cancel()
+		synctest.Wait()
+		time.Sleep(seekEvery) // the seeker ends
+	})
 }
