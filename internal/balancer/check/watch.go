@@ -142,9 +142,14 @@ func (w *Watcher) take(a answer) {
 	w.follow(w.machine.Answer(a.question.ID, a.answer, time.Now()))
 }
 
-// listen tells the machine who has given a sign of life.
+// listen tells the machine who has given a sign of life, of those that it
+// waits for: the question to the kernel costs a system call for each connection.
 func (w *Watcher) listen() {
+	now := time.Now()
 	for key, a := range w.askers {
+		if !w.machine.Overdue(key, now) {
+			continue
+		}
 		host, server := a.Heard()
 		w.machine.Heard(key, host, server)
 	}

@@ -49,6 +49,7 @@ type backend struct {
 	silent       time.Time // a question of then got no answer, and was given up
 	hung         time.Time // the same for readiness
 
+	renewed   time.Time    // when readiness was last asked for over a new connection
 	lost      time.Time    // what was asked before may have been lost on the way
 	suspected time.Time    // when it was last asked on suspicion
 	confirmed [2]time.Time // when it was last asked for a sign of life, newest last
@@ -127,10 +128,10 @@ func (b *backend) triedSince() (since time.Time) {
 }
 
 // stuck: it lives, but an older question has no answer. The connection that
-// went over may be broken.
+// went over may be broken, if it is still the one that is used.
 func (b *backend) stuck() bool {
 	since, n := b.hangingSince()
-	return n > 0 && b.alive.After(since)
+	return n > 0 && b.alive.After(since) && !since.Before(b.renewed)
 }
 
 // hangingSince is unansweredSince for questions about readiness.

@@ -62,7 +62,7 @@ const (
 	// over a new connection, that any living server can answer.
 	// One that has been slow has up to confirmMost.
 	confirm     = 100 * time.Millisecond
-	confirmMost = 2 * confirm
+	confirmMost = 5 * confirm
 	// settling: a question unanswered for this long is ignored, as long as others
 	// answer theirs.
 	settling = 300 * time.Millisecond
@@ -71,7 +71,7 @@ const (
 	// recent answers, slowMost at most: a host that runs out of CPU answers later
 	// and later.
 	hungAfter  = 150 * time.Millisecond
-	slowFactor = 4
+	slowFactor = 5
 	slowMost   = 2 * time.Second
 	// lag: when we are later than this, what looks overdue may have been
 	// answered, and the time is not counted.
@@ -85,7 +85,7 @@ const (
 	// mostOpen bounds the unanswered questions of one backend.
 	mostOpen = 24
 	// suspectEvery bounds the questions that failed client dials bring.
-	suspectEvery = 50 * time.Millisecond
+	suspectEvery = 200 * time.Millisecond
 	// shedEvery: sessions are closed in steps of this.
 	shedEvery = 100 * time.Millisecond
 )

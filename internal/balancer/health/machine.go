@@ -91,6 +91,17 @@ func (m *Machine) Suspect(name string, now time.Time) Do {
 	return m.flush(now)
 }
 
+// Overdue says whether a backend owes an answer for so long that it matters when
+// it last gave a sign of life.
+func (m *Machine) Overdue(name string, now time.Time) bool {
+	b := m.find(name)
+	if b == nil {
+		return false
+	}
+	since, _ := b.unansweredSince()
+	return !since.IsZero() && now.Sub(since) >= confirm
+}
+
 // Heard takes when the last sign of life came from a backend's host (its kernel
 // acknowledged something) and from the server (it sent bytes). Zero times are
 // none. What follows from it, the next call returns.

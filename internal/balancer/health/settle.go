@@ -27,7 +27,11 @@ func (m *Machine) flush(now time.Time) Do {
 		_, n := b.hangingSince()
 		b.count++
 		if (n < hanging || b.state != Ready) && len(b.open) < mostOpen {
-			m.ask(b, Question{Fresh: b.stuck() || b.count%fresh == 0}, now)
+			renew := b.stuck() || b.count%fresh == 0
+			if renew {
+				b.renewed = now
+			}
+			m.ask(b, Question{Fresh: renew}, now)
 		}
 	}
 	for _, b := range m.backends {
