@@ -222,6 +222,7 @@ func (c *Cluster) Try(change func(*Cluster), look func(), ids ...HostID) {
 		h, there := c.Hosts[ids[0]]
 		change(c)
 		look()
+		was.scratch = c.scratch
 		*c = was
 		c.restore(ids[0], h, there)
 		return
@@ -232,6 +233,7 @@ func (c *Cluster) Try(change func(*Cluster), look func(), ids ...HostID) {
 	}
 	change(c)
 	look()
+	was.scratch = c.scratch
 	*c = was
 	for i, id := range ids {
 		c.restore(id, hosts[i], there[i])

@@ -123,7 +123,7 @@ func restartProxies(have, want model.Cluster) (out []plan.Step) {
 		w := want.Hosts[id]
 		uses, known := have.Hosts[id].ProxyServer.Get()
 		if known && uses != "" && model.Differs(have.Hosts[id].ProxyServer, w.ProxyServer) {
-			out = append(out, RestartProxy{on{id, &w}, uses, want.Addons[addon.AddonKubeProxy], want.Published.KubeProxy})
+			out = append(out, RestartProxy{hostOf(want, id), uses, want.Addons[addon.AddonKubeProxy], want.Published.KubeProxy})
 		}
 	}
 	return out

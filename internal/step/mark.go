@@ -56,7 +56,7 @@ func mark(have, want model.Cluster) (out []plan.Step) {
 	for _, id := range have.IDs() {
 		h := have.Hosts[id]
 		if w, wanted := want.Hosts[id]; h.Marked.Is(false) && (!wanted || model.Same(h.System, w.System)) && (wanted || h.Clean.Is(false)) {
-			out = append(out, Mark{on{id, &w}})
+			out = append(out, Mark{hostOf(want, id)})
 		}
 	}
 	return out

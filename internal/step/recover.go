@@ -102,8 +102,7 @@ func recoverEtcd(have, want model.Cluster) (out []plan.Step) {
 		return nil
 	}
 	step := func(id model.HostID) recovered {
-		w := want.Hosts[id]
-		return recovered{on{id, &w}, r, at}
+		return recovered{hostOf(want, id), r, at}
 	}
 	e := have.Hosts[at].Etcd
 	if e.Recovery.Aside && e.Recovery.Chosen.ID != r.ID && !e.Recovery.InPlace {
@@ -276,12 +275,11 @@ func afterRecovery(have, want model.Cluster) (out []plan.Step) {
 		if !h.Up() {
 			continue
 		}
-		w := want.Hosts[id]
 		if h.Etcd.Recovery.Aside && h.Etcd.Data.Is(true) {
-			out = append(out, KeepReplaced{on{id, &w}})
+			out = append(out, KeepReplaced{hostOf(want, id)})
 		}
 		if h.Etcd.Recovery.Chosen.ID != "" {
-			out = append(out, DropRecovery{on{id, &w}})
+			out = append(out, DropRecovery{hostOf(want, id)})
 		}
 	}
 	return out

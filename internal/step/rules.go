@@ -63,8 +63,7 @@ func createCAs(have, want model.Cluster) []plan.Step {
 		if !want.Hosts[id].Roles.Has(model.ControlPlane) {
 			continue
 		}
-		w := want.Hosts[id]
-		s := CreateCAs{on{id, &w}}
+		s := CreateCAs{hostOf(want, id)}
 		if s.Need(have) == nil {
 			return []plan.Step{s}
 		}
@@ -183,16 +182,15 @@ func addons(have, want model.Cluster) (out []plan.Step) {
 	i := 0
 	for _, name := range slices.Sorted(maps.Keys(want.Addons)) {
 		id := through[i%len(through)]
-		w := want.Hosts[id]
 		switch off := want.Addons[name].Is(model.Installed{}); {
 		case off && have.Addons[name].Not(model.Installed{}): // while it is unknown, nothing says that it is there
-			out = append(out, RemoveAddon{on{id, &w}, name})
+			out = append(out, RemoveAddon{hostOf(want, id), name})
 		case !off && (!model.Same(have.Addons[name], want.Addons[name]) || misleads(name, have.Published, want.Published)):
 			digest, names := want.Addons[name].Or(model.Installed{}).Digest, want.Published
 			if want.Adopted && !model.Same(have.Addons[name], want.Addons[name]) {
 				names = model.Published{} // certificates come first: the endpoint is published when they name it
 			}
-			out = append(out, Addon{on{id, &w}, name, digest, whyAddon(have.Addons[name], digest), names})
+			out = append(out, Addon{hostOf(want, id), name, digest, whyAddon(have.Addons[name], digest), names})
 		default:
 			continue
 		}

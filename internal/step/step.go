@@ -27,6 +27,12 @@ type on struct {
 	Want *model.Host // of nobody else; empty for a host that leaves
 }
 
+// hostOf is a step's host with a copy of what is wanted of it.
+func hostOf(want model.Cluster, id model.HostID) on {
+	w := want.Hosts[id]
+	return on{id, &w}
+}
+
 // reach is the need of everything that touches a host.
 func (o on) reach(c model.Cluster) error {
 	if c.Conflict != "" {

@@ -233,7 +233,7 @@ func learn(have, want model.Cluster) (out []plan.Step) {
 		w := want.Hosts[id]
 		if h := have.Hosts[id]; h.Up() && h.Obstacle.Is("") && (w.Roles.Has(model.EtcdHost) || h.Etcd.Data.Is(true)) &&
 			!all.Without(h.Etcd.Superseded).IsEmpty() {
-			out = append(out, LearnSuperseded{on{id, &w}, all})
+			out = append(out, LearnSuperseded{hostOf(want, id), all})
 		}
 	}
 	return out
