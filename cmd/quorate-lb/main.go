@@ -69,10 +69,6 @@ func main() {
 		}
 		return
 	}
-	// The heap is small and short-lived: a lower target costs little CPU.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 	// The relay's loops hold their processors for a moment while they wait.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + relay.Loops)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
