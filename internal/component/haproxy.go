@@ -66,7 +66,7 @@ func HAProxy(ctx Context) (workload.Service, error) {
 		"RestrictNamespaces=yes",
 		"RestrictSUIDSGID=yes",
 	})
-	s := workload.Service{Name: ctx.Layout.Unit(model.HAProxy), Unit: unit, Reload: true,
+	s := workload.Service{Name: ctx.Layout.Unit(model.HAProxy), Unit: unit, Reload: true, Resumes: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
 	s.Verify = [][]string{s.VerifyUnit(),
 		{"env", statsUser + "=none", statsPassword + "=none", at.Program, "-c", "-q", "-f", "{}" + at.Config}}

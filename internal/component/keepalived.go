@@ -61,7 +61,7 @@ func Keepalived(ctx Context) (workload.Service, error) {
 		"WantedBy=multi-user.target",
 		"",
 	}, "\n")
-	s := workload.Service{Name: ctx.Layout.Unit(model.Keepalived), Unit: unit, Reload: true,
+	s := workload.Service{Name: ctx.Layout.Unit(model.Keepalived), Unit: unit, Reload: true, Resumes: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config), Mode: 0o600}}}} // it may hold a password
 	s.Verify = [][]string{s.VerifyUnit(), {"sh", "-c", keepalivedTest, "sh", at.Program, "{}" + at.Config}}
 	return s, nil

@@ -30,8 +30,8 @@ type Watch struct {
 	Silent bool
 	// ServesStarting: it is what its peers wait for before it is ready (etcd).
 	ServesStarting bool
-	// Drains: once its definition is gone it accepts nothing any more, and only
-	// finishes what it has begun. That counts as stopped.
+	// Drains: once its definition is gone it only finishes what it has begun. That
+	// counts as stopped.
 	Drains bool
 	// Stamp is a command that prints what it has read, for what reads its files
 	// again, or has no process.

@@ -50,6 +50,10 @@ type Service struct {
 	// Reload says that a change of Files, the unit being the same, needs only
 	// a reload (nginx).
 	Reload bool
+	// Resumes: without its definition it goes on until its last client is gone, which
+	// counts as stopped (Watch.Drains). If it is wanted again before that, a reload is
+	// enough and cuts nobody off.
+	Resumes bool
 	// Verify are the commands that check the files before they take effect;
 	// "{}" is replaced by the folder under which they are staged.
 	Verify [][]string

@@ -42,7 +42,11 @@ func (Systemd) Apply(s Service, c Change) string {
 	case Reload:
 		return fmt.Sprintf("systemctl reload %s\n", unit)
 	case Restart:
-		return fmt.Sprintf("systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl restart --no-block %[1]s\n", unit)
+		verb := "restart"
+		if s.Resumes { // one that is active has lost its definition, and clients it still serves
+			verb = "reload-or-restart"
+		}
+		return fmt.Sprintf("systemctl reset-failed -q %[1]s 2>/dev/null || true; systemctl %[2]s --no-block %[1]s\n", unit, verb)
 	}
 	return ""
 }

@@ -52,6 +52,31 @@ func TestHAProxy(t *testing.T) {
 	if now := c.holder(t); now == owner {
 		t.Errorf("%s took the address back when it returned", owner)
 	}
+	if allChanges {
+		c.switchHAProxy(t)
+	}
+}
+
+// switchHAProxy goes to nginx on every node and back, and fails if anything but
+// slowness costs a request.
+func (c *cluster) switchHAProxy(t *testing.T) {
+	w, unit := c.workers()[0], `test ! -e /etc/systemd/system/"$1".service`
+	c.shared, c.config = "", ""
+	c.edit(t, func(f *spec.Cluster) { f.Spec.LoadBalancer = spec.LoadBalancer{Kind: spec.NginxBalancer} })
+	c.switched(t, "nginx")
+	for _, lb := range c.of(lab.RoleLoadBalancer) {
+		c.on(t, lb, unit, "kube-haproxy")
+	}
+	c.nodesReady(t, w, c.controlPlanes()[0], w)
+
+	c.config = ""
+	c.behindVIP(t)
+	c.switched(t, spec.HAProxyBalancer)
+	c.holder(t)
+	for _, h := range []string{c.controlPlanes()[0], w} {
+		c.on(t, h, unit, "kube-nginx")
+	}
+	c.nodesReady(t, w, c.controlPlanes()[0], w)
 }
 
 // vip is the virtual address of a lab's load balancers.
