@@ -78,9 +78,10 @@ esac
 echo "$said" >&2
 exit 1`
 
-// vipInterface is the one that gets the virtual address.
+// vipInterface is the one that gets the virtual address: the file's, or the one with
+// the host's own address. Nothing is written while neither is known.
 func (c Context) vipInterface() string {
-	return cmp.Or(c.Spec.LoadBalancer.VIP.Interface, c.Interface, "eth0")
+	return cmp.Or(c.Spec.LoadBalancer.VIP.Interface, c.Interface, "unknown")
 }
 
 // highestPriority is that of the first load balancer of the file; 255 would be the

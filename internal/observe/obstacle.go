@@ -62,6 +62,9 @@ func inTheWay(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Fac
 			note("it has no address %s (it has %s); correct internalAddress in the file", h.Node.Address, has)
 		}
 	}
+	if why := noInterface(g, h, f); why != "" {
+		note("%s", why)
+	}
 	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !h.Found && !(set && fail == false) {
 		note("swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
 			"kubeletConfiguration.failSwapOn: false")
@@ -70,6 +73,22 @@ func inTheWay(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Fac
 		whys = append(whys, why)
 	}
 	return append(whys, taken(g, h, f)...)
+}
+
+// noInterface: Keepalived must be told on which interface it announces the virtual
+// address. By default that is the one with the host's own address, and the loopback
+// interface leads to nobody. A host without that address is told so anyway.
+func noInterface(g *goal.Goal, h *goal.Host, f Facts) string {
+	lb, on := g.File.Spec.LoadBalancer, f.Interfaces[h.Node.Address]
+	switch {
+	case h.Services[model.Keepalived] == nil || lb.VIP == nil || lb.VIP.Interface != "" || on != "" && on != "lo",
+		!slices.Contains(f.Addresses, h.Node.Address):
+		return ""
+	case on == "":
+		on = "no interface that was seen"
+	}
+	return fmt.Sprintf("its address %s is on %s, which does not say where Keepalived is to announce %s; name the interface in the file: "+
+		"spec.loadBalancer.vip.interface", h.Node.Address, on, lb.VIP.Prefix().Addr())
 }
 
 // leftOut is why nothing is done on a host of the file although nothing on it

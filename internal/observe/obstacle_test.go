@@ -264,3 +264,40 @@ func TestAllObstaclesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Keepalived needs an interface: that of the host's own address, or the file's.
+func TestInterfaceOfTheVirtualAddress(t *testing.T) {
+	o, _ := observer(t, nil)
+	o.File.Spec.Hosts = append(o.File.Spec.Hosts, spec.Host{Name: "lb1", Address: "192.0.2.41", InternalAddress: "192.0.2.41",
+		Roles: []string{spec.RoleLoadBalancer}})
+	for name, at := range map[string]struct {
+		set, on string
+		says    []string
+	}{
+		"seen":          {on: "ens3"},
+		"not seen":      {says: []string{"192.0.2.41 is on no interface", "announce 192.0.2.100", "spec.loadBalancer.vip.interface"}},
+		"loopback":      {on: "lo", says: []string{"192.0.2.41 is on lo", "spec.loadBalancer.vip.interface"}},
+		"the file's":    {set: "ens4", on: "lo"},
+		"the file's, 2": {set: "ens4"},
+	} {
+		o.File.Spec.LoadBalancer = spec.LoadBalancer{Kind: spec.HAProxyBalancer, HAProxy: &spec.HAProxy{},
+			VIP: &spec.VIP{Address: "192.0.2.100/24", Interface: at.set}}
+		g, err := goal.Build(o.File, o.Artifacts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Facts{Arch: "x86_64", Addresses: []string{"192.0.2.41"}, Interfaces: map[string]string{}}
+		if at.on != "" {
+			f.Interfaces["192.0.2.41"] = at.on
+		}
+		got := obstacle(g, &Observation{Goal: g, Facts: map[model.HostID]Facts{"lb1": f}}, "lb1", f)
+		if (got == "") != (len(at.says) == 0) {
+			t.Errorf("%s: %q", name, got)
+		}
+		for _, s := range at.says {
+			if !strings.Contains(got, s) {
+				t.Errorf("%s: nothing about %q in %q", name, s, got)
+			}
+		}
+	}
+}

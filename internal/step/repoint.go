@@ -35,18 +35,15 @@ func follows(h, want *model.Host) bool {
 // answers that is not known: it may be slow for a moment.
 func (o on) nameReady(c model.Cluster) error {
 	h := c.Hosts[o.ID]
-	serving := c.Serving()
-	if !o.repoints(c, &h) && (!h.HasDoor() || wantsDoor(o.Want)) || !h.Runs(model.Kubelet) {
+	toDoor := wantsDoor(o.Want) && o.repoints(c, &h)
+	fromDoor := !wantsDoor(o.Want) && h.HasDoor()
+	switch {
+	case !h.Runs(model.Kubelet) || !toDoor && !fromDoor: // nobody uses the name yet, or it stays as it is
 		return nil
-	}
-	if len(serving) == 0 {
+	case len(c.Serving()) == 0:
 		return errors.New("no API server answers by which the endpoint's new way could be tried")
-	}
-	if wantsDoor(o.Want) {
-		if !h.HasDoor() || !h.Backends.Or(model.HostSet{}).Any(serving) {
-			return errors.New("its own load balancer does not lead to an API server that answers yet")
-		}
-		return nil
+	case toDoor:
+		return errors.New("its own load balancer does not run yet")
 	}
 	way := o.Want.Via.Or(model.Way{})
 	if way.Kind == model.OwnServer { // the name is for people and for what else uses it there
