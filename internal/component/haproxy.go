@@ -21,14 +21,17 @@ import (
 // authority. Sessions of a server that is marked down are closed, so that clients
 // reconnect at once. It needs HAProxy 2.4 or later.
 //
+// While no server passes its checks, new connections go to any of them: checks also
+// fail on machines that are only slow, and a slow answer is better than none.
+//
 // A reload starts a new worker, which gets the listeners, and lets the old one go
 // on with what it has for up to an hour.
 //
-// On loopback the health port serves /healthz, which is 200 while an API server
-// can be reached through it, /quorate, the stamp of the configuration in use, and
-// /servers;csv, HAProxy's own table. The statistics page has a login of the host's
-// own, which it makes at its first start. The distribution's haproxy.service is
-// left alone.
+// On loopback the health port serves /healthz, /quorate, the stamp of the
+// configuration in use, and /servers;csv, HAProxy's own table. /healthz is 503 when
+// another load balancer reaches an API server and this one does not: the others say
+// so at /reaches, beside the statistics page. That page has a login of the host's own,
+// which it makes at its first start. The distribution's haproxy.service is left alone.
 func HAProxy(ctx Context) (workload.Service, error) {
 	config, err := haproxyConfig(ctx)
 	if err != nil {
@@ -113,6 +116,15 @@ func haproxyConfig(ctx Context) (string, error) {
 	for _, n := range topology.ByName(ctx.APIServers) {
 		servers = append(servers, "  server "+n.Name+" "+net.JoinHostPort(n.Address, ctx.Layout.APIServer.Port))
 	}
+	others, nobody := "", "\n"
+	for _, n := range ctx.LoadBalancers {
+		if n.Name != ctx.Self.Name {
+			others += "  server " + peerMark + n.Name + " " + net.JoinHostPort(n.Address, strconv.Itoa(o.StatsPort)) + "\n"
+		}
+	}
+	if others != "" {
+		others, nobody = peersTemplate+others+"\n", " !{ nbsrv(balancers) ge 1 }\n"
+	}
 	admin := ""
 	if o.StatsAdmin {
 		admin = "  stats admin if TRUE\n"
@@ -123,7 +135,7 @@ func haproxyConfig(ctx Context) (string, error) {
 		"{expect}", expect, "{ca}", ctx.Layout.PKI.CA.Cert, "{inter}", strconv.Itoa(o.CheckMilliseconds), "{slowly}", slowly,
 		"{limits}", limits, "{servers}", strings.Join(servers, "\n"), "{health}", ctx.Layout.HAProxy.HealthPort,
 		"{hangs}", strconv.FormatInt(checkHangs.Milliseconds(), 10), "{again}", strconv.FormatInt(checkAgain.Milliseconds(), 10),
-		"{stats}", strconv.Itoa(o.StatsPort), "{admin}\n", admin, "{user}", statsUser, "{password}", statsPassword,
+		"{others}\n", others, "{nobody}\n", nobody, "{stats}", strconv.Itoa(o.StatsPort), "{admin}\n", admin, "{user}", statsUser, "{password}", statsPassword,
 	).Replace(haproxyTemplate), nil
 }
 
@@ -175,6 +187,7 @@ defaults
 
 frontend kubernetes
   bind :{port}
+  use_backend unchecked unless { nbsrv(apiservers) ge 1 }
   default_backend apiservers
 
 backend apiservers
@@ -184,13 +197,20 @@ backend apiservers
   default-server check check-ssl verify required ca-file {ca} inter {inter}ms fastinter {again}ms downinter {inter}ms rise 2 fall 2{slowly} on-marked-down shutdown-sessions{limits}
 {servers}
 
+# While none passes its checks: a server may be only slow.
+backend unchecked
+  balance {balance}
+{servers}
+
+{others}
 frontend health
   mode http
   bind 127.0.0.1:{health}
   timeout client 5s
   http-request return status 200 content-type text/plain string "@QUORATE_CONFIG@" if { path /quorate }
   http-request return status 200 content-type text/plain string "ok" if { path /healthz } { nbsrv(apiservers) ge 1 }
-  http-request return status 503 content-type text/plain string "no API server answers" if { path /healthz }
+  http-request return status 200 content-type text/plain string "no API server answers, and no other load balancer is known to reach one" if { path /healthz }{nobody}
+  http-request return status 503 content-type text/plain string "no API server answers here" if { path /healthz }
   stats enable
   stats uri /servers
   http-request deny deny_status 404 unless { path_beg /servers }
@@ -199,6 +219,8 @@ frontend statistics
   mode http
   bind :{stats}
   timeout client 30s
+  http-request return status 200 content-type text/plain string "ok" if { path /reaches } { nbsrv(apiservers) ge 1 }
+  http-request return status 503 content-type text/plain string "no API server answers" if { path /reaches }
   stats enable
   stats uri /
   stats refresh 10s
@@ -206,6 +228,19 @@ frontend statistics
   stats realm quorate
   stats auth "${{user}}:${{password}}"
 {admin}
+`
+
+// peerMark begins the name of another load balancer among HAProxy's servers: no host
+// has a colon in its name.
+const peerMark = "balancer:"
+
+// peersTemplate asks the other load balancers whether they reach an API server. One
+// that does not say so, for whatever reason, is nobody to leave the address to.
+const peersTemplate = `# Whether the other load balancers reach an API server.
+backend balancers
+  option httpchk GET /reaches
+  http-check expect status 200
+  default-server check inter 1s fall 1 rise 2
 `
 
 func haproxyAsks(at layout.Layout) []workload.Ask {

@@ -141,8 +141,8 @@ func TestSharedBalancerIsValid(t *testing.T) {
 	}
 }
 
-// A load balancer that comes or goes changes Keepalived's peers and nothing of
-// HAProxy; an API server changes HAProxy only.
+// A load balancer that comes or goes changes whom the others ask and hear; an API
+// server changes HAProxy only.
 func TestSharedBalancerChanges(t *testing.T) {
 	stamps := func(ctx component.Context) (string, string) {
 		s, err := component.HAProxy(ctx)
@@ -156,8 +156,13 @@ func TestSharedBalancerChanges(t *testing.T) {
 	h, k := stamps(was)
 	more := was
 	more.LoadBalancers = append(more.LoadBalancers[:2:2], topology.Node{Name: "lb3", Address: "192.0.2.43"})
-	if h2, k2 := stamps(more); h2 != h || k2 == k {
-		t.Error("another load balancer: HAProxy changed, or Keepalived did not")
+	if h2, k2 := stamps(more); h2 == h || k2 == k {
+		t.Error("another load balancer: HAProxy or Keepalived did not change")
+	}
+	alone := was
+	alone.LoadBalancers = was.LoadBalancers[1:]
+	if s, err := component.HAProxy(alone); strings.Contains(rendered(t, s, err), "balancers") {
+		t.Error("the only load balancer asks others")
 	}
 	fewer := was
 	fewer.APIServers = was.APIServers[:2]

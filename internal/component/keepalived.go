@@ -14,9 +14,10 @@ import (
 
 // Keepalived holds the virtual address on one of the hosts with the role
 // load-balancer. All begin as backups, and by default nobody takes the address
-// back: it moves only when it must. It follows HAProxy's health and its way to an
-// API server at once: the check asks HAProxy on loopback whether one can be reached
-// through it. Where that fails the host gives the address up.
+// back: it moves only when it must. It gives the address up where HAProxy does not
+// answer, and where HAProxy reaches no API server while that of another host does. If
+// nobody reaches one, the address stays: a balancer that has it and slow servers is
+// better than an address that leads nowhere.
 //
 // A weight would not do: with nopreempt a backup of higher priority does not take
 // over from a holder whose priority fell (keepalived.conf(5), nopreempt).
@@ -102,6 +103,9 @@ func keepalivedConfig(ctx Context) (string, error) {
 			peers = append(peers, "    "+n.Address)
 		}
 	}
+	asks := func(path string) string {
+		return fmt.Sprintf(`  script "/usr/bin/curl -s -f -m 1 -o /dev/null %s"`, local(ctx.Layout.HAProxy.HealthPort, path))
+	}
 	lines := []string{"# Written by quorate; changes are overwritten.", "# stamp " + workload.StampMark,
 		"global_defs {", "  router_id " + ctx.Self.Name}
 	if vip.PasswordFile == "" {
@@ -110,9 +114,9 @@ func keepalivedConfig(ctx Context) (string, error) {
 		lines = append(lines, "  vrrp_version 2")
 	}
 	lines = append(lines, "  enable_script_security", "  script_user nobody", "}", "",
-		"vrrp_script api {",
-		fmt.Sprintf(`  script "/usr/bin/curl -s -f -m 1 -o /dev/null %s"`, local(ctx.Layout.HAProxy.HealthPort, "/healthz")),
-		"  interval 1", "  timeout 2", "  fall 2", "  rise 2", "}", "",
+		"vrrp_script haproxy {", asks("/quorate"), "  interval 1", "  timeout 2", "  fall 2", "  rise 2", "}", "",
+		// Until the others have noticed, too, that no API server answers.
+		"vrrp_script api {", asks("/healthz"), "  interval 1", "  timeout 2", "  fall 4", "  rise 2", "}", "",
 		"vrrp_instance kubernetes {",
 		"  state BACKUP",
 		"  interface "+ctx.vipInterface(),
@@ -132,7 +136,7 @@ func keepalivedConfig(ctx Context) (string, error) {
 	}
 	lines = append(lines,
 		"  virtual_ipaddress {", "    "+vip.Prefix().String()+" dev "+ctx.vipInterface(), "  }",
-		"  track_script {", "    api", "  }", "}", "")
+		"  track_script {", "    haproxy", "    api", "  }", "}", "")
 	return strings.Join(lines, "\n"), nil
 }
 

@@ -92,7 +92,9 @@ func haproxy(text []byte, known Known) (out findings, leads bool) {
 		out = append(out, known.compare(pool, s.line)...)
 		out = append(out, haproxyMode(s)...)
 		out = append(out, haproxyIdle(s, frontends(list, s))...)
-		out = append(out, haproxyChecks(s, servers)...)
+		if !lastResort(list, s) {
+			out = append(out, haproxyChecks(s, servers)...)
+		}
 	}
 	if !leads {
 		out.add(0, "nothing in it leads to an API server on port "+known.port(), "give the file that does")
@@ -117,6 +119,24 @@ func frontends(list []section, backend section) (out []section) {
 		}
 	}
 	return out
+}
+
+// lastResort says that a backend is used only while another one has no server, or
+// too few: then its servers need no checks.
+func lastResort(list []section, backend section) bool {
+	used := false
+	for _, f := range frontends(list, backend) {
+		for _, st := range append(slices.Clone(f.defaults), f.block...) {
+			switch {
+			case st.arg(1) != backend.arg(1):
+			case st.name() == "use_backend" && strings.Contains(strings.Join(st.words[2:], " "), "nbsrv("):
+				used = true
+			case st.name() == "use_backend" || st.name() == "default_backend":
+				return false
+			}
+		}
+	}
+	return used
 }
 
 func haproxyMode(s section) (out findings) {

@@ -224,7 +224,7 @@ var (
 	address = regexp.MustCompile(` inet6? ([^ /]+)`)
 	fenced  = regexp.MustCompile(` saddr (\S+) `)
 	backend = regexp.MustCompile(`^ *server ([^ ;{]+)`)
-	behind  = regexp.MustCompile(`^ *server \S+ (\S+)`)
+	behind  = regexp.MustCompile(`^ *server [^ :]+ (\S+)`) // one with a colon is another load balancer
 	virtual = regexp.MustCompile(`^ *([^ /]+)/\d+ dev `)
 	card    = regexp.MustCompile(`^\d+: +([^ @]+)\S* +inet6? ([^ /]+)`)
 )
