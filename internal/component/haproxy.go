@@ -135,7 +135,8 @@ func haproxyConfig(ctx Context) (string, error) {
 		"{expect}", expect, "{ca}", ctx.Layout.PKI.CA.Cert, "{inter}", strconv.Itoa(o.CheckMilliseconds), "{slowly}", slowly,
 		"{limits}", limits, "{servers}", strings.Join(servers, "\n"), "{health}", ctx.Layout.HAProxy.HealthPort,
 		"{hangs}", strconv.FormatInt(checkHangs.Milliseconds(), 10), "{again}", strconv.FormatInt(checkAgain.Milliseconds(), 10),
-		"{others}\n", others, "{nobody}\n", nobody, "{stats}", strconv.Itoa(o.StatsPort), "{admin}\n", admin, "{user}", statsUser, "{password}", statsPassword,
+		"{others}\n", others, "{nobody}\n", nobody,
+		"{stats}", strconv.Itoa(o.StatsPort), "{admin}\n", admin, "{user}", statsUser, "{password}", statsPassword,
 	).Replace(haproxyTemplate), nil
 }
 

@@ -66,8 +66,8 @@ func TestLint(t *testing.T) {
 		"haproxy path": {"listen a\n option httpchk\n http-check send meth GET uri /livez\n server x 192.0.2.11:6443 check check-ssl\n",
 			`ask for "/livez"`},
 		"haproxy no check": {"listen a\n server x 192.0.2.11:6443\n", "x is not checked"},
-		"haproxy, not the last resort": {"frontend a\n use_backend b if { nbsrv(c) lt 1 }\n default_backend b\nbackend b\n server x 192.0.2.11:6443\n",
-			"x is not checked"},
+		"haproxy, not the last resort": {"frontend a\n use_backend b if { nbsrv(c) lt 1 }\n default_backend b\n" +
+			"backend b\n server x 192.0.2.11:6443\n", "x is not checked"},
 		"haproxy short server": {"listen a\n server x\n server y 192.0.2.11:6443\n", "y is not checked"},
 		"haproxy wrong port":   {"listen a\n server x 192.0.2.11:443 check\n server y 192.0.2.12:6443\n", "listens on port 6443, not 443"},
 		"haproxy names": {"listen a\n server x cp1:6443 check\n server y cp9.example:6443 check\n",
