@@ -36,8 +36,9 @@ type HostTraits struct {
 	// MayReturnStale says that the host does not answer, is no member of etcd, and may
 	// come back with data of a superseded cluster: nobody is led to it.
 	MayReturnStale bool
-	// Blank says that nothing of a cluster was seen on the host. Certs are the
-	// certificates that were, as PEM, by path: both for what others have made.
+	// Blank says that nothing of a cluster was seen on the host, or only what quorate
+	// has put there. Certs are the certificates that were, as PEM, by path: both for
+	// what others have made.
 	Blank bool
 	Certs map[string][]byte
 }

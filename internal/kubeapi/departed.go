@@ -22,6 +22,8 @@ type Departed struct {
 	Address string `json:"address"` // for SSH
 	// Roles are those that it had in the file; none: not known.
 	Roles []string `json:"roles,omitempty"`
+	// Found says that others have set it up.
+	Found bool `json:"found,omitempty"`
 }
 
 // Departed are the hosts that left the file and have not been seen clean.

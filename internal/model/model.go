@@ -150,6 +150,7 @@ type Host struct {
 	Clean        Known[bool] // nothing of quorate is left on it
 	Departed     Known[bool] // the cluster remembers it as a host that left the file
 	Marked       Known[bool] // it bears the cluster's mark; asked in an adopted cluster only
+	Found        bool        // others have set it up; of one that does not answer, by its name
 }
 
 // Cluster is all that matters about a control plane, as a value.

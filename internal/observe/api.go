@@ -170,7 +170,16 @@ func (v *APIView) possible(want int) int {
 
 // Departed reads the hosts that left the file and are not forgotten yet.
 func Departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) ([]kubeapi.Departed, error) {
-	var v APIView
+	v := APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{}}
+	if file.Spec.Adopted != nil {
+		nodes, err := c.Nodes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range nodes {
+			v.Nodes[model.HostID(n.Name)] = n
+		}
+	}
 	err := v.departed(ctx, c, file)
 	return v.Departed, err
 }
@@ -181,7 +190,8 @@ func Departed(ctx context.Context, c *kubeapi.Client, file *spec.Cluster) ([]kub
 func keptHosts(text []byte) ([]kubeapi.Departed, error) {
 	var file struct {
 		Spec struct {
-			Hosts []struct {
+			Adopted struct{ Hosts []string }
+			Hosts   []struct {
 				Name, Address string
 				Roles         []string
 			}
@@ -192,7 +202,8 @@ func keptHosts(text []byte) ([]kubeapi.Departed, error) {
 	}
 	var out []kubeapi.Departed
 	for _, h := range file.Spec.Hosts {
-		out = append(out, kubeapi.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles})
+		out = append(out, kubeapi.Departed{Name: h.Name, Address: h.Address, Roles: h.Roles,
+			Found: slices.Contains(file.Spec.Adopted.Hosts, h.Name)})
 	}
 	return out, nil
 }
@@ -228,7 +239,7 @@ func (v *APIView) leftAdopted(file *spec.Cluster) (out []kubeapi.Departed) {
 	}
 	for _, name := range file.Spec.Adopted.Hosts {
 		if n, there := v.Nodes[model.HostID(name)]; there && n.Address != "" {
-			out = append(out, kubeapi.Departed{Name: name, Address: n.Address})
+			out = append(out, kubeapi.Departed{Name: name, Address: n.Address, Found: true})
 		}
 	}
 	return out
@@ -245,6 +256,13 @@ func (v APIView) Left(id model.HostID) (kubeapi.Departed, bool) {
 		}
 	}
 	return kubeapi.Departed{}, false
+}
+
+// found says that others have set a host up, by its name in this file or in one that
+// was applied before.
+func (v APIView) found(file *spec.Cluster, id model.HostID) bool {
+	d, _ := v.Left(id)
+	return d.Found || file.IsFound(string(id))
 }
 
 // noted says whether the cluster remembers the host as one that left.

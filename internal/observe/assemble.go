@@ -35,13 +35,16 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 		if w, wanted := g.Want.Hosts[id]; wanted {
 			h.Roles, h.Address, h.PodCIDR = w.Roles, w.Address, w.PodCIDR
 		}
+		_, wanted := g.Want.Hosts[id]
+		if h.Found = hostOf(g, id).Found; !wanted {
+			h.Found = o.API.found(g.File, id) && !f.ours()
+		}
 		if f.Err != nil {
 			h = unreached(h, host.Reason(f.Err, string(id)))
-			_, wanted := g.Want.Hosts[id]
 			if _, left := o.API.Left(id); !wanted && !left {
 				h.Clean = model.Is(true) // a ghost: only others name it, and there is nothing of it to clean
 			}
-		} else if _, wanted := g.Want.Hosts[id]; !wanted && f.Marker != "" && f.Marker != g.Want.Name {
+		} else if !wanted && f.Marker != "" && f.Marker != g.Want.Name {
 			h = unreached(h, fmt.Sprintf("it belongs to the cluster %q now", f.Marker))
 			h.Clean = model.Is(true)
 		} else {
@@ -120,7 +123,7 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	if g.Want.Adopted {
 		h.Marked = model.Is(f.Marker != "")
 	}
-	if g.File.IsFound(string(id)) && !want.Found && f.Server != "" { // it left the file with others' components on it
+	if h.Found && !want.Found && f.Server != "" { // it left the file with others' components on it
 		h.Clean = model.Is(false)
 	}
 }

@@ -1,9 +1,14 @@
 package observe
 
 import (
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/kubeapi"
+	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -21,5 +26,33 @@ func TestKeptHosts(t *testing.T) {
 	if err != nil || len(hosts) != 1 || hosts[0].Name != "cp1" || hosts[0].Address != "192.0.2.11" ||
 		!slices.Equal(hosts[0].Roles, file.Spec.Hosts[0].Roles) {
 		t.Errorf("%v, %v of\n%s", hosts, err, text)
+	}
+}
+
+// What is on a host that left goes by who has set it up: others, by its name in this
+// file or an earlier one, unless quorate has brought programs there. Dead or alive.
+func TestFoundHostLeaves(t *testing.T) {
+	ob, _ := observer(t, nil)
+	ob.File.Spec.Adopted = &spec.Adopted{From: spec.FromKubeadm, Hosts: []string{"old1", "old2", "w1"}}
+	g, err := goal.Build(ob.File, ob.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := keptHosts([]byte("spec: {adopted: {hosts: [old3]}, hosts: [{name: old3, address: 192.0.2.7}, {name: old4, address: 192.0.2.8}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{"old1": {Address: "192.0.2.5"}, "old2": {Address: "192.0.2.9"}, "w1": {Address: "192.0.2.6"}}}
+	v.Departed, _ = compare(append(kept, v.leftAdopted(ob.File)...), ob.File)
+	o := &Observation{Goal: g, API: v, Facts: map[model.HostID]Facts{
+		"old1": {Server: "https://192.0.2.1:6443"}, "old2": {Err: errors.New("no route to host")}, "old3": {Marker: g.Want.Name},
+		"old4": {Server: "https://192.0.2.1:6443"}, "w1": {Server: "https://192.0.2.1:6443", Links: map[string]string{"kubelet": "x"}}}}
+	c := assemble(g, o, time.Now())
+	for id, want := range map[model.HostID]struct{ found, clean, unknown bool }{
+		"old1": {found: true}, "old2": {found: true, unknown: true}, "old3": {found: true}, "old4": {clean: true}, "w1": {}} {
+		h := c.Hosts[id]
+		if h.Found != want.found || h.Clean.Known() == want.unknown || h.Clean.Is(true) != want.clean {
+			t.Errorf("%s: found %t, clean %v; want %+v", id, h.Found, h.Clean, want)
+		}
 	}
 }

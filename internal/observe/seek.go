@@ -182,7 +182,7 @@ func (o *Observer) seek(ctx context.Context, h host.Host, frame *goal.Goal, id m
 // stays as it was seen before: what others shall be depends on it.
 func (o *Observer) note(id model.HostID, f Facts) {
 	if was := o.facts[id]; f.Err != nil {
-		f.Files = was.Files
+		f.Files, f.Links = was.Files, was.Links
 		f.CgroupV1, f.ResolvConf, f.Conflist = was.CgroupV1, was.ResolvConf, was.Conflist
 	} else if h, named := o.File.Host(string(id)); named && h.Has(spec.RoleControlPlane) { // no worker holds up the others
 		o.slowest = max(o.slowest, f.Took)

@@ -49,7 +49,7 @@ func (o *Observer) hostTraits() map[model.HostID]goal.HostTraits {
 		s.EtcdCluster = current(f, past)
 		if o.File.IsFound(h.Name) {
 			_, asked := o.facts[model.HostID(h.Name)]
-			s.Blank, s.Certs = asked && f.blank(), f.Files
+			s.Blank, s.Certs = asked && (f.blank() || f.ours()), f.Files
 		}
 		if s.PodCIDR == "" {
 			s.PodCIDR = routes[address]
@@ -110,6 +110,10 @@ func (o *Observer) learn(v APIView) bool {
 func (f Facts) blank() bool {
 	return f.Err == nil && f.Server == "" && !f.Data && f.KubeletCert == nil && !f.Up(model.Kubelet)
 }
+
+// ours says that quorate has brought programs to the host: a new machine may have the
+// name of one that was found and has left.
+func (f Facts) ours() bool { return len(f.Links) > 0 }
 
 // current is the id of the etcd cluster that a host belongs to, "" when it is
 // none or was superseded: by its data, or else by its way to etcd.

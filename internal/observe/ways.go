@@ -193,6 +193,11 @@ func (o *Observation) resident(g *goal.Goal, address string) (model.HostID, bool
 			return id, true
 		}
 	}
+	for id, n := range o.API.Nodes { // one that leaves still serves those that go to it
+		if n.Address == address && g.Hosts[id] == nil {
+			return id, true
+		}
+	}
 	return "", false
 }
 

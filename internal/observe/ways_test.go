@@ -29,7 +29,8 @@ func TestWays(t *testing.T) {
 		"lb1": {Virtual: cut(virtual, "  virtual_ipaddress {\n    192.0.2.7/24 dev host0\n")},
 		// A worker's word on this counts for nothing: it would change the ways of all.
 		"w1": {Virtual: []string{"127.0.0.1", "192.0.2.8", "192.0.2.9"}},
-	}, API: APIView{Departed: leftBalancer}}
+	}, API: APIView{Departed: leftBalancer, Nodes: map[model.HostID]kubeapi.NodeStatus{"old1": {Address: "192.0.2.5"}}}}
+	o.Facts["old1"] = Facts{Services: runs}
 	set := model.SetOf[model.HostID]
 	for name, at := range map[string]struct {
 		server          string
@@ -43,9 +44,10 @@ func TestWays(t *testing.T) {
 		"another's server":   {"https://192.0.2.3:6443", nil, nil, model.Way{Kind: model.FixedServer, Backends: set("cp3")}},
 		"another's, by name": {"https://api:6443", []string{"192.0.2.2"}, nil, model.Way{Kind: model.FixedServer, Backends: set("cp2")}},
 		"another's balancer": {"https://192.0.2.3:8443", nil, nil,
-			model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2"), Carriers: set("cp3")}},
-		"a virtual address": {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
-		"somebody else's":   {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2")}},
+			model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2", "old1"), Carriers: set("cp3")}},
+		"one's that leaves": {"https://192.0.2.5:6443", nil, nil, model.Way{Kind: model.FixedServer, Backends: set("old1")}},
+		"a virtual address": {"https://192.0.2.9:6443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2", "old1")}},
+		"somebody else's":   {"https://192.0.2.8:443", nil, nil, model.Way{Kind: model.SharedBalancer, Backends: set("cp1", "cp2", "old1")}},
 		"own virtual address, which the file does not name": {"https://api.prod.example:8443", []string{"192.0.2.7"}, nil,
 			model.Way{Kind: model.SharedAddress}},
 		"many servers": {"https://api:6443", []string{"192.0.2.2", "192.0.2.3"}, []string{"192.0.2.3:6443"},

@@ -46,7 +46,7 @@ func judgeAdopted(r *report, c *Cluster) {
 		r.bad("spec.kubernetes.flavour", FlavourKubeadm, "the cluster was adopted from kubeadm")
 	}
 	if len(a.Hosts) == 0 {
-		r.bad("spec.adopted.hosts", "the hosts that were found", "missing; remove spec.adopted when none of them is left")
+		r.bad("spec.adopted.hosts", "the hosts that were found", "missing; those that left stay in it")
 	}
 	judgeAdoptedHosts(r, c)
 	if kind := c.Spec.LoadBalancer.Kind; kind == BuiltinBalancer || kind == HAProxyBalancer {
@@ -80,7 +80,8 @@ func judgeAdopted(r *report, c *Cluster) {
 	})
 }
 
-// judgeAdoptedHosts checks who joins, and that those who were found are there.
+// judgeAdoptedHosts checks who joins. One that was found and left stays in
+// spec.adopted.hosts: by that it is known what is on it.
 func judgeAdoptedHosts(r *report, c *Cluster) {
 	a := c.Spec.Adopted
 	for i, h := range c.Spec.Hosts {
@@ -88,13 +89,6 @@ func judgeAdoptedHosts(r *report, c *Cluster) {
 			r.bad(fmt.Sprintf("spec.hosts[%d].roles", i), "[worker]",
 				"%s would join an adopted cluster whose etcd is external, which is built for workers only; join it with kubeadm, then run "+
 					"adopt again", h.Name)
-		}
-	}
-	for _, name := range a.Hosts {
-		if !slices.ContainsFunc(c.Spec.Hosts, func(h Host) bool { return h.Name == name }) {
-			r.bad("spec.adopted.hosts", "hosts of spec.hosts",
-				"%s is not in spec.hosts; removing a host that was found is not built yet: use kubeadm, then take it out of both lists",
-				name)
 		}
 	}
 }

@@ -15,18 +15,25 @@ import (
 //go:embed clean.sh
 var cleanText string
 
+//go:embed cleanfound.sh
+var cleanFoundText string
+
 // cleanUnit is the one name under which hosts are stopped and cleaned: a
 // second run waits for the first.
 const cleanUnit = "clean"
 
 // cleanScript is clean.sh for a layout, with what the pod network leaves in the
-// kernel.
-func cleanScript(at layout.Layout) string {
+// kernel; for a host that others have set up, or for one of quorate's own.
+func cleanScript(at layout.Layout, found bool) string {
 	var b strings.Builder
 	for _, argv := range component.PodNetworkLeftovers() {
 		fmt.Fprintf(&b, "%s 2>/dev/null\n", strings.Join(argv, " "))
 	}
-	return at.Script(strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1))
+	text := strings.Replace(cleanText, "@LEFTOVERS@\n", b.String(), 1)
+	if found {
+		return at.Script("found=yes\n" + strings.Replace(text, "@FOUND@\n", cleanFoundText, 1))
+	}
+	return at.Script("found=\n" + strings.Replace(text, "@FOUND@\n", "", 1))
 }
 
 // Swept is what is left of quorate on a host that was cleaned.
@@ -43,13 +50,13 @@ const SweptFiles = "keys, etcd data and configuration"
 // can be repeated after any interruption, and a host of another cluster is
 // refused. What was kept and left is returned beside an error, too.
 func Sweep(ctx context.Context, h host.Host, at layout.Layout, cluster string) (Swept, error) {
-	return clean(ctx, h, at, cluster, "clean")
+	return clean(ctx, h, at, cluster, false, "clean")
 }
 
 // clean runs the script. leaves is what the host may not keep: digests of the
 // cluster's files, and the word "data".
-func clean(ctx context.Context, h host.Host, at layout.Layout, cluster, mode string, leaves ...string) (Swept, error) {
-	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at), Args: append([]string{cluster, mode}, leaves...),
+func clean(ctx context.Context, h host.Host, at layout.Layout, cluster string, found bool, mode string, leaves ...string) (Swept, error) {
+	said, err := host.Output(ctx, h, host.Script{What: mode, Text: cleanScript(at, found), Args: append([]string{cluster, mode}, leaves...),
 		Unit: cleanUnit})
 	var out Swept
 	for _, l := range strings.Split(said, "\n") {
@@ -85,7 +92,7 @@ func (s Clean) Do(ctx context.Context, e Env) error {
 }
 
 func (o on) sweep(ctx context.Context, e Env, mode string, leaves ...string) error {
-	swept, err := clean(ctx, e.Host, e.Goal.Layout, e.Goal.Want.Name, mode, leaves...)
+	swept, err := clean(ctx, e.Host, e.Goal.Layout, e.Goal.Want.Name, e.Have.Hosts[o.ID].Found, mode, leaves...)
 	switch {
 	case swept.Kept == "":
 	case len(leaves) > 0:

@@ -1,6 +1,8 @@
 # Takes off a host what quorate put there for one cluster. $1: the cluster's
 # name; $2: "stop" (services and pods only; etcd and containerd go on) or "clean".
 #
+# On a host that others have set up $found is set: see cleanfound.sh.
+#
 # Repeatable from any half: the marker goes last. Keys,
 # etcd's data and configuration are moved to $AT_KEPT/<UTC time>,
 # never deleted, but for what a host that leaves may not keep. That is what
@@ -95,21 +97,24 @@ unwelcome() { case $leaves in *" $(sha256sum | cut -c 1-64) "*) ;; *) return 1 ;
 # private DIR: its files with private keys, and with what encrypts etcd's data.
 private() { grep -rlsE -e '-----BEGIN ([A-Z]+ )?PRIVATE KEY-----' -e 'client-key-data:' -e '^kind: "?EncryptionConfiguration' "$1"; }
 
+# keys_here: the files with keys that go from where they lie.
+keys_here() { if [ -n "$found" ]; then found_private; else private $AT_KUBERNETES; fi; }
+
 # destroy_keys: those of the host, and copies of the cluster's in what was kept.
 # A kept folder with the CA of another cluster is none of ours.
 destroy_keys() {
 	destroyed=0
 	while IFS= read -r f; do [ -z "$f" ] || destroy "$f"; done <<-END
-		$(private $AT_KUBERNETES)
+		$(keys_here)
 	END
 	for k in $AT_KEPT/*; do
 		own=no
 		[ -e "$k$AT_CA_CERT" ] && ! unwelcome <"$k$AT_CA_CERT" || own=yes
 		while IFS= read -r f; do
 			[ -n "$f" ] || continue
-			if [ $own = yes ] || unwelcome <"$f"; then destroy "$f"; fi
+			if [ $own = yes ] && { [ -z "$found" ] || kubeadms_key "$f"; } || unwelcome <"$f"; then destroy "$f"; fi
 		done <<-END
-			$(private "$k$AT_KUBERNETES")
+			$(private "$k$AT_KUBERNETES"; case $AT_PKI in ($AT_KUBERNETES/*) ;; (*) private "$k$AT_PKI" ;; esac)
 		END
 	done
 	for f in $AT_SNAPSHOTS/*.keys.tar; do
@@ -150,13 +155,16 @@ pods() {
 	done
 }
 
+crictl=$bin/crictl
+[ -x "$crictl" ] || crictl=$(command -v crictl)
+@FOUND@
 end_pods() {
-	if [ -x $bin/crictl ] && systemctl is-active -q $containerd; then
+	if [ -n "$crictl" ] && systemctl is-active -q $containerd; then
 		# Where etcd is a static pod it goes on, as its unit would.
 		stay= all=-a
-		[ "$mode" = clean ] || stay=$($bin/crictl -r $sock -i $sock pods -q --namespace kube-system --name "^$UNIT_ETCD-" 2>/dev/null)
-		if [ -n "$stay" ]; then all=$($bin/crictl -r $sock -i $sock pods -q | grep -vxF "$stay"); fi
-		[ -z "$all" ] || timeout 120 $bin/crictl -r $sock -i $sock rmp -f $all >/dev/null 2>&1 || true
+		[ "$mode" = clean ] || stay=$("$crictl" -r $sock -i $sock pods -q --namespace kube-system --name "^$UNIT_ETCD-" 2>/dev/null)
+		if [ -n "$stay" ]; then all=$("$crictl" -r $sock -i $sock pods -q | grep -vxF "$stay"); fi
+		[ -z "$all" ] || timeout 120 "$crictl" -r $sock -i $sock rmp -f $all >/dev/null 2>&1 || true
 	fi
 	[ "$mode" = clean ] || return 0
 	if ours | grep -qxF $containerd; then systemctl stop $containerd || die "$containerd does not stop"; fi
@@ -200,10 +208,12 @@ done
 
 # The kubelet first, so that it starts no container again; etcd and containerd
 # go on for the moment.
+[ -z "$found" ] || able
 units=$(ours)
 soon=$(echo "$units" | grep -vxF -e $etcd -e $containerd -e $kubelet)
 late=$(echo "$units" | grep -xF -e $etcd -e $containerd)
-if echo "$units" | grep -qxF $kubelet; then end $kubelet; fi
+if [ -n "$found" ] || echo "$units" | grep -qxF $kubelet; then end $kubelet; fi
+[ -z "$found" ] || name_manifests
 if [ "$mode" = stop ]; then # a kubelet that comes back would run them
 	kept=
 	for f in $AT_MANIFESTS/*.yaml; do
@@ -218,10 +228,10 @@ end $late
 # A load balancer of another kind, without its unit file, may still finish what it has begun.
 for u in $UNIT_FRONT_DOOR $UNIT_BALANCER $UNIT_HAPROXY $UNIT_KEEPALIVED; do [ -e "$AT_UNITS/$u.service" ] || systemctl stop "$u" 2>/dev/null; done
 for d in $AT_KUBELET/pods $AT_KUBELET/plugins; do release $d; done
-[ -e /var/lib/docker ] || { release $AT_CONTAINERD_STATE; release $AT_CONTAINERD_ROOT; }
+[ -n "$found" ] || [ -e /var/lib/docker ] || { release $AT_CONTAINERD_STATE; release $AT_CONTAINERD_ROOT; }
 systemctl stop kubepods.slice 2>/dev/null
 for n in /run/netns/cni-*; do
-	[ -e "$n" ] || continue
+	[ -e "$n" ] && [ -z "$found" ] || continue # others may use such, too
 	umount "$n" 2>/dev/null
 	rm -f "$n"
 done
@@ -231,7 +241,10 @@ done
 for f in 'ip kube-proxy' 'ip6 kube-proxy' 'inet quorate_apiserver' 'inet quorate_etcd'; do nft delete table $f 2>/dev/null; done
 chains iptables
 chains ip6tables
+if [ -z "$found" ]; then
+	:
 @LEFTOVERS@
+fi
 
 # What is worth keeping.
 kept=
@@ -245,7 +258,8 @@ case $leaves in *" data "*)
 	;;
 esac
 [ ! -d $AT_ETCD_DATA ] || chown -R root:root $AT_ETCD_DATA # its user goes
-keep $AT_KUBERNETES $AT_ETCD_DATA/member $AT_ETCD_DATA/.quorate-old
+if [ -n "$found" ]; then keep $kubeadms; else keep $AT_KUBERNETES; fi
+keep $AT_ETCD_DATA/member $AT_ETCD_DATA/.quorate-old
 private_copies
 rm -rf $AT_ETCD_DATA/.quorate-new $AT_ETCD_DATA/.quorate-recovery-* $AT_RESTORE
 bare $AT_ETCD_DATA
@@ -255,20 +269,25 @@ for u in $units; do rm -f "$AT_UNITS/$u"; done
 systemctl daemon-reload
 for u in $units; do systemctl reset-failed -q "$u" 2>/dev/null; done
 empty $AT_KUBELET
-if [ -e /var/lib/docker ]; then echo "left $AT_CONTAINERD_ROOT: Docker may use it"; else
+if [ -n "$found" ]; then :; elif [ -e /var/lib/docker ]; then echo "left $AT_CONTAINERD_ROOT: Docker may use it"; else
 	empty $AT_CONTAINERD_ROOT
 	empty $AT_CONTAINERD_STATE
 fi
 for f in $AT_COMMANDS/*; do case $(readlink "$f") in $AT_VERSIONS/*) rm -f "$f" ;; esac; done
-rm -rf $AT_PROGRAMS $AT_FRONT_DOOR_STATE $AT_KUBE_PROXY $AT_STORE $AT_API_SERVER_LOGS $AT_POD_LOGS $AT_CONTAINER_LOGS \
+[ -n "$found" ] || rm -rf $AT_KUBE_PROXY $AT_API_SERVER_LOGS
+rm -rf $AT_PROGRAMS $AT_FRONT_DOOR_STATE $AT_STORE $AT_POD_LOGS $AT_CONTAINER_LOGS \
 	$AT_STAGE $AT_ETCD_BOOTSTRAP $AT_ROUTES_RUN $AT_HAPROXY_RUN $AT_KEEPALIVED_RUN $AT_FRONT_DOOR_RUN ${AT_BALANCER_LEAVING%/*} $AT_API_SERVER_RUN \
 	$AT_CNI_STATE/networks/quorate $AT_CNI_STATE/results/quorate-* $AT_CONFLIST
-for d in $AT_CNI_STATE/networks $AT_CNI_STATE/results $AT_CNI_STATE/cache $AT_CNI_STATE \
-	$AT_CONTAINERD_OPT/bin $AT_CONTAINERD_OPT/lib $AT_CONTAINERD_OPT; do rmdir "$d" 2>/dev/null; done
-prune $AT_CNI_CONF 2
-prune $AT_VOLUME_PLUGINS 4
-written $AT_CONTAINERD_CONFIG $AT_MODULES $AT_SYSCTLS $AT_CRICTL
-rmdir "${AT_CONTAINERD_CONFIG%/*}" 2>/dev/null
+if [ -n "$found" ]; then
+	name_left
+else
+	for d in $AT_CNI_STATE/networks $AT_CNI_STATE/results $AT_CNI_STATE/cache $AT_CNI_STATE \
+		$AT_CONTAINERD_OPT/bin $AT_CONTAINERD_OPT/lib $AT_CONTAINERD_OPT; do rmdir "$d" 2>/dev/null; done
+	prune $AT_CNI_CONF 2
+	prune $AT_VOLUME_PLUGINS 4
+	written $AT_CONTAINERD_CONFIG $AT_MODULES $AT_SYSCTLS $AT_CRICTL
+	rmdir "${AT_CONTAINERD_CONFIG%/*}" 2>/dev/null
+fi
 if grep -q '^# BEGIN quorate' /etc/hosts; then
 	# Of a block without an end only the mark goes: what follows may be the user's.
 	new=/etc/.quorate-hosts

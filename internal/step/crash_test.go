@@ -14,6 +14,9 @@ import (
 	"quorate.dev/quorate/internal/step/steptest"
 )
 
+// adopted begins the name of a change of hosts that others have made.
+const adopted = "adopted: "
+
 // changes are the plans whose every point is cut short.
 var changes = []struct {
 	name       string
@@ -55,6 +58,9 @@ var changes = []struct {
 	{"kubeadm: replace", "cp1 cp2 cp3", "cp1 cp2 cp4", "w1", "w1", false, false, steptest.Kubeadm, steptest.Kubeadm},
 	{"kubeadm: without endpoint", "", "cp1", "", "w1", false, false, "", steptest.KubeadmFixed},
 	{"kubeadm: convert", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.KubeadmFixed, steptest.Kubeadm},
+	{adopted + "a worker leaves", "cp1", "cp1", "w1 w2", "w1", false, false, steptest.KubeadmFixed, steptest.KubeadmFixed},
+	{adopted + "shrink", "cp1 cp2 cp3", "cp1", "w1", "w1", false, false, steptest.KubeadmOutside, steptest.KubeadmOutside},
+	{adopted + "replace", "cp1 cp2 cp3", "cp2 cp3 cp4", "w1", "w1", false, false, steptest.Kubeadm, steptest.Kubeadm},
 	{"fixed: convert", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Fixed, ""},
 	{"builtin: create", "", "cp1 cp2 cp3", "", "w1", false, false, "", steptest.Builtin},
 	{"builtin: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, steptest.Builtin},
@@ -117,6 +123,9 @@ func TestCrashAndDeath(t *testing.T) {
 			from := start(ch.was, ch.cps, ch.workers, w)
 			if ch.pods {
 				w, from = pods(w), pods(from)
+			}
+			if strings.HasPrefix(ch.name, adopted) {
+				from, w = steptest.Adopted(from, w)
 			}
 			if ch.recovered {
 				recovered(&from, "cp1")

@@ -63,7 +63,8 @@ func TestDestroyKeys(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(cleanText, "# destroy FILE")
 	text, _, _ = strings.Cut(text, "# written PATH")
-	text = "set -u\nleaves=\" $* \"\ndie() { echo \"$1\" >&2; exit 1; }\nAT_KUBERNETES=" + kubernetes + " AT_CA_CERT=" + kubernetes +
+	text = "set -u\nfound=\nleaves=\" $* \"\ndie() { echo \"$1\" >&2; exit 1; }\nAT_KUBERNETES=" + kubernetes + " AT_PKI=" +
+		kubernetes + "/pki AT_CA_CERT=" + kubernetes +
 		"/pki/ca.crt AT_CA_KEY=" + kubernetes + "/pki/ca.key AT_KEPT=" + dir +
 		"/kept AT_SNAPSHOTS=" + dir + "/snapshots\n#" + text + "destroy_keys\n"
 	cmd := exec.Command("sh", append([]string{"-s"}, sums...)...)
@@ -128,7 +129,7 @@ func TestKeysAreReadElsewhereFirst(t *testing.T) {
 			Keep: func(string, string) {}, On: func(id model.HostID) host.Host {
 				return map[model.HostID]host.Host{"cp1": cp1, "cp2": cp2}[id]
 			}}
-		err := Clean{on{"cp1", &model.Host{}}, x.keep}.Do(t.Context(), e)
+		err := Clean{on{"cp1", &model.Host{}}, x.keep, false}.Do(t.Context(), e)
 		if (err == nil) != x.ran || (len(args) > 0) != x.ran || err != nil && !strings.Contains(err.Error(), "--keep-keys") {
 			t.Errorf("%s: ran with %q, %v", name, args, err)
 		}

@@ -150,6 +150,17 @@ var scenes = []scene{
 		then: []string{"dead cp3"}, risk: plan.Exposed},
 	{name: "adopted-nothing", made: "cp1|w1", file: "cp1|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed, adopted: true},
 	{name: "adopted-grow-worker", made: "cp1|w1", file: "cp1|w1 w2", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed, adopted: true},
+	{name: "adopted-leave-worker", made: "cp1|w1 w2", file: "cp1|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed, adopted: true},
+	{name: "adopted-leave", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
+		adopted: true, risk: plan.Exposed},
+	{name: "adopted-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.KubeadmOutside,
+		ways: steptest.KubeadmOutside, adopted: true, then: []string{"dead cp3"}},
+	{name: "adopted-replace-first-dead", made: "cp1 cp2 cp3|w1", file: "cp2 cp3 cp4|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm,
+		adopted: true, then: []string{"marked cp1 cp2 cp3 w1", "dead cp1"}},
+	{name: "adopted-back", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
+		adopted: true, then: []string{"removed cp3"}},
+	{name: "adopted-only-server-leaves", made: "cp1|w1", file: "cp2|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed,
+		adopted: true, risk: plan.Exposed},
 	{name: "adopted-convert", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.KubeadmFixed, ways: steptest.Kubeadm, adopted: true,
 		risk: plan.Exposed},
 	{name: "fixed-convert", made: "cp1|w1 w2", file: "cp1 cp2 cp3|w1 w2", was: steptest.Fixed, risk: plan.Outage},
@@ -265,6 +276,16 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		edit(func(h *model.Host) { h.Binaries = model.Is("other") })
 	case "certs":
 		edit(func(h *model.Host) { h.Certs = model.Invalid(h.Certs.Or(model.Installed{}).Digest) })
+	case "marked": // earlier changes have made it quorate's
+		for _, m := range words[1:] {
+			c.Edit(model.HostID(m), func(h *model.Host) { h.Marked = model.Is(true) })
+		}
+		c.Addons["cluster"], c.Addons["rbac"] = model.Valid("older"), w.Addons["rbac"]
+	case "removed": // it was dead when the others took it out, and is back
+		edit(func(h *model.Host) {
+			h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
+			h.Node, h.Departed = model.NodeState{Registered: model.Is(false)}, model.Is(true)
+		})
 	case "foreign":
 		edit(func(h *model.Host) { h.Obstacle = model.Is("it runs another Kubernetes (/etc/rancher)") })
 	case "addon":

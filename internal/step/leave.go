@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -40,11 +41,14 @@ func (s Stop) About() plan.About {
 
 // Need implements plan.Step.
 func (s Stop) Need(c model.Cluster) error {
-	if err := s.reach(c); err != nil {
+	if err := cmp.Or(s.reach(c), s.markedFirst(c)); err != nil {
 		return err
 	}
 	if serving := c.Serving(); len(serving) == 0 || len(serving) == 1 && serving[0] == s.ID {
 		return errors.New("no other API server answers")
+	}
+	if err := s.onlyServer(c); err != nil {
+		return err
 	}
 	h := c.Hosts[s.ID]
 	if s.undrained(h) {
@@ -68,6 +72,19 @@ func (s Stop) Need(c model.Cluster) error {
 	return s.unused(c)
 }
 
+// onlyServer: who was found stays with the server that it was made to use.
+func (s Stop) onlyServer(c model.Cluster) error {
+	by := model.Way{Kind: model.FixedServer, Backends: model.SetOf(s.ID)}
+	for _, id := range c.IDs() {
+		if h := c.Hosts[id]; id != s.ID && h.Found && stays(h) && h.Up() && h.Via.Is(by) {
+			return needsOperator(fmt.Sprintf("%s goes to the API by the address of %s alone. Lead it elsewhere first: without an endpoint, give "+
+				"the cluster one (controlPlaneEndpoint and loadBalancer in the file); if that address is the endpoint, move it to another machine",
+				id, s.ID))
+		}
+	}
+	return nil
+}
+
 // Effect implements plan.Step.
 func (s Stop) Effect(c *model.Cluster) {
 	c.Edit(s.ID, func(h *model.Host) {
@@ -84,12 +101,23 @@ func (s Stop) Effect(c *model.Cluster) {
 // Interim implements plan.Step.
 func (s Stop) Interim(c *model.Cluster) { s.Effect(c) }
 
-// Clean takes everything off a host that quorate put there. Its copies of the
+// markedFirst: by its mark a run that was cut short goes on, and takes nothing off a
+// host of another cluster.
+func (o on) markedFirst(c model.Cluster) error {
+	if h := c.Hosts[o.ID]; h.Found && h.Marked.Is(false) {
+		return errors.New("it is not marked as the cluster's yet")
+	}
+	return nil
+}
+
+// Clean takes everything off a host that quorate put there, and off one that was
+// found what the cluster did. Its copies of the
 // cluster's keys, and etcd's data of the living cluster, are destroyed once
 // they were seen elsewhere; the rest is kept.
 type Clean struct {
 	on
-	Keep bool // keys and data, too
+	Keep  bool // keys and data, too
+	found bool // others have set it up
 }
 
 // About implements plan.Step.
@@ -98,13 +126,16 @@ func (s Clean) About() plan.About {
 	if s.Keep {
 		why = "; what it held, keys included, is kept under "
 	}
-	return plan.About{Kind: "clean", Host: s.ID, Title: "remove quorate's components", Why: leaves + why + layout.Quorate().Kept,
-		Irreversible: true}
+	title, why := "remove quorate's components", leaves+why+layout.Quorate().Kept
+	if s.found {
+		title, why = "remove the cluster's components", why+"; its runtime, packages and pod network are left, and named"
+	}
+	return plan.About{Kind: "clean", Host: s.ID, Title: title, Why: why, Irreversible: true}
 }
 
 // Need implements plan.Step.
 func (s Clean) Need(c model.Cluster) error {
-	if err := s.reach(c); err != nil {
+	if err := cmp.Or(s.reach(c), s.markedFirst(c)); err != nil {
 		return err
 	}
 	h := c.Hosts[s.ID]
@@ -151,7 +182,7 @@ func bare(h model.Host) model.Host {
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
 		EtcdSilent: model.Is(model.HostSet{}), VIPHeld: model.Is(false),
-		Node: noNode, Clean: model.Is(true), Departed: h.Departed}
+		Node: noNode, Clean: model.Is(true), Departed: h.Departed, Found: h.Found}
 	if h.Marked.Known() {
 		b.Marked = model.Is(false)
 	}

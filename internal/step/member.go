@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (s SetAside) About() plan.About {
 
 // Need implements plan.Step.
 func (s SetAside) Need(c model.Cluster) error {
-	if err := s.reach(c); err != nil {
+	if err := cmp.Or(s.reach(c), s.markedFirst(c)); err != nil {
 		return err
 	}
 	if !c.Hosts[s.ID].Etcd.Member.Is(model.NoMember) || !c.Quorum("") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
 )
@@ -65,8 +66,12 @@ func (s DeleteNode) Need(c model.Cluster) error {
 	if len(c.Serving()) == 0 {
 		return errors.New("no API server answers")
 	}
-	if h := c.Hosts[s.ID]; h.Up() && h.Runs(model.Kubelet) {
+	h := c.Hosts[s.ID]
+	if h.Up() && h.Runs(model.Kubelet) {
 		return errors.New("its kubelet is still running")
+	}
+	if h.Found && c.Addons[goal.ClusterAddon].Is(model.Installed{}) { // its node is all that says where it is
+		return errors.New("the cluster does not keep yet that it left")
 	}
 	return nil
 }

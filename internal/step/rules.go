@@ -243,7 +243,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 			out = append(out, DeleteNode{at})
 		}
 		if !h.Clean.Is(true) {
-			out = append(out, Clean{at, want.KeepKeys})
+			out = append(out, Clean{at, want.KeepKeys, h.Found})
 		}
 	}
 	return out

@@ -27,7 +27,8 @@ no_unit() {
 # end_pods NAME: removes the static pods of a manifest that is gone. The kubelet
 # does the same meanwhile, so that one may be gone when its turn comes.
 end_pods() {
-	[ -x "$AT_BIN/crictl" ] || return 0
+	crictl=$AT_BIN/crictl
+	[ -x "$crictl" ] || crictl=$(command -v crictl) || return 0 # its kubelet ends them alone
 	tries=0
 	while pods=$(runtime pods -q --namespace kube-system --name "^$1-") || return 1 && [ -n "$pods" ]; do
 		if said=$(runtime stopp $pods 2>&1 && runtime rmp -f $pods 2>&1); then continue; fi
@@ -40,7 +41,7 @@ end_pods() {
 	done
 }
 
-runtime() { $AT_BIN/crictl -r unix://$AT_CONTAINERD_SOCKET -i unix://$AT_CONTAINERD_SOCKET "$@"; }
+runtime() { $crictl -r unix://$AT_CONTAINERD_SOCKET -i unix://$AT_CONTAINERD_SOCKET "$@"; }
 
 # service_state NAME: systemd's word for a unit; "static pod" where there is a
 # manifest, for the kubelet runs what lies there.

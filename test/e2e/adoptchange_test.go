@@ -10,18 +10,20 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/internal/engine"
 	"quorate.dev/quorate/internal/spec"
 )
 
 // TestAdoptChange: to a lone control plane of others a worker is joined; it gets an
-// endpoint, load balancers and two more control planes, one of which leaves again. Of
-// the hosts that were found only what that needs is changed, and the cluster goes on
-// while the first control plane is off.
+// endpoint, load balancers and two more control planes. Of the hosts that were found
+// only what that needs is changed. Then the first control plane dies, and the cluster
+// goes on; a new one takes its place; the dead one comes back and is cleaned; and the
+// worker that was found leaves while it lives.
 func TestAdoptChange(t *testing.T) {
 	if !allChanges {
 		t.Skip("only with all changes (make test-all)")
 	}
-	c := newCluster(t, "adoptchange", 3, 2)
+	c := newCluster(t, "adoptchange", 4, 2)
 	endpoint := c.adopted(t, "", "cp1", "w1")
 
 	t.Log("a worker joins")
@@ -61,23 +63,67 @@ func TestAdoptChange(t *testing.T) {
 		t.Errorf("kubeadm's configuration:\n%s", config)
 	}
 
-	t.Log("the first control plane is off")
+	c.replaced(t)
+}
+
+// replaced takes the hosts out of TestAdoptChange that others have made: the control
+// plane, once it is dead, and the worker, while it lives.
+func (c *cluster) replaced(t *testing.T) {
+	t.Helper()
+	t.Log("the first control plane is dead")
 	c.power(t, "cp1", false)
 	c.on(t, "cp2", `export KUBECONFIG=/etc/kubernetes/admin.conf
 for i in $(seq 60); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 1; done
 kubectl create deployment after --image=registry.k8s.io/pause:3.10.2 --replicas=2 && kubectl rollout status deployment/after --timeout=240s`)
-	c.power(t, "cp1", true)
-	c.nothingToDo(t)
 
-	t.Log("one leaves again")
-	c.leaves(t, "cp3")
+	t.Log("another takes its place, and quorate is killed meanwhile")
+	c.leaves(t, "cp1")
+	c.joins(t, "cp4", spec.RoleControlPlane)
+	r := c.begin(t)
+	if !r.until(func(ev engine.Event) bool { return ev.Kind == engine.StepRun && ev.Step.Kind == "promote" }) {
+		t.Fatalf("nobody got a vote: exit %d\n%s", r.end(), r.err.String())
+	}
+	r.kill()
+	r.end()
+	c.apply(t).want(t, 1).says(t, "cp1") // it is remembered until it is seen clean
+	c.voters(t, "cp2", "cp3", "cp4")
+	c.networked(t, "cp2", "cp3", "cp4", "w1", "w2")
+	for _, h := range []string{"cp2", "cp3", "cp4", "w1", "w2"} {
+		if at := c.on(t, h, `grep -rlFw -e "$1" /etc/hosts /etc/quorate || true`, c.address(t, "cp1")); at != "" {
+			t.Errorf("%s still names cp1 in %s", h, at)
+		}
+	}
+	c.on(t, "cp2", `kubectl --kubeconfig=/etc/kubernetes/admin.conf rollout restart deployment/after >/dev/null
+kubectl --kubeconfig=/etc/kubernetes/admin.conf rollout status deployment/after --timeout=240s`)
+
+	t.Log("the dead one is back")
+	c.power(t, "cp1", true)
+	eventually(t, "cp1 says that its etcd is out", func() error {
+		_, err := c.try(t.Context(), "cp1", `grep -rqs 'has been removed from the cluster\|server is stopping' /var/log/pods/kube-system_etcd-*`)
+		return err
+	})
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
-	c.voters(t, "cp1", "cp2")
-	if left := c.on(t, "cp3", leftovers); left != "" {
-		t.Errorf("cp3 still has %s", left)
+	c.voters(t, "cp2", "cp3", "cp4")
+
+	t.Log("the worker that was found leaves")
+	c.leaves(t, "w1")
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	for _, h := range []string{"cp1", "w1"} {
+		if left := c.on(t, h, foundLeftovers); left != "" {
+			t.Errorf("%s still has %s", h, left)
+		}
+		c.on(t, h, `test -f /etc/kubernetes/extra/README && test -f /etc/cni/net.d/10-bridge.conflist &&
+systemctl is-active -q containerd pod-routes`)
 	}
 }
+
+// foundLeftovers shows what of the cluster a host must not have that was found and left.
+const foundLeftovers = `cd /etc/kubernetes && ls -d *.conf pki manifests /etc/quorate /var/lib/etcd/member /var/lib/kubelet/* 2>/dev/null || true
+crictl pods -q; systemctl is-active kubelet kube-nginx | grep -x active || true; nft list tables | grep -w kube-proxy || true
+grep -rlE 'PRIVATE KEY|client-key-data' /etc/kubernetes /var/lib/quorate 2>/dev/null || true
+grep quorate /etc/hosts || true; ss -Hltn | awk '$4 ~ /:(6443|2379|2380|10250|8443)$/'`
 
 // TestAdoptEndpoint: a control plane and a worker join a cluster of others that has an
 // endpoint, and use that.
@@ -156,7 +202,7 @@ func (c *cluster) leaves(t *testing.T, host string) {
 func (c *cluster) networked(t *testing.T, hosts ...string) {
 	t.Helper()
 	c.foreign(t, "network.sh", hosts...)
-	c.byHand(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
+	c.on(t, hosts[0], `kubectl --kubeconfig=/etc/kubernetes/admin.conf wait --for=condition=Ready node --all --timeout=180s >/dev/null`)
 }
 
 // etc remembers /etc of hosts, and returns what tells which of its files were changed

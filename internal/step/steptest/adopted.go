@@ -19,7 +19,7 @@ func Adopted(c, want model.Cluster) (model.Cluster, model.Cluster) {
 	for _, id := range c.IDs() {
 		c.Edit(id, func(h *model.Host) {
 			if h.Marked = model.Is(false); h.Runs(model.Kubelet) {
-				there[id], h.System = true, model.Valid("names")
+				there[id], h.Found, h.System = true, true, model.Valid("names")
 				found(h)
 			}
 			h.Components[model.PodNetwork] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
@@ -29,6 +29,9 @@ func Adopted(c, want model.Cluster) (model.Cluster, model.Cluster) {
 		want.Edit(id, func(h *model.Host) {
 			if h.Marked = model.Is(true); there[id] {
 				found(h)
+				if h.Components[model.FrontDoor].Disk.Or("") == "" { // it stays with what it uses
+					h.Via = c.Hosts[id].Via
+				}
 			}
 			if there[id] && h.Components[model.FrontDoor].Disk.Or("") == "" {
 				h.System = model.Valid("names")

@@ -23,7 +23,9 @@ const (
 	HAProxy  Ways = "haproxy"  // workers by a virtual address that the hosts lb1 and lb2 carry, which are no nodes
 	// KubeadmFixed is Kubeadm without an endpoint: all by the first control plane alone.
 	KubeadmFixed Ways = "kubeadm-fixed"
-	Kubeadm      Ways = "kubeadm" // as Local, and API servers ask the member beside them: the control plane is static pods
+	// KubeadmOutside is Kubeadm behind somebody else's balancer.
+	KubeadmOutside Ways = "kubeadm-outside"
+	Kubeadm        Ways = "kubeadm" // as Local, and API servers ask the member beside them: the control plane is static pods
 )
 
 // WantBy is Want with other ways.
@@ -65,6 +67,10 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 			case Kubeadm:
 				byKubeadm(h, id)
 				leads(h, "api:8443", "127.0.0.1:8443")
+			case KubeadmOutside:
+				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
+				byKubeadm(h, id)
+				leads(h, "lb:6443", "lb:6443")
 			case KubeadmFixed:
 				first := masters.List()[0]
 				detour(h, model.Way{Kind: model.FixedServer, Backends: model.SetOf(first)})
@@ -76,6 +82,8 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 	switch ways {
 	case Kubeadm:
 		publish(&c, masters, "api:8443", "https://api:8443")
+	case KubeadmOutside:
+		publish(&c, masters, "lb:6443", "https://lb:6443")
 	case KubeadmFixed:
 		publish(&c, masters, string(masters.List()[0])+":6443", "")
 	}
