@@ -159,6 +159,8 @@ var scenes = []scene{
 		adopted: true, then: []string{"marked cp1 cp2 cp3 w1", "dead cp1"}},
 	{name: "adopted-back", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
 		adopted: true, then: []string{"removed cp3"}},
+	{name: "adopted-demote", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|cp3 w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
+		adopted: true},
 	{name: "adopted-only-server-leaves", made: "cp1|w1", file: "cp2|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed,
 		adopted: true, risk: plan.Exposed},
 	{name: "adopted-convert", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.KubeadmFixed, ways: steptest.Kubeadm, adopted: true,

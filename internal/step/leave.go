@@ -135,17 +135,23 @@ func (s Clean) About() plan.About {
 
 // Need implements plan.Step.
 func (s Clean) Need(c model.Cluster) error {
-	if err := cmp.Or(s.reach(c), s.markedFirst(c)); err != nil {
+	if err := s.reach(c); err != nil {
 		return err
 	}
 	h := c.Hosts[s.ID]
 	switch {
+	case s.found && s.Want.Roles != 0: // it would not be bare enough to join as a new one
+		return needsOperator("others have set it up, and its role cannot be changed while it is in the file: take it out and apply, then let it " +
+			"join in its new role with kubeadm, and add it to the file again")
 	case !h.Etcd.Member.Is(model.NoMember):
 		return errors.New("it is still an etcd member")
 	case h.Runs(model.APIServer):
 		return errors.New("its API server is still running")
 	case h.Node.Registered.Or(true):
 		return errors.New("it is still a node of the cluster")
+	}
+	if err := s.markedFirst(c); err != nil {
+		return err
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {
 		return errors.New("no reachable control plane holds the cluster's keys")

@@ -222,7 +222,12 @@ func demoted(have, want *model.Host) bool {
 func leave(have, want model.Cluster) (out []plan.Step) {
 	for _, id := range have.IDs() {
 		h := have.Hosts[id]
-		if w, wanted := want.Hosts[id]; wanted && !demoted(&h, &w) {
+		w, wanted := want.Hosts[id]
+		if wanted && !demoted(&h, &w) {
+			continue
+		}
+		if wanted && h.Found {
+			out = append(out, Clean{on{id, &w}, want.KeepKeys, true})
 			continue
 		}
 		at := on{ID: id, Want: &model.Host{}}
