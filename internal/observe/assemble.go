@@ -123,8 +123,15 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 	if g.Want.Adopted {
 		h.Marked = model.Is(f.Marker != "")
 	}
-	if h.Found && !want.Found && f.Server != "" { // it left the file with others' components on it
-		h.Clean = model.Is(false)
+	if h.Found && !want.Found { // it left the file with others' components on it
+		if f.Server != "" {
+			h.Clean = model.Is(false)
+		}
+		if h.Clean.Is(true) { // a runtime and packages that stay are its owner's
+			for v := range h.Components {
+				h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
+			}
+		}
 	}
 }
 
