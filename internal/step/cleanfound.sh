@@ -10,6 +10,9 @@ for f in admin super-admin kubelet bootstrap-kubelet controller-manager schedule
 
 # able: can its pods be ended? Asked before anything is.
 able() {
+	if [ "$mode" = clean ] && ! ours | grep -qxF $etcd && systemctl is-active -q $etcd; then
+		die "$etcd, which quorate did not write, still runs: stop and disable it, then apply again"
+	fi
 	[ -z "$(pods)" ] || {
 		[ -n "$crictl" ] || die "crictl is not on this host, and without it its pods cannot be ended: install cri-tools, then apply again"
 		timeout 30 "$crictl" -r $sock -i $sock pods -q >/dev/null 2>&1 ||
