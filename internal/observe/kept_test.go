@@ -39,20 +39,23 @@ func TestFoundHostLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := keptHosts([]byte("spec: {adopted: {hosts: [old3, old5]}, hosts: [{name: old3, address: 192.0.2.7}, {name: old4, address: 192.0.2.8}, {name: old5, address: 192.0.2.10}]}"))
+	kept, err := keptHosts([]byte("spec: {adopted: {hosts: [old3, old5]}, hosts: [" +
+		"{name: old3, address: 192.0.2.7}, {name: old4, address: 192.0.2.8}, {name: old5, address: 192.0.2.10}]}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{"old1": {Address: "192.0.2.5"}, "old2": {Address: "192.0.2.9"}, "w1": {Address: "192.0.2.6"}}}
+	v := APIView{Nodes: map[model.HostID]kubeapi.NodeStatus{"old1": {Address: "192.0.2.5"}, "old2": {Address: "192.0.2.9"},
+		"w1": {Address: "192.0.2.6"}}}
 	v.Departed, _ = compare(append(kept, v.leftAdopted(ob.File)...), ob.File)
 	o := &Observation{Goal: g, API: v, Facts: map[model.HostID]Facts{
 		"old1": {Server: "https://192.0.2.1:6443"}, "old2": {Err: errors.New("no route to host")}, "old3": {Marker: g.Want.Name},
 		"old4": {Server: "https://192.0.2.1:6443"}, "w1": {Server: "https://192.0.2.1:6443", Links: map[string]string{"kubelet": "x"}},
-		"old5": {Services: map[model.Component]workload.State{model.Containerd: {Installed: true, Up: true}, model.Kubelet: {Installed: true}}}}}
+		"old5": {Services: map[model.Component]workload.State{
+			model.Containerd: {Installed: true, Up: true}, model.Kubelet: {Installed: true}}}}}
 	c := assemble(g, o, time.Now())
 	for id, want := range map[model.HostID]struct{ found, clean, unknown bool }{
-		"old1": {found: true}, "old2": {found: true, unknown: true}, "old3": {found: true}, "old4": {clean: true}, "old5": {found: true, clean: true},
-		"w1": {}} {
+		"old1": {found: true}, "old2": {found: true, unknown: true}, "old3": {found: true}, "old4": {clean: true},
+		"old5": {found: true, clean: true}, "w1": {}} {
 		h := c.Hosts[id]
 		if h.Found != want.found || h.Clean.Known() == want.unknown || h.Clean.Is(true) != want.clean {
 			t.Errorf("%s: found %t, clean %v; want %+v", id, h.Found, h.Clean, want)

@@ -1,6 +1,7 @@
 package step_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,23 +149,6 @@ var scenes = []scene{
 		risk: plan.Exposed},
 	{name: "kubeadm-convert-new-one-dead", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.KubeadmFixed, ways: steptest.Kubeadm,
 		then: []string{"dead cp3"}, risk: plan.Exposed},
-	{name: "adopted-nothing", made: "cp1|w1", file: "cp1|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed, adopted: true},
-	{name: "adopted-grow-worker", made: "cp1|w1", file: "cp1|w1 w2", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed, adopted: true},
-	{name: "adopted-leave-worker", made: "cp1|w1 w2", file: "cp1|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed, adopted: true},
-	{name: "adopted-leave", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
-		adopted: true, risk: plan.Exposed},
-	{name: "adopted-replace-dead", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp4|w1", was: steptest.KubeadmOutside,
-		ways: steptest.KubeadmOutside, adopted: true, then: []string{"dead cp3"}},
-	{name: "adopted-replace-first-dead", made: "cp1 cp2 cp3|w1", file: "cp2 cp3 cp4|w1", was: steptest.Kubeadm, ways: steptest.Kubeadm,
-		adopted: true, then: []string{"marked cp1 cp2 cp3 w1", "dead cp1"}},
-	{name: "adopted-back", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
-		adopted: true, then: []string{"removed cp3"}},
-	{name: "adopted-demote", made: "cp1 cp2 cp3|w1", file: "cp1 cp2|cp3 w1", was: steptest.KubeadmOutside, ways: steptest.KubeadmOutside,
-		adopted: true},
-	{name: "adopted-only-server-leaves", made: "cp1|w1", file: "cp2|w1", was: steptest.KubeadmFixed, ways: steptest.KubeadmFixed,
-		adopted: true, risk: plan.Exposed},
-	{name: "adopted-convert", made: "cp1|w1", file: "cp1 cp2 cp3|w1", was: steptest.KubeadmFixed, ways: steptest.Kubeadm, adopted: true,
-		risk: plan.Exposed},
 	{name: "fixed-convert", made: "cp1|w1 w2", file: "cp1 cp2 cp3|w1 w2", was: steptest.Fixed, risk: plan.Outage},
 	{name: "nothing", made: "cp1 cp2 cp3|w1 w2", file: "cp1 cp2 cp3|w1 w2"},
 }
@@ -278,16 +262,6 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		edit(func(h *model.Host) { h.Binaries = model.Is("other") })
 	case "certs":
 		edit(func(h *model.Host) { h.Certs = model.Invalid(h.Certs.Or(model.Installed{}).Digest) })
-	case "marked": // earlier changes have made it quorate's
-		for _, m := range words[1:] {
-			c.Edit(model.HostID(m), func(h *model.Host) { h.Marked = model.Is(true) })
-		}
-		c.Addons["cluster"], c.Addons["rbac"] = model.Valid("older"), w.Addons["rbac"]
-	case "removed": // it was dead when the others took it out, and is back
-		edit(func(h *model.Host) {
-			h.Etcd.Member, h.Etcd.Healthy, h.Ready = model.Is(model.NoMember), model.Is(false), model.Is(false)
-			h.Node, h.Departed = model.NodeState{Registered: model.Is(false)}, model.Is(true)
-		})
 	case "foreign":
 		edit(func(h *model.Host) { h.Obstacle = model.Is("it runs another Kubernetes (/etc/rancher)") })
 	case "addon":
@@ -298,7 +272,7 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 		c.Put(id, h)
 		dead = append(dead, id)
 	default:
-		panic(words[0])
+		adoptedHappens(c, w, words)
 	}
 	return dead
 }
@@ -345,7 +319,7 @@ func recovered(c *model.Cluster, on model.HostID) {
 }
 
 func TestGolden(t *testing.T) {
-	for _, s := range scenes {
+	for _, s := range slices.Concat(scenes, adoptedScenes) {
 		t.Run(s.name, func(t *testing.T) {
 			p := s.plan()
 			if p.Risk() > s.risk {

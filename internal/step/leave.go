@@ -141,8 +141,8 @@ func (s Clean) Need(c model.Cluster) error {
 	h := c.Hosts[s.ID]
 	switch {
 	case s.found && s.Want.Roles != 0: // it would not be bare enough to join as a new one
-		return needsOperator("others have set it up, and its role cannot be changed while it is in the file: take it out and apply, then let it " +
-			"join in its new role with kubeadm, and add it to the file again")
+		return needsOperator("others have set it up, and its role cannot be changed while it is in the file: take it out and apply, then " +
+			"let it join in its new role with kubeadm, and add it to the file again")
 	case !h.Etcd.Member.Is(model.NoMember):
 		return errors.New("it is still an etcd member")
 	case h.Runs(model.APIServer):

@@ -19,9 +19,10 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	c := truth.Clone()
 	for _, id := range dead {
 		c.Edit(id, func(h *model.Host) {
-			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Departed: h.Departed, Found: h.Found, Reached: model.Unknown[bool](noAnswer),
-				Etcd: model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
-				Node: model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Configured: h.Node.Configured, Drained: h.Node.Drained}}
+			*h = model.Host{Roles: h.Roles, Address: h.Address, PodCIDR: h.PodCIDR, Departed: h.Departed, Found: h.Found,
+				Reached: model.Unknown[bool](noAnswer),
+				Etcd:    model.EtcdState{Member: h.Etcd.Member, Healthy: model.Is(false)},
+				Node:    model.NodeState{Registered: h.Node.Registered, Ready: model.Is(false), Configured: h.Node.Configured, Drained: h.Node.Drained}}
 		})
 	}
 	quorum, born, listed := c.Quorum(""), truth.Bootstrapped(), false
