@@ -227,7 +227,7 @@ func leave(have, want model.Cluster) (out []plan.Step) {
 			continue
 		}
 		if wanted && h.Found {
-			out = append(out, Clean{on{id, &w}, want.KeepKeys, true})
+			out = append(out, Clean{hostOf(want, id), want.KeepKeys, true})
 			continue
 		}
 		at := on{ID: id, Want: &model.Host{}}
