@@ -46,11 +46,11 @@ lock() {
 # stage mode owner parent-umask size sha256 path
 stage() {
 	tmp_of "$6"
-	[ ! -d "$6" ] || die "$6: is a directory"
 	own_way "$dir"
 	rm -f -- "$tmp"
-	[ ! -e "$6" ] || [ -f "$6" ] || die "$6: is no regular file; see what it is for, and remove it"
-	if [ -e "$6" ] && [ ! -L "$6" ]; then # a link is replaced, whatever it leads to
+	if [ ! -L "$6" ] && [ -e "$6" ]; then # a link is replaced, whatever it leads to
+		[ ! -d "$6" ] || die "$6: is a directory"
+		[ -f "$6" ] || die "$6: is no regular file; see what it is for, and remove it"
 		old=$(sha256sum <"$6") || die "$6: the old file cannot be read"
 		if [ "${old%% *}" = "$5" ]; then
 			head -c "$4" >/dev/null
@@ -68,7 +68,7 @@ stage() {
 # keep kept-root path: prints where the old file was kept, or an empty line.
 keep() {
 	tmp_of "$2"
-	if [ ! -e "$tmp" ] || [ ! -e "$2" ]; then
+	if [ ! -e "$tmp" ] || [ ! -f "$2" ]; then # of a link to a device there is nothing to keep
 		echo
 		return
 	fi

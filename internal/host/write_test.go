@@ -220,6 +220,16 @@ func TestWriteFilesThroughNothing(t *testing.T) {
 	if b, _ := os.ReadFile(victim); err != nil || string(b) != "mine" || st.Mode() != 0o640 {
 		t.Errorf("what the links led to is %q, %v, %v", b, st, err)
 	}
+	// A link is replaced wherever it leads: a masked unit is one to /dev/null.
+	for name, to := range map[string]string{"masked": "/dev/null", "endless": "/dev/zero", "folder": run, "nowhere": at("none")} {
+		if err := os.Symlink(to, at(name)); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := h.WriteFile(t.Context(), File{Path: at(name), Content: []byte(name), Owner: own})
+		if st, errStat := os.Lstat(at(name)); err != nil || errStat != nil || !st.Mode().IsRegular() || kept != "" {
+			t.Errorf("%s: %v, %v, %v; kept %q", name, err, st, errStat, kept)
+		}
+	}
 	// Nobody waits for a pipe's other end.
 	if err := syscall.Mkfifo(at("pipe"), 0o600); err != nil {
 		t.Fatal(err)

@@ -101,7 +101,7 @@ func refreshCopies(ctx context.Context, e Env, h *goal.Host) error {
 			installed = append(installed, s)
 		}
 	}
-	return workload.MakeCopies(ctx, e.Host, installed)
+	return workload.RefreshCopies(ctx, e.Host, installed)
 }
 
 // sh runs a short script on the host; values go in as $1, $2, …

@@ -46,6 +46,16 @@ var copiesText string
 // MakeCopies brings the copies of services up to date, and makes the users that
 // they belong to.
 func MakeCopies(ctx context.Context, h host.Host, services []*Service) error {
+	return makeCopies(ctx, h, services, "")
+}
+
+// RefreshCopies does the same, but for files that are missing: who brings them
+// makes the copies.
+func RefreshCopies(ctx context.Context, h host.Host, services []*Service) error {
+	return makeCopies(ctx, h, services, "LATER=yes\n")
+}
+
+func makeCopies(ctx context.Context, h host.Host, services []*Service, later string) error {
 	var calls strings.Builder
 	for _, s := range services {
 		if s == nil || s.User == "" {
@@ -61,6 +71,6 @@ func MakeCopies(ctx context.Context, h host.Host, services []*Service) error {
 	if calls.Len() == 0 {
 		return nil
 	}
-	_, err := host.Output(ctx, h, host.Script{What: "copy what services read", Text: "set -eu\n" + copiesText + calls.String()})
+	_, err := host.Output(ctx, h, host.Script{What: "copy what services read", Text: "set -eu\n" + later + copiesText + calls.String()})
 	return err
 }

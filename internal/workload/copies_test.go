@@ -74,6 +74,13 @@ func TestCopies(t *testing.T) {
 	if out, err := run(); err == nil {
 		t.Errorf("a file that is missing was copied: %s", out)
 	}
+	t.Setenv("LATER", "yes")
+	if out, err := run(); err != nil {
+		t.Errorf("a file that comes later: %v: %s", err, out)
+	}
+	if text, err := os.ReadFile(at("pki/etcd/to")); err != nil || string(text) != "two" {
+		t.Errorf("its copy is %q, %v", text, err)
+	}
 }
 
 // A copy is true by its content, its owner and its mode.
