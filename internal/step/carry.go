@@ -97,16 +97,27 @@ func volumesOf(cc kubeadm.Found) (bring, have []string) {
 	return slices.Compact(bring), slices.Compact(have)
 }
 
-// sibling is a control plane that was found.
+// sibling is a control plane that has what the volumes show: one that was found, or
+// one that runs, to which it was carried.
 func (o on) sibling(e Env) (host.Host, error) {
+	var joined host.Host
 	for _, id := range e.Goal.IDs() {
-		h := e.Goal.Hosts[id]
-		if up := e.Have.Hosts[id]; h.Found && h.Node.ControlPlane && up.Up() && e.On(id) != nil {
+		h, up := e.Goal.Hosts[id], e.Have.Hosts[id]
+		if id == o.ID || !h.Node.ControlPlane || !up.Up() || e.On(id) == nil {
+			continue
+		}
+		if h.Found {
 			return e.On(id), nil
 		}
+		if joined == nil && up.Runs(model.APIServer) {
+			joined = e.On(id)
+		}
 	}
-	return nil, errors.New("the files that the control plane's volumes show are taken from a control plane that was found, and none " +
-		"answers: bring one back, then apply again")
+	if joined == nil {
+		return nil, errors.New("the files that the control plane's volumes show are taken from another control plane, and none answers: " +
+			"bring one back, then apply again")
+	}
+	return joined, nil
 }
 
 // carry reads files, and those of folders, from a host.

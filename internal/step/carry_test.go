@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/host/hosttest"
 	"quorate.dev/quorate/internal/kubeadm"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // What a control plane only reads is brought, what it writes is made by it or by a
@@ -61,5 +64,34 @@ func TestCarry(t *testing.T) {
 				t.Errorf("%v %v", files, err)
 			}
 		})
+	}
+}
+
+// Those that were found come first; where they are dead, one that joined has the same.
+func TestSibling(t *testing.T) {
+	runs := model.Host{Reached: model.Is(true)}
+	runs.Components[model.APIServer].Running = model.Is("digest")
+	idle := model.Host{Reached: model.Is(true)}
+	dead := model.Host{Reached: model.Is(false)}
+	for _, c := range []struct {
+		name          string
+		cp1, cp2, cp3 model.Host
+		want          string
+	}{
+		{"found", runs, runs, runs, "cp1"},
+		{"found, at rest", idle, runs, runs, "cp1"},
+		{"the found one is dead", dead, runs, runs, "cp2"},
+		{"the next one has not joined yet", dead, idle, runs, "cp3"},
+		{"none", dead, idle, dead, ""},
+	} {
+		g := &goal.Goal{Hosts: map[model.HostID]*goal.Host{"w1": {}}}
+		for _, id := range []model.HostID{"cp1", "cp2", "cp3", "cp4"} {
+			g.Hosts[id] = &goal.Host{Node: topology.Node{ControlPlane: true}, Found: id == "cp1"}
+		}
+		have := model.Cluster{Hosts: map[model.HostID]model.Host{"cp1": c.cp1, "cp2": c.cp2, "cp3": c.cp3, "cp4": runs, "w1": runs}}
+		h, err := on{ID: "cp4"}.sibling(Env{Goal: g, Have: have, On: func(id model.HostID) host.Host { return hosttest.New(string(id)) }})
+		if (err != nil) != (c.want == "") || err == nil && h.Name() != c.want {
+			t.Errorf("%s: from %v, %v; want %q", c.name, h, err, c.want)
+		}
 	}
 }
