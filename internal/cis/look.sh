@@ -9,7 +9,7 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 pid_of() {
 	p=$(systemctl show -p MainPID --value "$1.service" 2>/dev/null)
 	if [ "${p:-0}" != 0 ]; then echo "$p"; return; fi
-	[ -x "$AT_BIN/crictl" ] || return 0
+	[ -n "$crictl" ] || return 0
 	id=$(runtime ps -q --state Running --name "^$1\$" --label io.kubernetes.pod.namespace=kube-system 2>/dev/null | head -n 1)
 	[ -z "$id" ] || runtime inspect -o go-template --template '{{.info.pid}}' "$id" 2>/dev/null
 }

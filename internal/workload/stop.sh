@@ -27,8 +27,7 @@ no_unit() {
 # end_pods NAME: removes the static pods of a manifest that is gone. The kubelet
 # does the same meanwhile, so that one may be gone when its turn comes.
 end_pods() {
-	crictl=$AT_BIN/crictl
-	[ -x "$crictl" ] || crictl=$(command -v crictl) || return 0 # its kubelet ends them alone
+	[ -n "$crictl" ] || return 0 # its kubelet ends them alone
 	tries=0
 	while pods=$(runtime pods -q --namespace kube-system --name "^$1-") || return 1 && [ -n "$pods" ]; do
 		if said=$(runtime stopp $pods 2>&1 && runtime rmp -f $pods 2>&1); then continue; fi
@@ -41,7 +40,9 @@ end_pods() {
 	done
 }
 
-runtime() { $crictl -r unix://$AT_CONTAINERD_SOCKET -i unix://$AT_CONTAINERD_SOCKET "$@"; }
+crictl=$AT_BIN/crictl
+[ -x "$crictl" ] || crictl=$(command -v crictl) || crictl=
+runtime() { "$crictl" -r unix://$AT_CONTAINERD_SOCKET -i unix://$AT_CONTAINERD_SOCKET "$@"; }
 
 # service_state NAME: systemd's word for a unit; "static pod" where there is a
 # manifest, for the kubelet runs what lies there.
