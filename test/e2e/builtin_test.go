@@ -3,13 +3,11 @@
 package e2e
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"quorate.dev/quorate/internal/prober"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -135,17 +133,11 @@ func switchKinds(t *testing.T, c *cluster) {
 // switched applies another kind of load balancer while the cluster is asked.
 func (c *cluster) switched(t *testing.T, kind string) {
 	t.Helper()
-	r := run(t, c.dir, "apply", "--yes", "--probe", "--output", "json", "-f", c.File).want(t, 0)
-	lines := strings.Split(strings.TrimSpace(r.out), "\n")
-	var last struct{ Report prober.Report }
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
-		t.Fatalf("%v in %q", err, lines[len(lines)-1])
-	}
-	t.Log("to ", kind, ": ", last.Report)
-	if last.Report.Writes == 0 || len(last.Report.Lost) > 0 || slices.ContainsFunc(last.Report.Errors, func(e string) bool {
+	t.Log("to ", kind)
+	if r := c.probed(t); slices.ContainsFunc(r.Errors, func(e string) bool {
 		return !strings.Contains(e, "deadline exceeded") && !strings.Contains(e, "watch")
 	}) {
-		t.Errorf("to %s: %s", kind, last.Report)
+		t.Errorf("to %s: %s", kind, r)
 	}
 	c.nothingToDo(t)
 }

@@ -126,7 +126,7 @@ echo "0 0 1 1 * root true https://$1:6443/healthz" >`+cron, address)
 
 // probed applies while the cluster is asked. How many requests fail depends on
 // the machine under the tests; what was acknowledged must be there on any.
-func (c *cluster) probed(t *testing.T) {
+func (c *cluster) probed(t *testing.T) prober.Report {
 	t.Helper()
 	r := run(t, c.dir, "apply", "--yes", "--probe", "--output", "json", "-f", c.File).want(t, 0)
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
@@ -138,4 +138,5 @@ func (c *cluster) probed(t *testing.T) {
 	if last.Report.Writes == 0 || len(last.Report.Lost) > 0 {
 		t.Errorf("%s: lost %v", last.Report, last.Report.Lost)
 	}
+	return last.Report
 }

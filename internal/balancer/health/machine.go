@@ -226,6 +226,9 @@ func (m *Machine) find(name string) *backend {
 func (m *Machine) ask(b *backend, q Question, now time.Time) {
 	m.lastID++
 	q.ID, q.Backend = m.lastID, b.name
+	if q.Fresh && !q.Alive {
+		b.renewed = now
+	}
 	b.open = append(b.open, asked{q, now})
 	m.do.Ask = append(m.do.Ask, q)
 }

@@ -27,11 +27,7 @@ func (m *Machine) flush(now time.Time) Do {
 		_, n := b.hangingSince()
 		b.count++
 		if (n < hanging || b.state != Ready) && len(b.open) < mostOpen {
-			renew := b.stuck() || b.count%fresh == 0
-			if renew {
-				b.renewed = now
-			}
-			m.ask(b, Question{Fresh: renew}, now)
+			m.ask(b, Question{Fresh: b.stuck() || b.count%fresh == 0}, now)
 		}
 	}
 	for _, b := range m.backends {

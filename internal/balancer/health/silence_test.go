@@ -81,3 +81,16 @@ func TestShortStallIsNotGone(t *testing.T) {
 		w.want("b", Ready)
 	}
 }
+
+// Where readiness hangs, one new connection shows whether the old one was the reason:
+// each costs the server a handshake.
+func TestHangingIsAskedOverOneNewConnection(t *testing.T) {
+	w := newWorld(t, "a", "b", "c")
+	w.run(3 * time.Second)
+	before := w.renewed["b"]
+	w.servers["b"].hangs = true
+	w.run(1500 * time.Millisecond)
+	if n := w.renewed["b"] - before; n != 1 {
+		t.Errorf("%d new connections, want 1", n)
+	}
+}

@@ -17,6 +17,7 @@ type world struct {
 	resets  map[string]time.Time // when sessions were last reset
 	shed    map[string][]int
 	asked   map[string]int
+	renewed map[string]int // questions about readiness over a new connection
 }
 
 type server struct {
@@ -59,7 +60,7 @@ var settings = Settings{Interval: 250 * time.Millisecond, Timeout: 500 * time.Mi
 
 func newWorld(t *testing.T, names ...string) *world {
 	w := &world{t: t, m: New(settings), now: begin, servers: map[string]*server{}, resets: map[string]time.Time{},
-		shed: map[string][]int{}, asked: map[string]int{}}
+		shed: map[string][]int{}, asked: map[string]int{}, renewed: map[string]int{}}
 	for _, n := range names {
 		w.servers[n] = &server{takes: 2 * time.Millisecond}
 	}
@@ -70,6 +71,9 @@ func newWorld(t *testing.T, names ...string) *world {
 func (w *world) follow(do Do) {
 	for _, q := range do.Ask {
 		w.asked[q.Backend]++
+		if q.Fresh && !q.Alive {
+			w.renewed[q.Backend]++
+		}
 		w.servers[q.Backend].ask(w, q)
 	}
 	w.changes = append(w.changes, do.Changes...)
