@@ -72,22 +72,26 @@ func Connect(h host.Host, addr, serverName string, c Credentials) (*Client, erro
 		// A server that died silently is noticed by a ping.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return fail(err)
-		}
-	}
-	rc, err := rest.UnversionedRESTClientForConfigAndClient(&rest.Config{
-		Host:          "https://" + addr,
-		UserAgent:     "quorate",
-		QPS:           -1, // no limit of ours: the server has one
-		ContentConfig: rest.ContentConfig{NegotiatedSerializer: serializer.NewCodecFactory(scheme).WithoutConversion()},
-	}, &http.Client{Transport: tr})
+	rc, err := restClient("https://"+addr, tr)
 	if err != nil {
 		return fail(err)
 	}
 	return &Client{host: h.Name(), addr: addr, ca: c.CA, Rest: rc, transport: tr, resources: map[string]resources{}}, nil
+}
+
+func restClient(url string, tr http.RoundTripper) (*rest.RESTClient, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return rest.UnversionedRESTClientForConfigAndClient(&rest.Config{
+		Host:          url,
+		UserAgent:     "quorate",
+		QPS:           -1, // no limit of ours: the server has one
+		ContentConfig: rest.ContentConfig{NegotiatedSerializer: serializer.NewCodecFactory(scheme).WithoutConversion()},
+	}, &http.Client{Transport: tr})
 }
 
 // Close ends the client's connections; the host stays open.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/retry"
 )
 
 // NodeSettings are the labels and taints that the cluster file gives a node.
@@ -55,8 +56,13 @@ func (n NodeStatus) Fits(s NodeSettings) bool {
 }
 
 // Configure gives a node its settings, and takes away those that the file gave it
-// before and does not any more.
+// before and does not any more. The node may change meanwhile, its kubelet and
+// the controllers write to it: then it is read again.
 func (c *Client) Configure(ctx context.Context, node string, s NodeSettings) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { return c.configure(ctx, node, s) })
+}
+
+func (c *Client) configure(ctx context.Context, node string, s NodeSettings) error {
 	var n corev1.Node
 	if err := c.get(ctx, NodePath(node), &n); err != nil {
 		return err
