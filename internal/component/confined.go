@@ -46,6 +46,44 @@ var sandbox = []string{
 	"SystemCallFilter=~@privileged @resources",
 }
 
+// hostwide is the hardening of services that work on the whole host as root: no
+// kernel call that they do not need. Nothing here makes a mount namespace, in which
+// the mounts of a kubelet would be hidden from the containers; and nothing keeps a
+// kubelet from setting the set-group-ID bit on a volume (fsGroup).
+var hostwide = []string{
+	"LockPersonality=yes",
+	"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+	"RestrictNamespaces=yes",
+	"RestrictRealtime=yes",
+	"SystemCallArchitectures=native",
+	"SystemCallErrorNumber=EPERM",
+	"SystemCallFilter=~@clock @cpu-emulation @debug @obsolete @raw-io @reboot @swap",
+}
+
+// kubeletBounds take from a kubelet, and from the mount helpers and credential
+// providers that it starts, the capabilities that none of them uses. Modules stay:
+// a mount helper may load that of its file system.
+var kubeletBounds = append([]string{"CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_LEASE " +
+	"CAP_LINUX_IMMUTABLE CAP_NET_BROADCAST CAP_PERFMON CAP_SYS_BOOT CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG " +
+	"CAP_WAKE_ALARM"}, hostwide...)
+
+// proxyBounds leave kube-proxy what packet filters, their modules, sysctls of the
+// network and its own OOM score need.
+var proxyBounds = append([]string{
+	"CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_MODULE CAP_SYS_RESOURCE",
+	"NoNewPrivileges=yes",
+	"MemoryDenyWriteExecute=yes",
+	"PrivateDevices=yes",
+	"PrivateTmp=yes",
+	"ProtectClock=yes",
+	"ProtectControlGroups=yes",
+	"ProtectHome=yes",
+	"ProtectHostname=yes",
+	"ProtectKernelLogs=yes",
+	"ProtectSystem=full",
+	"RestrictSUIDSGID=yes",
+}, hostwide...)
+
 // binds are the lines of a unit that let it listen on a port without being root.
 func binds(port string) []string {
 	if n, err := strconv.Atoi(port); err == nil && n < 1024 {

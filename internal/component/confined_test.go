@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/internal/component"
 	"quorate.dev/quorate/internal/component/componenttest"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -96,5 +97,33 @@ func TestBalancerReadsCopies(t *testing.T) {
 		if text := string(s.Files[0].Content); strings.Contains(text, dir) {
 			t.Errorf("it reads root's files:\n%s", text)
 		}
+	}
+}
+
+// A mount namespace would hide a kubelet's mounts from the containers, and without
+// the set-group-ID bit no volume has an fsGroup. Where others have set up the cluster,
+// their mount helpers may need more than ours.
+func TestKubeletMounts(t *testing.T) {
+	ctx := componenttest.Prod("w1")
+	ours, err := component.Kubelet(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(ours.Unit) {
+		for _, makes := range []string{"Private", "Protect", "ReadOnly", "ReadWrite", "Inaccessible", "Bind", "TemporaryFileSystem",
+			"RootDirectory", "MountFlags", "RestrictSUIDSGID", "NoNewPrivileges"} {
+			if strings.HasPrefix(line, makes) {
+				t.Errorf("the kubelet's unit has %s", line)
+			}
+		}
+	}
+	adopted := ctx
+	adopted.Spec.Adopted = &spec.Adopted{}
+	theirs, err := component.Kubelet(adopted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(ours.Unit, "\nRestrictNamespaces=yes\n") || strings.Contains(theirs.Unit, "Restrict") {
+		t.Errorf("ours:\n%s\nin an adopted cluster:\n%s", ours.Unit, theirs.Unit)
 	}
 }

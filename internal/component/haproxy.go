@@ -71,8 +71,8 @@ func HAProxy(ctx Context) (workload.Service, error) {
 	})
 	s := workload.Service{Name: ctx.Layout.Unit(model.HAProxy), Unit: unit, Reload: true, Resumes: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: []byte(config)}}}}
-	s.Verify = [][]string{s.VerifyUnit(),
-		{"env", statsUser + "=none", statsPassword + "=none", at.Program, "-c", "-q", "-f", "{}" + at.Config}}
+	s.Verify = [][]string{s.VerifyUnit(), // not -q: it would not say why it refuses
+		{"env", statsUser + "=none", statsPassword + "=none", at.Program, "-c", "-f", "{}" + at.Config}}
 	return s, nil
 }
 

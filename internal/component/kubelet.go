@@ -58,6 +58,9 @@ func Kubelet(ctx Context) (workload.Service, error) {
 		"MemoryAccounting=yes",
 		workload.StateDirectory(at.Kubelet.Root),
 	}
+	if ctx.Spec.Adopted == nil { // others' volumes and helpers may need more
+		lines = append(lines, kubeletBounds...)
+	}
 	if at.Kubeadm {
 		// The stamp is in the file of flags: where kubeadm writes that anew by hand,
 		// the kubelet runs with other flags than ours, and tells no stamp of ours.

@@ -30,14 +30,7 @@ func KubeProxy(ctx Context) (workload.Service, error) {
 		Description: "Kubernetes service proxy",
 		Docs:        "https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",
 		Exec:        workload.CommandLine(ctx.Layout.Program("kube-proxy"), map[string]string{"config": at.Config}, ctx.extra("kube-proxy")),
-		Service: append([]string{
-			// It writes packet filters and sysctls of the network: no confinement
-			// beyond the file system.
-			"NoNewPrivileges=yes",
-			"ProtectSystem=full",
-			"ProtectHome=yes",
-			workload.StateDirectory(at.Root),
-		}, slices.Concat(pings, ctx.environment("kube-proxy"))...),
+		Service:     slices.Concat([]string{workload.StateDirectory(at.Root)}, proxyBounds, pings, ctx.environment("kube-proxy")),
 	}, []string{pki.KubeProxyClient}, conf,
 		workload.File{File: host.File{Path: at.Config, Content: config}}), nil
 }

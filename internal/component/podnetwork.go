@@ -68,7 +68,9 @@ func PodNetwork(ctx Context) (workload.Service, error) {
 		"RemainAfterExit=yes",
 		workload.RuntimeDirectory(at.Run),
 		"RuntimeDirectoryPreserve=yes",
+		"CapabilityBoundingSet=CAP_NET_ADMIN",
 	}
+	lines = append(lines, sandbox...)
 	for _, c := range apply {
 		lines = append(lines, "ExecStart="+c)
 	}
