@@ -71,6 +71,7 @@ func (o options) duration() time.Duration { return time.Duration(o.seconds * flo
 type figures struct {
 	handshakes, requests     float64 // a second
 	cpuHandshake, cpuRequest float64 // of the balancer, µs
+	cpuSeldom                float64 // the same for a request where there are few
 	cpuGB                    float64 // of the balancer, s
 	rate                     float64 // GB/s
 	idle                     float64 // KiB a connection
@@ -135,6 +136,7 @@ func report(o options, b *bed, all map[string][]figures) {
 		{"its CPU for each, µs", "%.0f", func(f figures) float64 { return f.cpuHandshake }},
 		{"keep-alive requests over 32 connections, a second", "%.0f", func(f figures) float64 { return f.requests }},
 		{"its CPU for each, µs", "%.1f", func(f figures) float64 { return f.cpuRequest }},
+		{"its CPU for each where there are 100 a second, with its checks, µs", "%.0f", func(f figures) float64 { return f.cpuSeldom }},
 		{"one stream of plain bytes, GB/s", "%.2f", func(f figures) float64 { return f.rate }},
 		{"its CPU for a GB, s", "%.3f", func(f figures) float64 { return f.cpuGB }},
 		{fmt.Sprintf("memory for each of %d idle connections, KiB", o.idle), "%.1f", func(f figures) float64 { return f.idle }},

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// mostKept bounds the idle connections of a link.
+const mostKept = 4
+
 // link is a transport of one question or of a row of them, with the
 // connections that it opened.
 type link struct {
@@ -34,7 +37,9 @@ func newLink(a *asker, lost func()) *link {
 	}
 	l.transport = &http.Transport{
 		TLSClientConfig: a.tls.Clone(), ForceAttemptHTTP2: a.read.http2(), DisableCompression: true,
-		MaxIdleConnsPerHost: 1, MaxResponseHeaderBytes: 16 << 10, ReadBufferSize: 2 << 10, WriteBufferSize: 2 << 10,
+		// Where an answer takes longer than it does until the next question, that one
+		// needs a connection of its own; it is kept, for a handshake is dear to both.
+		MaxIdleConnsPerHost: mostKept, MaxResponseHeaderBytes: 16 << 10, ReadBufferSize: 2 << 10, WriteBufferSize: 2 << 10,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
 			if err != nil {

@@ -41,6 +41,8 @@ type Watcher struct {
 	plan    map[string]Watched
 	askers  map[string]Asker
 
+	listened time.Time // when somebody's connections were last looked at
+
 	ctx     context.Context
 	cancel  context.CancelFunc
 	calls   chan func(now time.Time) health.Do
@@ -142,14 +144,22 @@ func (w *Watcher) take(a answer) {
 	w.follow(w.machine.Answer(a.question.ID, a.answer, time.Now()))
 }
 
+// listenEvery bounds how often the kernel is asked, which costs a system call for
+// each connection.
+const listenEvery = 20 * time.Millisecond
+
 // listen tells the machine who has given a sign of life, of those that it
-// waits for: the question to the kernel costs a system call for each connection.
+// waits for.
 func (w *Watcher) listen() {
 	now := time.Now()
+	if now.Sub(w.listened) < listenEvery {
+		return
+	}
 	for key, a := range w.askers {
 		if !w.machine.Overdue(key, now) {
 			continue
 		}
+		w.listened = now
 		host, server := a.Heard()
 		w.machine.Heard(key, host, server)
 	}

@@ -4,7 +4,8 @@
 //
 // What it promises:
 //
-//   - A backend whose host falls silent is Gone within Interval + Timeout.
+//   - A backend whose host falls silent is Gone within Interval + Timeout. One
+//     whose answers take longer than Interval is asked only as often as it answers.
 //   - One whose host still takes connections may be starved of CPU: it gets
 //     longer, by the more the slower it has answered of late. Anything that
 //     comes from it in that time shows that it lives.
@@ -60,9 +61,8 @@ type Settings struct {
 const (
 	// confirm: a question that is unanswered for this long brings another one,
 	// over a new connection, that any living server can answer.
-	// One that has been slow has up to confirmMost.
-	confirm     = 100 * time.Millisecond
-	confirmMost = 5 * confirm
+	// One that has been slow has half as long again as it took, up to slowPace.
+	confirm = 100 * time.Millisecond
 	// settling: a question unanswered for this long is ignored, as long as others
 	// answer theirs.
 	settling = 300 * time.Millisecond
@@ -73,6 +73,9 @@ const (
 	hungAfter  = 150 * time.Millisecond
 	slowFactor = 5
 	slowMost   = 2 * time.Second
+	// slowPace: who answers later than Interval is asked as often as it answers,
+	// this often at least. Checks must not add to what makes it slow.
+	slowPace = time.Second
 	// lag: when we are later than this, what looks overdue may have been
 	// answered, and the time is not counted.
 	lag = 100 * time.Millisecond

@@ -23,7 +23,7 @@ func (m *Machine) flush(now time.Time) Do {
 		if now.Before(b.next) {
 			continue
 		}
-		b.next = now.Add(m.settings.Interval)
+		b.next = now.Add(m.pace(b))
 		_, n := b.hangingSince()
 		b.count++
 		if (n < hanging || b.state != Ready) && len(b.open) < mostOpen {
@@ -71,8 +71,13 @@ func (m *Machine) overdue(b *backend, now time.Time) {
 // of life: soon, twice, and then as rarely as it is asked anyway, since each is a
 // TLS handshake for a server that may be starved.
 func (m *Machine) confirmAt(b *backend, since time.Time) time.Time {
-	at := since.Add(min(max(confirm, b.slowest), confirmMost))
-	return later(at, later(b.confirmed[1].Add(confirm), b.confirmed[0].Add(confirm+m.settings.Interval)))
+	at := since.Add(min(max(confirm, b.slowest*3/2), slowPace))
+	return later(at, later(b.confirmed[1].Add(confirm), b.confirmed[0].Add(confirm+m.pace(b))))
+}
+
+// pace is the time between two questions to a backend.
+func (m *Machine) pace(b *backend) time.Duration {
+	return max(m.settings.Interval, min(b.slowest, slowPace))
 }
 
 // patience is how long a server may be silent whose host takes connections.

@@ -94,3 +94,27 @@ func TestHangingIsAskedOverOneNewConnection(t *testing.T) {
 		t.Errorf("%d new connections, want 1", n)
 	}
 }
+
+// Checks must not add to what makes a server slow: it is asked as often as it
+// answers, and soon as often as before once it is fast again.
+func TestSlowServerIsAskedLess(t *testing.T) {
+	w := newWorld(t, "a", "b", "c")
+	w.run(3 * time.Second)
+	asked := func(d time.Duration) int {
+		before := w.asked["b"]
+		w.run(d)
+		return w.asked["b"] - before
+	}
+	fast := asked(10 * time.Second)
+	w.servers["b"].takes = 700 * time.Millisecond
+	w.run(3 * time.Second)
+	if slow := asked(10 * time.Second); slow > fast*2/3 || slow < 10 {
+		t.Errorf("asked %d times in 10 s, and %d times when it was fast", slow, fast)
+	}
+	w.servers["b"].takes = 2 * time.Millisecond
+	w.run(5 * time.Second)
+	if again := asked(10 * time.Second); again != fast {
+		t.Errorf("asked %d times when it is fast again, %d before", again, fast)
+	}
+	w.want("b", Ready)
+}
