@@ -19,6 +19,9 @@ func (g *Goal) endpoint(m *model.Host, h *Host, ctx component.Context) {
 			m.AdminServer = model.Is(c.Conf)
 		}
 	}
+	if m.Roles.Node() && g.File.Spec.LoadBalancer.Kind == spec.ExternalBalancer {
+		m.EndpointUp = model.Is(true)
+	}
 	if !g.Layout.Kubeadm || !m.Roles.Node() { // else it is a unit, and tells by its stamp
 		return
 	}

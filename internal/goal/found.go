@@ -71,10 +71,13 @@ func hostOf(endpoint string) string {
 // KeepFound completes the goal with what was seen of a cluster that others have
 // made: where its hosts' ways lead, and which documents it has at all.
 func (g *Goal) KeepFound(have model.Cluster) {
+	external := g.File.Spec.LoadBalancer.Kind == spec.ExternalBalancer
+	if external {
+		g.keepOutside(have)
+	}
 	if g.File.Spec.Adopted == nil {
 		return
 	}
-	external := g.File.Spec.LoadBalancer.Kind == spec.ExternalBalancer
 	for id, h := range g.Hosts {
 		is, seen := have.Hosts[id]
 		if !seen || !h.Found && !external {
@@ -94,6 +97,21 @@ func (g *Goal) KeepFound(have model.Cluster) {
 		{&g.Want.Published.KubeProxy, &have.Published.KubeProxy}} {
 		if doc.is.Is("") { // somebody does without it
 			*doc.want = model.Unknown[string]("the cluster has none")
+		}
+	}
+}
+
+// keepOutside: where somebody else's load balancer leads (by a name, an address,
+// straight to a server) is theirs to change.
+func (g *Goal) keepOutside(have model.Cluster) {
+	for id := range g.Hosts {
+		is := have.Hosts[id].Via.Or(model.Way{})
+		if is.Kind == model.SharedBalancer || is.Kind == model.FixedServer {
+			g.Want.Edit(id, func(want *model.Host) {
+				if want.Via.Or(model.Way{}).Kind == model.SharedBalancer {
+					want.Via = model.Is(is)
+				}
+			})
 		}
 	}
 }

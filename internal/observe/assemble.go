@@ -117,6 +117,9 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 		h.Components[model.Kubelet].Running = model.Is("").Because(why)
 	}
 	clientsOf(h, g, id, f)
+	if t, tried := o.Tried[id]; tried && h.Roles.Node() {
+		h.EndpointUp = t.answers()
+	}
 	h.EtcdSilent = model.Is(o.Named(g, f.EtcdSilent))
 	o.ways(h, g, id, f)
 	h.Clean = model.Is(f.Marker == "" && len(f.Links) == 0 && !f.Data)

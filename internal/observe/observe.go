@@ -49,6 +49,7 @@ type Observer struct {
 	members map[model.HostID]bool               // of etcd, in any look so far
 	nodes   map[model.HostID]kubeapi.NodeStatus // as the API server said last
 	former  []model.HostID                      // see Observation
+	tried   map[model.HostID]Tried              // see Observation
 }
 
 // Observation is all that was seen, with the model made of it.
@@ -56,7 +57,8 @@ type Observation struct {
 	Facts  map[model.HostID]Facts
 	Etcd   EtcdView
 	API    APIView
-	Shared *pki.Shared // the cluster's keys, in memory only; nil: nobody reachable holds them
+	Tried  map[model.HostID]Tried // the endpoint, where somebody else's load balancer stands
+	Shared *pki.Shared            // the cluster's keys, in memory only; nil: nobody reachable holds them
 	Goal   *goal.Goal
 	Have   model.Cluster
 
@@ -135,7 +137,8 @@ func (o *Observer) look(ctx context.Context, ids []model.HostID, wait waiting) (
 	out.supersede()
 	keys := o.keys(ctx, out)
 	var wg sync.WaitGroup
-	wg.Add(2)
+	wg.Add(3)
+	go func() { defer wg.Done(); out.Tried = o.outside(ctx, out, keys.shared, ids) }()
 	go func() { defer wg.Done(); out.Etcd = o.askEtcd(ctx, out, keys.shared, wait.all > 0) }()
 	go func() { defer wg.Done(); out.API = o.askAPI(ctx, out, keys.shared) }()
 	wg.Wait()

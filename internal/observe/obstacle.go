@@ -65,6 +65,9 @@ func inTheWay(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Fac
 	if why := noInterface(g, h, f); why != "" {
 		note("%s", why)
 	}
+	if why := unheard(g, o, h, id, f); why != "" {
+		note("%s", why)
+	}
 	if fail, set := g.File.Spec.KubeletConfiguration["failSwapOn"]; f.Swap && !h.Found && !(set && fail == false) {
 		note("swap is on, which keeps the kubelet from starting; run `swapoff -a` and remove it from /etc/fstab, or set " +
 			"kubeletConfiguration.failSwapOn: false")

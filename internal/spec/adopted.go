@@ -36,10 +36,6 @@ func judgeAdopted(r *report, c *Cluster) {
 		if c.Spec.Encryption.Provider == EncryptionNone {
 			r.bad("spec.encryption.provider", "secretbox or aescbc", "only an adopted cluster can do without encryption")
 		}
-		if c.Spec.LoadBalancer.Kind == ExternalBalancer {
-			r.bad("spec.loadBalancer.kind", oneOf([]string{NginxBalancer, HAProxyBalancer, BuiltinBalancer, NoBalancer}),
-				"kind %s is supported in adopted clusters only", ExternalBalancer)
-		}
 		return
 	}
 	if a.From == FromKubeadm && c.Spec.Kubernetes.Flavour != FlavourKubeadm {

@@ -29,7 +29,6 @@ spec:
 		{"", "", ""},
 		{"kind: external", "kind: nginx", ""},
 		{"kind: external", "kind: builtin", "an adopted cluster cannot get the kind builtin yet"},
-		{adopted, "", "kind external is supported in adopted clusters only"},
 		{"hosts: [cp1]", "hosts: [cp1, cp9]", ""}, // cp9 was found, and leaves or has left
 		{"hosts: [cp1]", "hosts: []", "those that left stay in it"},
 		{"  network:", "  etcd: {topology: external}\n  network:", "cp2 would join an adopted cluster whose etcd is external"},

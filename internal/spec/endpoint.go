@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,6 +79,9 @@ func judgeEndpointHost(r *report, c *Cluster, path, host string) {
 		r.bad(path, "a name, or loadBalancer.vip.address", "%s is another address", host)
 	case c.Spec.LoadBalancer.Kind == HAProxyBalancer && (host == "localhost" || isHost):
 		r.bad(path, "a name of its own: on each host it leads to loadBalancer.vip.address", "%s already names a machine", host)
+	case c.Spec.LoadBalancer.Kind == ExternalBalancer && c.Spec.Adopted == nil && (host == "localhost" || c.hasAddress(host)):
+		r.bad(path, "the name or address of the load balancer, which is no host of spec.hosts",
+			"%s is a machine of the cluster: kind external means a load balancer of somebody else", host)
 	case !local:
 	case err == nil:
 		r.bad(path, "a name: with a load balancer on every host it leads to 127.0.0.1 there", "%s is an address", host)
@@ -106,4 +110,9 @@ func judgeEndpointPort(r *report, c *Cluster, path, port string) {
 	if ok && low <= int(n) && int(n) <= high {
 		r.bad(path, "another port, such as 8443", "port %d lies in nodePortRange %s", n, c.Spec.Network.NodePortRange)
 	}
+}
+
+// hasAddress says that a host of the file has this name or address.
+func (c *Cluster) hasAddress(at string) bool {
+	return slices.ContainsFunc(c.Spec.Hosts, func(h Host) bool { return at == h.Name || at == h.Address || at == h.InternalAddress })
 }

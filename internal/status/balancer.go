@@ -2,9 +2,13 @@ package status
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"quorate.dev/quorate/internal/component"
-	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -19,11 +23,39 @@ type Balancer struct {
 	// alone has lost etcd; 0: they stay as long as it runs.
 	CutOff float64 `json:"cutOffSeconds"`
 	Why    string  `json:"why,omitempty"` // why nothing is known
+	// Needs is how a load balancer of somebody else's must be set up, and Tried what
+	// the hosts got that tried it.
+	Needs string  `json:"needs,omitempty"`
+	Tried []Tried `json:"tried,omitempty"`
 
 	etcdReset bool
 }
 
-func (s *Status) balancer(g *goal.Goal) {
+// Tried is what a host got that tried the endpoint of somebody else's load balancer.
+type Tried struct {
+	Host    model.HostID `json:"host"`
+	Answers bool         `json:"answers"`
+	Why     string       `json:"why,omitempty"`
+}
+
+// outside says what the hosts got. Before anything serves, nothing needs to answer.
+func (s *Status) outside(ob *observe.Observation) {
+	s.Balancer.Needs = ob.Goal.OutsideNeeds()
+	for _, id := range slices.Sorted(maps.Keys(ob.Tried)) {
+		t := ob.Tried[id]
+		one := Tried{Host: id, Answers: t.Answers, Why: t.Why}
+		switch {
+		case t.Err != nil:
+			one.Why = "could not be tried: " + t.Err.Error()
+		case !t.Answers && len(s.Serving) > 0:
+			s.problem("tried from %s, the endpoint %s %s", id, s.Endpoint, t.Why)
+		}
+		s.Balancer.Tried = append(s.Balancer.Tried, one)
+	}
+}
+
+func (s *Status) balancer(ob *observe.Observation) {
+	g := ob.Goal
 	on, err := component.OnSilence(g.Base)
 	if err != nil {
 		s.Balancer.Why = err.Error()
@@ -31,6 +63,9 @@ func (s *Status) balancer(g *goal.Goal) {
 	}
 	s.Balancer = Balancer{Kind: on.Kind, Interval: on.Interval.Seconds(), Standing: on.Standing.Seconds(),
 		Election: on.Election.Seconds(), CutOff: on.CutOff.Seconds(), etcdReset: on.EtcdReset}
+	if on.Kind == spec.ExternalBalancer {
+		s.outside(ob)
+	}
 }
 
 // text is one line for people.
@@ -41,7 +76,7 @@ func (b Balancer) text() string {
 	case spec.NoBalancer:
 		return "no endpoint and no load balancer: all clients use the one control plane directly"
 	case spec.ExternalBalancer:
-		return "the load balancer is somebody else's: what clients notice of a lost API server depends on it"
+		return b.outsideText()
 	}
 	if b.Election == 0 {
 		return b.noticed()
@@ -57,6 +92,21 @@ func (b Balancer) text() string {
 			b.CutOff)
 	}
 	return text
+}
+
+// outsideText is for people.
+func (b Balancer) outsideText() string {
+	text := "the load balancer is somebody else's: what clients notice of a lost API server depends on it"
+	var by []string
+	for _, t := range b.Tried {
+		if t.Answers {
+			by = append(by, string(t.Host))
+		}
+	}
+	if len(by) > 0 {
+		text += "; tried once from each host, it led to an API server from " + strings.Join(by, ", ")
+	}
+	return text + "\n    " + b.Needs
 }
 
 func (b Balancer) noticed() string {

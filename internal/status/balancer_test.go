@@ -5,6 +5,7 @@ import (
 
 	"quorate.dev/quorate/internal/artifact"
 	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/observe"
 	"quorate.dev/quorate/internal/spec"
 )
 
@@ -44,7 +45,7 @@ func TestBalancerText(t *testing.T) {
 			t.Fatal(err)
 		}
 		var s Status
-		s.balancer(g)
+		s.balancer(&observe.Observation{Goal: g})
 		if got := s.Balancer.text(); got != c.want {
 			t.Errorf("%s, %s:\n%s\nwant\n%s", c.kind, c.flavour, got, c.want)
 		}

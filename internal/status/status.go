@@ -125,7 +125,7 @@ func Of(ob *observe.Observation, p *plan.Plan, noPlan string, now time.Time) Sta
 		At:       now.UTC().Truncate(time.Second),
 		Problems: []string{}, Notes: []string{}, ChangeWhy: noPlan}
 	s.health(ob.Have)
-	s.balancer(ob.Goal)
+	s.balancer(ob)
 	s.hosts(ob, changes(p))
 	s.etcd(ob)
 	s.api(ob)

@@ -40,6 +40,8 @@ func (s Addon) kubeadmReady(c model.Cluster) error {
 		if !c.Leads(s.ID, model.Way{Kind: model.SharedAddress}) {
 			return errors.New("no load balancer, through which kubeadm reaches the API, leads to an API server that answers yet")
 		}
+	case s.outsideReady(&h) != nil:
+		return s.outsideReady(&h)
 	case wantsDoor(s.Want) && !(h.HasDoor() && h.Backends.Or(model.HostSet{}).Any(c.Serving())):
 		return errors.New("its front door, through which kubeadm reaches the API, leads to no API server that answers yet")
 	case model.Differs(h.AdminServer, s.Want.AdminServer):

@@ -85,6 +85,7 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		if !way.Backends.Any(serving) {
 			return fmt.Errorf("no API server that it should reach answers (%s)", way)
 		}
+		return s.outsideReady(&h)
 	case !h.HasDoor():
 		return errors.New("its front door is not running yet")
 	case !h.Backends.Or(model.HostSet{}).Any(serving):

@@ -53,6 +53,9 @@ func (s System) Need(c model.Cluster) error {
 	if err := s.equipped(c); err != nil {
 		return err
 	}
+	if err := s.staysOurs(c); err != nil {
+		return err
+	}
 	return s.nameReady(c)
 }
 

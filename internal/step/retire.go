@@ -28,6 +28,9 @@ func (s Retire) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
+	if err := s.staysOurs(c); err != nil {
+		return err
+	}
 	if !wantsDoor(s.Want) && !shares(c) {
 		return needsOperator("the cluster has an endpoint and load balancers that lead to it, which the file does not name any more: quorate " +
 			"cannot take an endpoint away yet; put controlPlaneEndpoint and loadBalancer back into the file")

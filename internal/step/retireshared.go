@@ -26,6 +26,9 @@ func (s RetireShared) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
+	if err := s.staysOurs(c); err != nil {
+		return err
+	}
 	for _, id := range c.IDs() {
 		switch h := c.Hosts[id]; {
 		case h.Roles.Node() && !h.Up():

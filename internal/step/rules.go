@@ -13,6 +13,7 @@ import (
 // said by the steps' own needs.
 func Rules() []plan.Rule {
 	return []plan.Rule{recoverEtcd, unlessRecovering(firstChange(hosts(prepare), createCAs, hosts(keys), unfence, learn, hosts(member),
+		hosts(reachEndpoint),
 		uploadedFirst(hosts(run)), hosts(pointAdmin), hosts(pointKubelet), addons, restartProxies, hosts(retire), hosts(retireShared),
 		hosts(configureNode), afterRecovery, leave, forget))}
 }

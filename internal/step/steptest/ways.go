@@ -45,6 +45,7 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters, Carriers: Hosts("lb1 lb2")})
 			case Outside:
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
+				h.EndpointUp = model.Is(true)
 			case HAProxy:
 				detour(h, model.Way{Kind: model.SharedAddress})
 				h.System = model.Valid(h.System.Or(model.Installed{}).Digest + "-vip")

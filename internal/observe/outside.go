@@ -1,0 +1,148 @@
+package observe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/host"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// Tried is what a host got when it tried the endpoint of a load balancer that is
+// somebody else's.
+type Tried struct {
+	Answers bool   // an API server of this cluster
+	Why     string // why nothing answers
+	// Silent: nothing came back. One that refuses at least says at once that nothing
+	// stands behind it.
+	Silent bool
+	Err    error // it could not be tried
+}
+
+// triedFor is how long a try may take: HAProxy tries a server that refuses three times
+// before it gives up, and waits for a second in between.
+const triedFor = 6 * time.Second
+
+// outside tries the endpoint from each of these hosts that answers, if the balancer
+// is somebody else's.
+func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Shared, ids []model.HostID) map[model.HostID]Tried {
+	if out.Goal.File.Spec.LoadBalancer.Kind != spec.ExternalBalancer {
+		return nil
+	}
+	var roots *x509.CertPool
+	if shared != nil {
+		roots = x509.NewCertPool()
+		roots.AppendCertsFromPEM(shared.CA.Cert)
+	}
+	var wg sync.WaitGroup
+	got := make([]Tried, len(ids))
+	for i, id := range ids {
+		got[i].Err = errors.New("its host does not answer")
+		h, to := o.Hosts[id], out.Goal.Want.Hosts[id]
+		if f, seen := out.Facts[id]; h == nil || !seen || f.Err != nil || out.silent[id] || !to.Roles.Node() {
+			continue
+		}
+		wg.Go(func() { got[i] = try(ctx, h, out.Goal, roots) })
+	}
+	wg.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.tried == nil {
+		o.tried = map[model.HostID]Tried{}
+	}
+	for i, id := range ids {
+		o.tried[id] = got[i]
+	}
+	return maps.Clone(o.tried)
+}
+
+// try connects to the endpoint from a host, by what its name means there.
+func try(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool) Tried {
+	ctx, cancel := context.WithTimeout(ctx, triedFor)
+	defer cancel()
+	endpoint := g.File.Spec.ControlPlaneEndpoint
+	conn, err := h.Dial(ctx, "tcp", endpoint)
+	if err != nil {
+		return notConnected(ctx, err)
+	}
+	defer conn.Close()
+	// Whose certificate it is, is judged below: also one that is not ours says something.
+	c := tls.Client(conn, &tls.Config{ServerName: g.File.EndpointHost(), MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: true}) //nolint:gosec
+	if err := c.HandshakeContext(ctx); err != nil {
+		var noTLS tls.RecordHeaderError
+		switch {
+		case ctx.Err() != nil:
+			return Tried{Silent: true, Why: fmt.Sprintf("takes connections, and nothing answers within %v", triedFor)}
+		case errors.As(err, &noTLS):
+			return Tried{Why: "does not speak TLS"}
+		}
+		return Tried{Why: "closes connections at once: nothing that answers stands behind it"}
+	}
+	return answered(c.ConnectionState().PeerCertificates, roots, g)
+}
+
+// notConnected judges by what sshd says of a connection that it could not open: the
+// operating system's words (OpenSSH, channels.c).
+func notConnected(ctx context.Context, err error) Tried {
+	said := func(any ...string) bool {
+		return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(strings.ToLower(err.Error()), s) })
+	}
+	switch {
+	case said("refused"):
+		return Tried{Why: "refuses connections: nothing stands behind it, or it does not run"}
+	case said("name or service not known", "name resolution", "no address associated", "unknown host"):
+		return Tried{Silent: true, Why: "has a name that leads nowhere there"}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) || said("timed out"):
+		return Tried{Silent: true, Why: fmt.Sprintf("does not answer within %v", triedFor)}
+	case said("no route to host", "unreachable"):
+		return Tried{Silent: true, Why: "cannot be reached: there is no way to its address"}
+	}
+	return Tried{Err: err}
+}
+
+// answered judges who has answered.
+func answered(chain []*x509.Certificate, roots *x509.CertPool, g *goal.Goal) Tried {
+	if len(chain) == 0 || roots == nil {
+		return Tried{Why: "leads to something of others: this cluster has no API server yet"}
+	}
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	leaf := chain[0]
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: g.File.EndpointHost()}); err != nil {
+		return Tried{Why: "leads to something that is no API server of this cluster: " + err.Error()}
+	}
+	return Tried{Answers: true}
+}
+
+// answers is that as a fact.
+func (t Tried) answers() model.Known[bool] {
+	if t.Err != nil {
+		return model.Unknown[bool](t.Err.Error())
+	}
+	return model.Is(t.Answers).Because(t.Why)
+}
+
+// unheard is why a machine that is new cannot be the host: nothing comes back from
+// the endpoint. It may refuse while nothing stands behind it.
+func unheard(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Facts) string {
+	t, tried := o.Tried[id]
+	if !tried || !t.Silent || f.Marker != "" || h.Found || h.Node.LoadBalancer {
+		return ""
+	}
+	return fmt.Sprintf("tried from there, the endpoint %s %s; let it take connections from this host and lead them to %s, or refuse them "+
+		"while these do not answer", g.File.Spec.ControlPlaneEndpoint, t.Why, strings.Join(g.Servers(), ", "))
+}

@@ -1,0 +1,51 @@
+package status
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/internal/artifact"
+	"quorate.dev/quorate/internal/goal"
+	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/observe"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// Somebody else's load balancer: what it needs, and from where it leads to an API
+// server. What could not be tried is no problem of its.
+func TestOutside(t *testing.T) {
+	file, _, err := spec.Parse("prod.yaml", spec.Init("prod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Spec.LoadBalancer.Kind = spec.ExternalBalancer
+	v, err := artifact.Resolve(file.Spec.Kubernetes.Version, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := goal.Build(file, goal.Artifacts{Versions: v}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ob := &observe.Observation{Goal: g, Tried: map[model.HostID]observe.Tried{"cp1": {Answers: true},
+		"cp2": {Err: errors.New("no forwarding")}, "w1": {Why: "refuses connections"}}}
+	s := Status{Endpoint: file.Endpoint(), Serving: []model.HostID{"cp1"}}
+	s.balancer(ob)
+	text := s.Balancer.text()
+	for _, want := range []string{"led to an API server from cp1\n", "GET /readyz", g.Servers()[0]} {
+		if !strings.Contains(text, want) {
+			t.Errorf("nothing about %q in %s", want, text)
+		}
+	}
+	if len(s.Problems) != 1 || s.Problems[0] != "tried from w1, the endpoint "+file.Endpoint()+" refuses connections" {
+		t.Errorf("problems: %q", s.Problems)
+	}
+	if told := s.Balancer.Tried; len(told) != 3 || told[1].Why != "could not be tried: no forwarding" {
+		t.Errorf("%+v", told)
+	}
+	young := Status{Endpoint: file.Endpoint()}
+	if young.balancer(ob); len(young.Problems) > 0 {
+		t.Errorf("before anything serves: %q", young.Problems)
+	}
+}

@@ -1,0 +1,50 @@
+//go:build lab
+
+package e2e
+
+import (
+	"testing"
+
+	"quorate.dev/quorate/internal/lab"
+	"quorate.dev/quorate/internal/spec"
+)
+
+// TestOutside: a cluster behind a load balancer that is somebody else's, here a HAProxy
+// of which quorate knows nothing.
+func TestOutside(t *testing.T) {
+	if !allChanges {
+		t.Skip("only with all changes (make test-all)")
+	}
+	c := newCluster(t, "outside", 1, 1, "--load-balancers", "1")
+	cp, w, lb := c.controlPlanes()[0], c.workers()[0], c.of(lab.RoleLoadBalancer)[0]
+	c.shared = "api." + c.Name + ".lab:8443"
+	c.edit(t, func(f *spec.Cluster) { f.Spec.LoadBalancer = spec.LoadBalancer{Kind: spec.ExternalBalancer} })
+
+	t.Log("its name leads nowhere")
+	c.plan(t).says(t, "the endpoint api."+c.Name+".lab:8443 has a name that leads nowhere there", cp+" "+c.address(t, cp)+":6443")
+	for _, h := range []string{cp, w} { // as their DNS says
+		c.on(t, h, `echo "$1 api.$2.lab" >>/etc/hosts`, c.address(t, lb), c.Name)
+	}
+	t.Log("it refuses: nothing stands behind it yet")
+	c.plan(t).want(t, 2).says(t, "reach an API server by the endpoint")
+	c.on(t, lb, `cat >/root/haproxy.cfg <<END
+defaults
+ mode tcp
+ timeout connect 2s
+ timeout client 1h
+ timeout server 1h
+listen kubernetes
+ bind :8443
+ option httpchk GET /readyz
+ server cp1 $1:6443 check check-ssl verify none inter 1s fall 2 rise 2 on-marked-down shutdown-sessions
+END
+systemd-run -q --unit=outside haproxy -db -f /root/haproxy.cfg`, c.address(t, cp))
+	c.apply(t).want(t, 0)
+	c.nothingToDo(t)
+	c.nodesReady(t, cp, cp, w)
+	run(t, c.dir, "status", "-f", c.File).want(t, 0).says(t, "it led to an API server from "+cp+", "+w, "GET /readyz")
+
+	t.Log("it is gone")
+	c.on(t, lb, "systemctl stop outside")
+	run(t, c.dir, "status", "-f", c.File).says(t, "tried from "+w+", the endpoint", "refuses connections")
+}
