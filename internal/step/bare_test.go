@@ -12,7 +12,7 @@ import (
 // that the step's effect leaves unknown would be waited for in vain.
 func TestBareIsKnown(t *testing.T) {
 	h := model.Host{Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}), Departed: model.Is(true),
-		Marked: model.Is(true)}
+		Marked: model.Is(true), EndpointUp: model.Is(false)}
 	var walk func(path string, v reflect.Value)
 	walk = func(path string, v reflect.Value) {
 		switch {
