@@ -77,20 +77,23 @@ func try(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool) T
 		return notConnected(ctx, err)
 	}
 	defer conn.Close()
-	// Whose certificate it is, is judged below: also one that is not ours says something.
-	c := tls.Client(conn, &tls.Config{ServerName: g.File.EndpointHost(), MinVersion: tls.VersionTLS12,
-		InsecureSkipVerify: true}) //nolint:gosec
-	if err := c.HandshakeContext(ctx); err != nil {
-		var noTLS tls.RecordHeaderError
-		switch {
-		case ctx.Err() != nil:
-			return Tried{Silent: true, Why: fmt.Sprintf("takes connections, and nothing answers within %v", triedFor)}
-		case errors.As(err, &noTLS):
-			return Tried{Why: "does not speak TLS"}
-		}
-		return Tried{Why: "closes connections at once: nothing that answers stands behind it"}
+	if roots == nil { // nobody is trusted yet
+		roots = x509.NewCertPool()
 	}
-	return answered(c.ConnectionState().PeerCertificates, roots, g)
+	err = tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: g.File.EndpointHost(), MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
+	var noTLS tls.RecordHeaderError
+	var other *tls.CertificateVerificationError
+	switch {
+	case err == nil:
+		return Tried{Answers: true}
+	case errors.As(err, &other):
+		return Tried{Why: "leads to something that is no API server of this cluster: " + other.Err.Error()}
+	case ctx.Err() != nil:
+		return Tried{Silent: true, Why: fmt.Sprintf("takes connections, and nothing answers within %v", triedFor)}
+	case errors.As(err, &noTLS):
+		return Tried{Why: "does not speak TLS"}
+	}
+	return Tried{Why: "closes connections at once: nothing that answers stands behind it"}
 }
 
 // notConnected judges by what sshd says of a connection that it could not open: the
@@ -110,22 +113,6 @@ func notConnected(ctx context.Context, err error) Tried {
 		return Tried{Silent: true, Why: "cannot be reached: there is no way to its address"}
 	}
 	return Tried{Err: err}
-}
-
-// answered judges who has answered.
-func answered(chain []*x509.Certificate, roots *x509.CertPool, g *goal.Goal) Tried {
-	if len(chain) == 0 || roots == nil {
-		return Tried{Why: "leads to something of others: this cluster has no API server yet"}
-	}
-	between := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		between.AddCert(c)
-	}
-	leaf := chain[0]
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: g.File.EndpointHost()}); err != nil {
-		return Tried{Why: "leads to something that is no API server of this cluster: " + err.Error()}
-	}
-	return Tried{Answers: true}
 }
 
 // answers is that as a fact.

@@ -61,7 +61,7 @@ func TestOutside(t *testing.T) {
 		"answers":               {server(ours, endpoint), roots, Tried{Answers: true}, ""},
 		"another cluster":       {server(other, endpoint), roots, Tried{}, "no API server of this cluster"},
 		"another name":          {server(ours, "api.test.example:8443"), roots, Tried{}, "no API server of this cluster"},
-		"before there are keys": {server(other, endpoint), nil, Tried{}, "this cluster has no API server yet"},
+		"before there are keys": {server(other, endpoint), nil, Tried{}, "no API server of this cluster"},
 		"closes":                {func(net.Conn) {}, roots, Tried{}, "nothing that answers stands behind it"},
 		"not TLS":               {func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.0 400 Bad\r\n\r\n")) }, roots, Tried{}, "does not speak TLS"},
 	} {
