@@ -24,7 +24,7 @@ go build -buildvcs=false -o "$tmp/testsum" ./hack/testsum
 
 phase() { # $1: key, $2: name, the rest: a command
 	local begun=$SECONDS state=ok
-	[[ " ${PHASES:-lint unit fuzz release host lab builtin} " == *" $1 "* ]] || return 0
+	[[ " ${PHASES:-lint unit fuzz release host lab nginx} " == *" $1 "* ]] || return 0
 	echo "== $2"
 	"${@:3}" || state=FAILED
 	printf '%-22s %-7s %4d s\n' "$2" "$state" $((SECONDS - begun)) >>"$tmp/results"
@@ -52,10 +52,10 @@ on_labs() {
 	QUORATE_E2E_UNTIL=$until go test -tags "lab${LONG:+ long}" -p 1 -count=1 -json -timeout "$lab_limit" "$@" | "$tmp/testsum" -each -label "tests on lab hosts"
 }
 
-# with_builtin repeats what changes members on labs with quorate-lb.
-with_builtin() {
-	QUORATE_E2E_LB=builtin go test -tags "lab long" -count=1 -json -timeout "$lab_limit" \
-		-run '^(TestCreate|TestChange|TestReplace|TestRestore|TestRecoverExternal)$' ./test/e2e | "$tmp/testsum" -each -label "tests with quorate-lb"
+# with_nginx repeats what changes members on labs with nginx.
+with_nginx() {
+	QUORATE_E2E_LB=nginx go test -tags "lab long" -count=1 -json -timeout "$lab_limit" \
+		-run '^(TestCreate|TestChange|TestReplace|TestRestore|TestRecoverExternal)$' ./test/e2e | "$tmp/testsum" -each -label "tests with nginx"
 }
 
 # on_host runs those of package host that need a real one, on a lab host that is
@@ -80,7 +80,7 @@ phase host "tests on a host" on_host
 phase lab "tests of labs" on_labs ./internal/lab
 phase lab "scenarios, first" on_labs -run "^($first)\$" ./test/e2e
 phase lab "scenarios, others" on_labs -skip "^($first)\$" ./test/e2e
-[ -z "${LONG:-}" ] || phase builtin "tests with quorate-lb" with_builtin
+[ -z "${LONG:-}" ] || phase nginx "tests with nginx" with_nginx
 
 echo
 cat "$tmp/results"

@@ -23,7 +23,6 @@ metadata: {name: %[1]s}
 spec:
   kubernetes: {version: v1.36.3, flavour: systemd}
   controlPlaneEndpoint: api.%[1]s.lab:8443
-  loadBalancer: {kind: nginx}
   etcd: {topology: %[3]s}
   network: {podCIDR: 10.244.0.0/16, serviceCIDR: 10.96.0.0/12, cni: bridge, proxyMode: nftables}
   # What a container cannot do: its cgroups may be version 1, which the kubelet

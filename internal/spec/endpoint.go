@@ -57,7 +57,7 @@ func judgeEndpoint(r *report, c *Cluster) {
 
 // judgeNoBalancer: without a balancer the only control plane is what all clients use.
 func judgeNoBalancer(r *report, c *Cluster) {
-	const instead = "a load balancer such as {kind: nginx}, with controlPlaneEndpoint: api.prod.internal:8443"
+	const instead = "a load balancer such as {kind: builtin}, with controlPlaneEndpoint: api.prod.internal:8443"
 	if s := c.Spec.ControlPlaneEndpoint; s != "" {
 		r.bad("spec.loadBalancer.kind", "nginx or builtin, or no controlPlaneEndpoint", "nothing would lead from the endpoint %s to the "+
 			"control plane", shown(s))

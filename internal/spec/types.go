@@ -82,11 +82,11 @@ type Kubernetes struct {
 
 // LoadBalancer is what stands in front of the API servers.
 type LoadBalancer struct {
-	// nginx, builtin (quorate's own quorate-lb, which checks the API servers and
-	// etcd): one on every host, the endpoint's name resolving to 127.0.0.1 there.
+	// builtin (quorate's own quorate-lb, which checks the API servers and etcd) or
+	// nginx: one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	// none: one control plane, without a balancer and without an endpoint.
 	// external: somebody else's, in an adopted cluster; quorate leaves it alone.
-	Kind string `json:"kind,omitempty" enum:"nginx,haproxy,builtin,external,none" default:"nginx"`
+	Kind string `json:"kind,omitempty" enum:"builtin,nginx,haproxy,external,none" default:"builtin"`
 	// The address that the balancers share; one of them holds it.
 	VIP *VIP `json:"vip,omitempty"`
 	// Options of the kind haproxy.
