@@ -24,7 +24,6 @@ spec:
     - {name: cp2, address: 192.0.2.12, roles: [control-plane]}
     - {name: w1, address: 192.0.2.21, roles: [worker]}
 `
-	const adopted = "  adopted: {from: kubeadm, hosts: [cp1]}\n"
 	for _, c := range []struct{ old, new, says string }{
 		{"", "", ""},
 		{"kind: external", "kind: nginx", ""},
