@@ -53,18 +53,7 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 					h.Components[model.Kubelet] = c.Hosts[id].Components[model.Kubelet]
 				}
 			case Balanced, Builtin:
-				if ways == Builtin {
-					by := model.Is(model.Balancer.String() + "-" + masters.String())
-					h.Components[model.FrontDoor], h.Components[model.Balancer] = model.ComponentState{}, model.ComponentState{Disk: by, Running: by}
-				}
-				if ways == Balanced || h.Roles.Has(model.ControlPlane) {
-					h.EtcdBackends = model.Is(masters)
-				}
-				if h.Roles.Has(model.ControlPlane) {
-					h.EtcdVia = model.Is(model.Way{Kind: model.LocalBalancer})
-					by := model.Is(model.APIServer.String() + " by a balancer") // whatever the members are
-					h.Components[model.APIServer] = model.ComponentState{Disk: by, Running: by}
-				}
+				balanced(h, ways, masters)
 			case Kubeadm:
 				byKubeadm(h, id)
 				leads(h, "api:8443", "127.0.0.1:8443")
@@ -89,6 +78,22 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 		publish(&c, masters, string(masters.List()[0])+":6443", "")
 	}
 	return c
+}
+
+// balanced leads the API servers to etcd by the hosts' own balancers.
+func balanced(h *model.Host, ways Ways, masters model.HostSet) {
+	if ways == Builtin {
+		by := model.Is(model.Balancer.String() + "-" + masters.String())
+		h.Components[model.FrontDoor], h.Components[model.Balancer] = model.ComponentState{}, model.ComponentState{Disk: by, Running: by}
+	}
+	if ways == Balanced || h.Roles.Has(model.ControlPlane) {
+		h.EtcdBackends = model.Is(masters)
+	}
+	if h.Roles.Has(model.ControlPlane) {
+		h.EtcdVia = model.Is(model.Way{Kind: model.LocalBalancer})
+		by := model.Is(model.APIServer.String() + " by a balancer") // whatever the members are
+		h.Components[model.APIServer] = model.ComponentState{Disk: by, Running: by}
+	}
 }
 
 // leads says where admin.conf and kube-proxy lead on a host of kubeadm's.
