@@ -106,7 +106,7 @@ func notConnected(ctx context.Context, err error) Tried {
 	case said("refused"):
 		return Tried{Why: "refuses connections: nothing stands behind it, or it does not run"}
 	case said("name or service not known", "name resolution", "no address associated", "unknown host"):
-		return Tried{Silent: true, Why: "has a name that leads nowhere there"}
+		return Tried{Silent: true, Why: "has a name that leads nowhere there (neither by DNS nor by /etc/hosts)"}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) || said("timed out"):
 		return Tried{Silent: true, Why: fmt.Sprintf("does not answer within %v", triedFor)}
 	case said("no route to host", "unreachable"):

@@ -59,7 +59,7 @@ func judgeEndpoint(r *report, c *Cluster) {
 func judgeNoBalancer(r *report, c *Cluster) {
 	const instead = "a load balancer such as {kind: builtin}, with controlPlaneEndpoint: api.prod.internal:8443"
 	if s := c.Spec.ControlPlaneEndpoint; s != "" {
-		r.bad("spec.loadBalancer.kind", "nginx or builtin, or no controlPlaneEndpoint", "nothing would lead from the endpoint %s to the "+
+		r.bad("spec.loadBalancer.kind", "builtin or nginx, or no controlPlaneEndpoint", "nothing would lead from the endpoint %s to the "+
 			"control plane", shown(s))
 	}
 	if n := len(c.ControlPlanes()); n > 1 {

@@ -85,7 +85,7 @@ type LoadBalancer struct {
 	// builtin (quorate's own quorate-lb, which checks the API servers and etcd) or
 	// nginx: one on every host, the endpoint's name resolving to 127.0.0.1 there.
 	// none: one control plane, without a balancer and without an endpoint.
-	// external: somebody else's, in an adopted cluster; quorate leaves it alone.
+	// external: somebody else's, which quorate neither installs nor changes.
 	Kind string `json:"kind,omitempty" enum:"builtin,nginx,haproxy,external,none" default:"builtin"`
 	// The address that the balancers share; one of them holds it.
 	VIP *VIP `json:"vip,omitempty"`

@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/model"
@@ -43,8 +44,12 @@ func (s ReachEndpoint) Do(context.Context, Env) error { return nil }
 
 // Diagnose says what is to be done at the load balancer.
 func (s ReachEndpoint) Diagnose(_ context.Context, e Env) string {
-	h := e.Have.Hosts[s.ID]
-	return "the endpoint " + e.Goal.Base.Endpoint() + " " + h.EndpointUp.Why() + "\n" + e.Goal.OutsideNeeds()
+	up := e.Have.Hosts[s.ID].EndpointUp
+	got := up.Why()
+	if !up.Known() {
+		got = "could not be tried: " + got
+	}
+	return fmt.Sprintf("tried from %s, the endpoint %s %s\n%s", s.ID, e.Goal.Base.Endpoint(), got, e.Goal.OutsideNeeds())
 }
 
 // reachEndpoint proposes that before a kubelet, or kubeadm, first goes by the endpoint.
