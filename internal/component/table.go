@@ -68,18 +68,11 @@ func balancerAsks(at layout.Layout) []workload.Ask {
 }
 
 func balancerStamp(at layout.Layout) string {
-	return "said " + at.Unit(model.Balancer) + `.1 | sed -n 's/.*"stamp":"\([^"]*\)".*/\1/p'`
-}
-
-// BalancerBackends is a command that prints a line "WAY BACKEND" for each
-// backend that quorate-lb has in use.
-func BalancerBackends(at layout.Layout) string {
-	return "curl -s -m 2 " + local(at.Balancer.HealthPort, "/metrics") +
-		` | sed -n 's/^quorate_lb_backend_sessions{backend="\([^"@]*\)",way="\([^"]*\)"}.*/\2 \1/p'`
+	return "l=$(said " + at.Unit(model.Balancer) + `.1) && case $l in *'"stamp":"'*) l=${l#*'"stamp":"'}; echo "${l%%'"'*}" ;; esac`
 }
 
 func routesStamp(at layout.Layout) string {
-	return "sed -n '1s/^# *//p' " + at.PodNetwork.Applied + " 2>/dev/null"
+	return "[ -f " + at.PodNetwork.Applied + " ] && read -r k l <" + at.PodNetwork.Applied + ` && [ "$k" = '#' ] && echo "$l"`
 }
 
 // Watched is how the components of a host are told, in their order.

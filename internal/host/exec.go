@@ -175,7 +175,7 @@ type process struct {
 }
 
 func (h *sshHost) start(ctx context.Context, what string, argv []string, stdout, stderr io.Writer) (*process, error) {
-	argv, mark := marked(argv)
+	argv, mark := marked(argv, h.cfg.test.path)
 	command, first, err := h.asRoot(argv)
 	if err != nil {
 		return nil, err

@@ -68,16 +68,16 @@ func (h *sshHost) noise() (ShellNoise, bool) {
 	return ShellNoise{h.cfg.Name, h.heard.text}, h.heard.text != ""
 }
 
-// begin prints a mark on both outputs and becomes the command: what came
-// before was the login shell's. Root runs it, whoever logged in.
-const begin = `printf '%s\n' "$0"; printf '%s\n' "$0" >&2; exec "$@"`
+// begin sets the environment, prints a mark on both outputs and becomes the
+// command: what came before was the login shell's. Root runs it, whoever logged in.
+const begin = `export LC_ALL=C PATH="$1"; shift; printf '%s\n' "$0"; printf '%s\n' "$0" >&2; exec "$@"`
 
-// marked is argv with a mark before its output.
-func marked(argv []string) (with []string, mark string) {
+// marked is argv with a mark before its output, and with that search path.
+func marked(argv []string, path string) (with []string, mark string) {
 	b := make([]byte, 8)
 	rand.Read(b) // never fails
 	mark = "quorate-begin-" + hex.EncodeToString(b)
-	return append([]string{"sh", "-c", begin, mark}, argv...), mark
+	return append([]string{"sh", "-c", begin, mark, path}, argv...), mark
 }
 
 // maxWaiting is how much is read before the mark. A shell that prints more than

@@ -153,7 +153,6 @@ const marker = "--quorate: input follows--"
 // asRoot makes the remote shell's command for an argv, and what must come
 // first on its stdin.
 func (h *sshHost) asRoot(argv []string) (command, first string, err error) {
-	argv = append([]string{"env", "LC_ALL=C", "PATH=" + h.cfg.test.path}, argv...)
 	switch {
 	case !h.cfg.sudo():
 	case h.cfg.SudoPasswordFile == "":

@@ -95,16 +95,18 @@ func writeCalls(files []File, root string) string {
 		paths[i] = f.Path
 	}
 	all := quoteAll(paths)
-	fmt.Fprintf(&b, "all() { \"$@\" %s; }\ntrap finish EXIT\nlock %s\n", all, quote(root+folders.Run))
+	fmt.Fprintf(&b, "all() { \"$@\" %s; }\ntrap finish EXIT\nlock %s\nall have\n", all, quote(root+folders.Run))
+	var sent strings.Builder
 	for _, f := range files {
 		parents := "022"
 		if f.Secret {
 			parents = "077"
 		}
-		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.Perm(), quote(f.owner()), parents, len(f.Content), sha256.Sum256(f.Content),
-			quote(f.Path))
+		sum := sha256.Sum256(f.Content)
+		fmt.Fprintf(&b, "stage %04o %s %s %d %x %s\n", f.Perm(), quote(f.owner()), parents, len(f.Content), sum, quote(f.Path))
+		fmt.Fprintf(&sent, " %x %s", sum, quote(f.Path))
 	}
-	b.WriteString("frame kept\n")
+	fmt.Fprintf(&b, "arrived%s\nframe kept\n", sent.String())
 	for _, p := range paths {
 		fmt.Fprintf(&b, "keep %s %s\n", quote(root+folders.Kept), quote(p))
 	}

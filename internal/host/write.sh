@@ -1,5 +1,7 @@
-# Replaces files: `stage` each (content on stdin, in order), `keep` each,
-# `flush`, `place` each. Nothing is changed before the first `place`.
+# Replaces files: `have` all, `stage` each (content on stdin, in order), `arrived`
+# all, `keep` each, `flush`, `place` each. Nothing is changed before the first
+# `place`. A process takes a busy host 10 ms and more, so that one serves all
+# files where it can, and none is started for what the shell can see.
 #
 # A file is staged beside its target, as .quorate-<name>: only there is the
 # rename sure to be atomic (the same mount) and the security label right.
@@ -7,7 +9,9 @@
 # the conf.d and unit folders we write to.
 set -u
 umask 077
-K= placed=0
+K= placed=0 sums= modes=
+NL='
+'
 
 die() {
 	[ -z "${1-}" ] || echo "$1" >&2
@@ -30,8 +34,17 @@ finish() {
 rm_tmp() {
 	for f; do
 		tmp_of "$f"
-		rm -f -- "$tmp"
+		away "$tmp"
 	done
+}
+
+away() {
+	if [ -e "$1" ] || [ -L "$1" ]; then rm -f -- "$1"; fi
+}
+
+# folder path: makes it with its parents.
+folder() {
+	[ -d "$1" ] || mkdir -p -- "$1" || die "$1: folder cannot be made"
 }
 
 # lock rundir: one writer a host at a time, where flock is installed.
@@ -39,30 +52,72 @@ lock() {
 	command -v flock >/dev/null || return 0
 	own_way "$1"
 	plain "$1/write.lock"
-	mkdir -p -- "$1" && exec 9>"$1/write.lock" || die "$1: cannot be written"
+	folder "$1"
+	exec 9>"$1/write.lock" || die "$1: cannot be written"
 	flock -w 30 9 || die "another operator has been writing files for 30 s: see who holds $1/write.lock"
+}
+
+# have path...: what is there of it, in lines of sha256sum and stat.
+have() {
+	n=$#
+	while [ $n -gt 0 ]; do
+		[ ! -f "$1" ] || [ -L "$1" ] || set -- "$@" "$1"
+		shift
+		n=$((n - 1))
+	done
+	[ $# -eq 0 ] && return
+	sums=$(sha256sum -- "$@") || die "the old files cannot be read"
+	modes=$(stat -c '0%a %U:%G %n' -- "$@")
+}
+
+# among lines line
+among() {
+	case $NL$1$NL in *"$NL$2$NL"*) ;; *) return 1 ;; esac
 }
 
 # stage mode owner parent-umask size sha256 path
 stage() {
 	tmp_of "$6"
 	own_way "$dir"
-	rm -f -- "$tmp"
+	away "$tmp"
 	if [ ! -L "$6" ] && [ -e "$6" ]; then # a link is replaced, whatever it leads to
 		[ ! -d "$6" ] || die "$6: is a directory"
 		[ -f "$6" ] || die "$6: is no regular file; see what it is for, and remove it"
-		old=$(sha256sum <"$6") || die "$6: the old file cannot be read"
-		if [ "${old%% *}" = "$5" ]; then
+		if among "$sums" "$5  $6"; then
 			head -c "$4" >/dev/null
 			return
 		fi
 	fi
-	(umask "$3" && mkdir -p -- "$dir") || die "$dir: folder cannot be made"
+	[ -d "$dir" ] || (umask "$3" && folder "$dir") || exit 1
+	[ "$1" != 0644 ] || umask 022
 	set -C
 	head -c "$4" >"$tmp" || die "$6: new content cannot be written"
 	set +C
-	new=$(sha256sum <"$tmp") && [ "${new%% *}" = "$5" ] || die "$6: what arrived is not what was sent"
-	chown -- "$2" "$tmp" && chmod -- "$1" "$tmp" || die "$6: owner $2, mode $1 cannot be set"
+	umask 077
+	# As root it is root's: that of / is seen without asking who we are.
+	{ [ "$2" = root:root ] && [ -O / ] && [ -G / ] && [ -O "$tmp" ] && [ -G "$tmp" ]; } || chown -- "$2" "$tmp" || die "$6: owner $2 cannot be set"
+	case $1 in 0600 | 0644) ;; *) chmod -- "$1" "$tmp" ;; esac || die "$6: mode $1 cannot be set"
+}
+
+# arrived sha256 path ...: what was staged is what was sent.
+arrived() {
+	n=$(($# / 2)) want=
+	while [ $n -gt 0 ]; do
+		tmp_of "$2"
+		if [ -e "$tmp" ]; then
+			want="$want$1 "
+			set -- "$@" "$tmp"
+		fi
+		shift 2
+		n=$((n - 1))
+	done
+	[ $# -eq 0 ] && return
+	sums=$(sha256sum -- "$@") || die "what arrived cannot be read"
+	for f; do
+		sum=${sums%%"$NL"*} sums=${sums#*"$NL"} one=${want%% *} want=${want#* }
+		sum=${sum#\\} # before a name that has one
+		[ "${sum%% *}" = "$one" ] || die "${f%/*}/${f##*/.quorate-}: what arrived is not what was sent"
+	done
 }
 
 # keep kept-root path: prints where the old file was kept, or an empty line.
@@ -73,13 +128,14 @@ keep() {
 		return
 	fi
 	[ -n "$K" ] || { own_way "$1" && keep_dir "$1"; }
-	mkdir -p -- "$K${2%/*}" && cp -p -- "$2" "$K$2" || die "$2: the old file cannot be kept in $K"
+	folder "$K${2%/*}"
+	cp -p -- "$2" "$K$2" || die "$2: the old file cannot be kept in $K"
 	echo "$K$2"
 }
 
 # keep_dir kept-root: sets K to a new folder named for the time.
 keep_dir() {
-	mkdir -p -- "$1" || die "$1: folder cannot be made"
+	folder "$1"
 	at=$1/$(date -u +%Y%m%dT%H%M%SZ) n=1 K=$1/none
 	new=$at
 	while ! mkdir -- "$new" 2>/dev/null; do
@@ -107,7 +163,7 @@ place() {
 	tmp_of "$3"
 	if [ ! -e "$tmp" ]; then
 		# Not without need: by its ctime it is told who has read the file.
-		[ "0$(stat -c '%a %U:%G' -- "$3")" = "$1 $2" ] || { chown -- "$2" "$3" && chmod -- "$1" "$3"; } || die "$3: owner $2, mode $1 cannot be set"
+		among "$modes" "$1 $2 $3" || { chown -- "$2" "$3" && chmod -- "$1" "$3"; } || die "$3: owner $2, mode $1 cannot be set"
 	elif mv -fT -- "$tmp" "$3"; then
 		placed=$((placed + 1))
 	else

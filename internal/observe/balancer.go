@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"encoding/json"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,23 +22,27 @@ type Balancer struct {
 	Current bool
 }
 
-func readBalancer(frame string) Balancer {
-	var b Balancer
-	sums := map[string]string{}
-	for _, l := range lines(frame) {
-		key, value, _ := strings.Cut(l, " ")
-		switch key {
-		case component.DoorWay:
-			b.Backends = append(b.Backends, model.HostID(value))
-		case component.EtcdWay:
-			b.Members = append(b.Members, model.HostID(value))
-		case "cluster":
-			b.Cluster = value
-		default:
-			sums[key] = value
+var clusterID = regexp.MustCompile(`(?m)^ *clusterID:[^0-9a-f\n]*([0-9a-f]+)`)
+
+// readBalancer takes what it says of its health, and the digest and some lines
+// of its file.
+func readBalancer(health, ways, sum string) (b Balancer) {
+	var h struct { // what is needed of balancer/admin's Health
+		Digest   string              `json:"digest"`
+		Backends map[string][]string `json:"backends"`
+	}
+	if json.Unmarshal([]byte(health), &h) == nil { // none: it does not run
+		for _, name := range h.Backends[component.DoorWay] {
+			b.Backends = append(b.Backends, model.HostID(name))
+		}
+		for _, name := range h.Backends[component.EtcdWay] {
+			b.Members = append(b.Members, model.HostID(name))
 		}
 	}
-	b.Current = sums["digest"] != "" && sums["digest"] == sums["file"]
+	if m := clusterID.FindStringSubmatch(ways); m != nil {
+		b.Cluster = m[1]
+	}
+	b.Current = h.Digest != "" && h.Digest == sum
 	return b
 }
 

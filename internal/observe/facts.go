@@ -121,18 +121,18 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err
 	}
-	f.Readyz, f.Name, f.EtcdSilent = line("readyz") == "ok", line("name"), lines(frames["silent"])
-	f.EtcdServers, f.Backends = etcdServers(frames["asks"]), backends(frames["backends"], at.APIServer.Port)
-	f.Balancer = readBalancer(frames["balancer"])
-	f.haproxy(frames)
-	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
-	f.Images, f.ImagesErr = lines(frames["images"]), line("imageless")
-	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
 	for _, l := range lines(frames["sums"]) {
 		if sum, path, ok := strings.Cut(l, "  "); ok {
 			f.Sums[path] = sum
 		}
 	}
+	f.Readyz, f.Name, f.EtcdSilent = line("readyz") == "ok", line("name"), lines(frames["silent"])
+	f.EtcdServers, f.Backends = etcdServers(workload.Flags(frames, "--etcd-servers")), backends(frames["backends"], at.APIServer.Port)
+	f.Balancer = readBalancer(frames["balancer"], frames["ways"], f.Sums[at.Balancer.Config])
+	f.haproxy(frames)
+	f.Server, f.Resolved = line("server"), resolved(frames["resolved"])
+	f.Images, f.ImagesErr = lines(frames["images"]), line("imageless")
+	f.Conflist, f.Routes = frames["conflist"], frames["routes"]
 	f.Modes = modes(frames["modes"])
 	pairs(frames["links"], " ", f.Links)
 	f.programs(frames)
@@ -271,9 +271,9 @@ func wholeLines(s string) []byte {
 }
 
 // etcdServers are the URLs in --etcd-servers flags.
-func etcdServers(flags string) (out []string) {
-	for _, l := range lines(flags) {
-		out = append(out, lines(strings.ReplaceAll(strings.TrimPrefix(l, "--etcd-servers="), ",", "\n"))...)
+func etcdServers(flags []string) (out []string) {
+	for _, l := range flags {
+		out = append(out, lines(strings.ReplaceAll(l, ",", "\n"))...)
 	}
 	return out
 }

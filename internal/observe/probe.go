@@ -29,7 +29,7 @@ var probeText string
 func script(at layout.Layout) string {
 	text := strings.Replace(probeText, "# @SERVICES@\n", workload.ProbeScript(component.Watched(at), askName), 1)
 	text = strings.Replace(text, "@ROTATION@", component.HAProxyServers(at), 1)
-	text = workload.DigestScript + strings.Replace(text, "@BALANCER@", component.BalancerBackends(at), 1)
+	text = workload.DigestScript + text
 	return at.Script("look() {\n" + text + "\n}\nanswer=$(look)\nprintf '%s\\n' \"$answer\"\n")
 }
 

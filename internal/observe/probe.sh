@@ -15,7 +15,7 @@ frame "hostname"; show /proc/sys/kernel/hostname
 frame "machine-id"; show /etc/machine-id
 frame "swap"; [ ! -f /proc/swaps ] || { read -r l; while read -r l; do echo "$l"; done; } </proc/swaps
 frame "cgroup"; [ -f /sys/fs/cgroup/cgroup.controllers ] && echo v2 || echo v1
-frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && grep -q '127\.0\.0\.53' /etc/resolv.conf 2>/dev/null && echo /run/systemd/resolve/resolv.conf
+frame "resolv"; [ -e /run/systemd/resolve/resolv.conf ] && case $(show /etc/resolv.conf) in *127.0.0.53*) echo /run/systemd/resolve/resolv.conf ;; esac
 frame "marker"; show $AT_MARKER
 frame "foreign"
 for f in $AT_FOREIGN; do [ -e "$f" ] && echo "$f"; done
@@ -38,7 +38,7 @@ if [ ! -e $AT_MARKER ] && ss -Hxl 2>/dev/null | grep -qF " $AT_CONTAINERD_SOCKET
 	echo "a container runtime on $AT_CONTAINERD_SOCKET"
 fi
 frame "address"; ip -o addr show 2>/dev/null
-frame "sums"; sha256sum $PATHS 2>/dev/null
+frame "sums"; sha256sum $PATHS $AT_BALANCER_CONFIG 2>/dev/null
 frame "modes"; stat -L -c '%a %U:%G %n' $PATHS 2>/dev/null
 # Programs: where they link to; of what digest they are, and where they lie in the end, for their folder is named by
 # the digest that they must have.
@@ -88,17 +88,13 @@ frame "name"; [ "$R" != ok ] || case $(said name) in
 esac
 # What was ready once and does not serve may wait for an etcd that is silent (curl: 28 is a time-out; who refuses is not).
 frame "silent"; [ -n "$serves" ] || { for u in $ETCDS; do { curl -sk -m 2 -o /dev/null $u/; [ $? -ne 28 ] || echo "$u"; } & done; wait; }
-frame "asks"; [ -n "$cmdlines" ] && grep -zhs '^--etcd-servers=' $cmdlines | tr '\0' '\n'
 # The kubelet's way to the API: by its file, what the name there means here, and where its connections lead.
 S=; [ ! -f $AT_KUBELET_CONF ] || while read -r k v; do case $k in server:) S=$v; break ;; esac; done <$AT_KUBELET_CONF
 frame "server"; echo "$S"
 S=${S#*://}; S=${S%%/*}
 frame "resolved"; case $S in *[a-z]*) timeout 2 getent ahosts "${S%:*}" 2>/dev/null ;; esac
-# What the balancer has in use, and whether its file is that.
-frame "balancer"; is_up $UNIT_BALANCER && { @BALANCER@; echo "digest $(said $UNIT_BALANCER.1 | sed -n 's/.*"digest":"\([0-9a-f]*\)".*/\1/p')"; }
-if [ -f $AT_BALANCER_CONFIG ]; then
-	echo "file $(sha256sum $AT_BALANCER_CONFIG 2>/dev/null | cut -d' ' -f1)"; echo "cluster $(sed -n 's/^ *clusterID: *[^0-9a-f]*\([0-9a-f]*\).*/\1/p' $AT_BALANCER_CONFIG 2>/dev/null)"
-fi
+# What the balancer has in use.
+frame "balancer"; is_up $UNIT_BALANCER && said $UNIT_BALANCER.1
 # What HAProxy says of the servers behind it.
 frame "rotation"; is_up $UNIT_HAPROXY && { @ROTATION@; }
 # Where nginx's module lies, or will lie once its package is there.
@@ -151,7 +147,7 @@ frame "routes"; show $AT_ROUTES
 set -- "named,--(hostname-override|name)=,^,$AT_UNITS/$UNIT_KUBELET.service,$AT_UNITS/$UNIT_ETCD.service,$AT_KUBELET_FLAGS" \
 	"kubelet,BEGIN CERTIFICATE,END CERTIFICATE,$AT_KUBELET_CLIENT" "hosts,^# BEGIN quorate,^# END quorate,/etc/hosts" \
 	"fence, saddr ,^,$AT_FENCE" "backends,^ *server ,^,$AT_FRONT_DOOR_CONFIG" "behind,^ *server ,^,$AT_HAPROXY_CONFIG" \
-	"virtual, dev ,^,$AT_KEEPALIVED_CONFIG"
+	"virtual, dev ,^,$AT_KEEPALIVED_CONFIG" "ways,^ *clusterID:,^,$AT_BALANCER_CONFIG"
 # A certificate without its key is none. Of a kubeconfig that holds both, the certificate and the server are printed.
 for f in $PEMS; do
 	case $f in *.conf:*)

@@ -294,10 +294,20 @@ func (s Binaries) Do(ctx context.Context, e Env) error {
 		version := e.Goal.VersionLink(name)
 		args = append(args, version, where[name], at, version)
 	}
-	// A link is renamed over the old one: at no moment is there no program.
-	_, err = sh(ctx, e, "", `while [ $# -gt 0 ]; do mkdir -p "${1%/*}"; ln -sfn "$2" "$1.new"; mv -fT "$1.new" "$1"; shift 2; done`, args...)
+	_, err = sh(ctx, e, "", linkScript, args...)
 	return err
 }
+
+// linkScript makes links, LINK TO ...: each is renamed over the old one, so that
+// at no moment is there no program. One that is right stays.
+const linkScript = `while [ $# -gt 0 ]; do
+	if [ ! -L "$1" ] || [ "$(readlink "$1")" != "$2" ]; then
+		[ -d "${1%/*}" ] || mkdir -p "${1%/*}"
+		ln -sfn "$2" "$1.new"
+		mv -fT "$1.new" "$1"
+	fi
+	shift 2
+done`
 
 // Do implements Action.
 func (s Images) Do(ctx context.Context, e Env) error {

@@ -18,9 +18,23 @@ var (
 	askProbe string
 )
 
-// readStamps prints the stamps of the processes that both have found.
-const readStamps = `frame "stamps"; [ -n "$environs" ] && grep -zHsE '^(` + StampEnv + `|` + VersionEnv + `)=' $environs | tr '\0' '\n'
+// readStamps prints the stamps of the processes that both have found, and the
+// members of etcd that API servers ask.
+const readStamps = `frame "stamps"; [ -n "$environs$cmdlines" ] &&
+	grep -zHsE '^(` + StampEnv + `=|` + VersionEnv + `=|--etcd-servers=)' $environs $cmdlines | tr '\0' '\n'
 `
+
+// Flags are the values of a flag of the processes that ProbeScript found, of
+// those that it prints: --etcd-servers.
+func Flags(frames map[string]string, name string) (values []string) {
+	for l := range strings.Lines(frames["stamps"]) {
+		file, flag, _ := strings.Cut(strings.TrimSuffix(l, "\n"), ":")
+		if value, ok := strings.CutPrefix(flag, name+"="); ok && strings.HasSuffix(file, "/cmdline") {
+			values = append(values, value)
+		}
+	}
+	return values
+}
 
 // Watch is how the state of a component can be told, the same on every host.
 type Watch struct {

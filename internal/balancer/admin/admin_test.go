@@ -11,6 +11,7 @@ import (
 
 	"quorate.dev/quorate/internal/balancer"
 	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/balancer/health"
 	"quorate.dev/quorate/internal/balancer/lbtest"
 	"quorate.dev/quorate/internal/balancer/vip"
 )
@@ -65,6 +66,16 @@ func TestLogin(t *testing.T) {
 		if resp.StatusCode != x.code {
 			t.Errorf("%s as %q: %d, want %d", x.path, x.user, resp.StatusCode, x.code)
 		}
+	}
+}
+
+// Backends that only finish what they have are not in use.
+func TestHealthzBackends(t *testing.T) {
+	w := recorder{http.Header{}, new(strings.Builder)}
+	healthz(w, balancer.View{Digest: "aa", Ways: []balancer.WayView{{Name: "api", Backends: []balancer.BackendView{
+		{View: health.View{Name: "cp1"}}, {View: health.View{Name: "cp2"}, Draining: true}, {View: health.View{Name: "cp3"}}}}}}, "test")
+	if text := w.String(); !strings.Contains(text, `"digest":"aa"`) || !strings.Contains(text, `"backends":{"api":["cp1","cp3"]}`) {
+		t.Error(text)
 	}
 }
 

@@ -155,13 +155,22 @@ type Health struct {
 	Digest string `json:"digest"`
 	Stamp  string `json:"stamp,omitempty"`
 	Loaded string `json:"loaded"` // RFC 3339
+	// Backends are the names of those in use, by way.
+	Backends map[string][]string `json:"backends,omitempty"`
 	// Error says why a newer file was not taken.
 	Error string `json:"error,omitempty"`
 }
 
 func healthz(w http.ResponseWriter, v balancer.View, version string) {
 	h := Health{Status: "ok", Version: version, Digest: v.Digest, Stamp: v.Stamp, Loaded: v.Loaded.UTC().Format(time.RFC3339),
-		Error: v.Invalid}
+		Error: v.Invalid, Backends: map[string][]string{}}
+	for _, way := range v.Ways {
+		for _, b := range way.Backends {
+			if !b.Draining {
+				h.Backends[way.Name] = append(h.Backends[way.Name], b.Name)
+			}
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if v.Draining {
