@@ -98,7 +98,7 @@ interrupted or killed at any time: the next apply continues from what it finds.`
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&probe, "probe", false, "query the cluster 20 times a second during the change and report what clients would "+
+	cmd.Flags().BoolVar(&probe, "probe", false, "query the cluster 10 times a second during the change and report what clients would "+
 		"have noticed")
 	cmd.Flags().DurationVar(&drainTime, "drain-timeout", engine.DrainTime, "how long draining a host may take")
 	cmd.Flags().BoolVar(&forceDrain, "force-drain", false, "delete pods that no controller recreates, and proceed when the drain times out")

@@ -24,7 +24,7 @@ type Config struct {
 	Dial  func(context.Context) (net.Conn, error)
 	TLS   *tls.Config   // with a client certificate that may write ConfigMaps
 	Run   string        // a name for its ConfigMaps, unlike any other's
-	Every time.Duration // default 50ms
+	Every time.Duration // default 100ms
 	Limit time.Duration // what takes longer has failed; default 5s
 
 	// Record is told of every read and write, one at a time, as they end; the
@@ -86,7 +86,7 @@ type Prober struct {
 // Start makes the first ConfigMap, which must work, and begins.
 func Start(ctx context.Context, cfg Config) (*Prober, error) {
 	if cfg.Every == 0 {
-		cfg.Every = 50 * time.Millisecond
+		cfg.Every = 100 * time.Millisecond
 	}
 	if cfg.Limit == 0 {
 		cfg.Limit = 5 * time.Second

@@ -29,7 +29,7 @@ type changeOf struct {
 	limit float64 // seconds
 }
 
-// change makes each change while the cluster is asked 20 times a second
+// change makes each change while the cluster is asked 10 times a second
 // through the front door of its worker.
 func change(ctx context.Context, b *bench) error {
 	for i := range b.runs {
