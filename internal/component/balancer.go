@@ -25,7 +25,7 @@ const (
 
 // checkTimeout is how long a host may be silent. With the interval of 250 ms
 // that is found within a second. Servers that are only slow get longer.
-const checkTimeout = 600 * time.Millisecond
+const checkTimeout = 500 * time.Millisecond
 
 // Balancer is quorate-lb on one host: the front door, and on control planes the
 // way to etcd. It checks API servers and members all the time, so that one that

@@ -17,13 +17,13 @@ func TestBalancerText(t *testing.T) {
 	}{
 		{"nginx", "systemd", "", "losing an API server's host: the cluster's own clients notice within 10 s, others by their own " +
 			"time-outs (nginx has no health checks)" + election + "may time out"},
-		{"builtin", "systemd", "", "losing an API server's host: front doors should notice within about 0.85 s (builtin, checks every " +
+		{"builtin", "systemd", "", "losing an API server's host: front doors should notice within about 0.75 s (builtin, checks every " +
 			"0.25 s)" + election + "may fail then\n  losing etcd on one API server's host only: connections to it are closed from " +
 			"5.25 s on, a few at a time"},
-		{"builtin", "systemd", "2s", "losing an API server's host: front doors should notice within about 0.85 s (builtin, checks every " +
+		{"builtin", "systemd", "2s", "losing an API server's host: front doors should notice within about 0.75 s (builtin, checks every " +
 			"0.25 s)" + election + "may fail then\n  losing etcd on one API server's host only: connections to it are closed from " +
 			"5.25 s on, a few at a time"},
-		{"builtin", "kubeadm", "", "losing an API server's host: front doors should notice within about 0.85 s (builtin, checks every " +
+		{"builtin", "kubeadm", "", "losing an API server's host: front doors should notice within about 0.75 s (builtin, checks every " +
 			"0.25 s)" + election + "may time out\n  losing etcd on one API server's host only: connections to it are closed from " +
 			"5.25 s on, a few at a time"},
 	} {
