@@ -188,23 +188,35 @@ func (c *cluster) credentials(ctx context.Context) error {
 	return nil
 }
 
-// watchNodes asks once a second which nodes are not Ready, but for the broken one.
-func (c *cluster) watchNodes(ctx context.Context, from, broken string, d time.Duration) []string {
-	seen := map[string]bool{}
-	var out []string
-	for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(time.Second) {
-		list, err := c.kubectl(ctx, from, "get", "nodes", "--no-headers")
-		if err != nil {
-			continue // the API's own answers are counted by the clients
-		}
-		for line := range strings.Lines(list) {
-			if w := strings.Fields(line); len(w) > 1 && w[0] != broken && w[1] != "Ready" && !seen[w[0]] {
-				seen[w[0]] = true
-				out = append(out, w[0])
-			}
+// notReady are the nodes, but for the broken one, that are not Ready or were not for
+// a moment since then: each change has its time. To ask all the while would cost
+// more than the clients do.
+func (c *cluster) notReady(ctx context.Context, from, broken string, since time.Time) (out []string, err error) {
+	const ready = `{.status.conditions[?(@.type=="Ready")]`
+	var list string
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		list, err = c.kubectl(ctx, from, "get", "nodes", "-o",
+			`jsonpath={range .items[*]}{.metadata.name} `+ready+`.status} `+ready+`.lastTransitionTime}{"\n"}{end}`)
+		if err == nil {
+			break
+		} else if time.Now().After(end) {
+			return nil, err
 		}
 	}
-	return out
+	for line := range strings.Lines(list) {
+		w := strings.Fields(line)
+		if len(w) != 3 {
+			return nil, fmt.Errorf("kubectl says of a node: %q", line)
+		}
+		at, err := time.Parse(time.RFC3339, w[2])
+		if err != nil {
+			return nil, err
+		}
+		if w[0] != broken && (w[1] != "True" || at.After(since)) {
+			out = append(out, w[0])
+		}
+	}
+	return out, nil
 }
 
 func (c *cluster) leader(ctx context.Context) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 )
@@ -62,14 +63,12 @@ func (c *cluster) trial(ctx context.Context, f fault, victim string) (result, er
 		})
 	}
 	time.Sleep(before)
+	begun := time.Now()
 	if err := f.begin(ctx, c, broken); err != nil {
 		return result{}, err
 	}
-	notReady := c.watchNodes(ctx, asks, broken, time.Duration(c.seconds()*float64(time.Second))-before)
 	wg.Wait()
-	err = f.end(ctx, c, broken)
-	if err == nil {
-		err = failed
-	}
+	notReady, err := c.notReady(ctx, asks, broken, begun)
+	err = errors.Join(err, f.end(ctx, c, broken), failed)
 	return result{Kind: c.kind.name, Fault: f.title, Victim: victim, Rows: rows, NotReady: notReady}, err
 }

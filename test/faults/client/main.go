@@ -133,7 +133,7 @@ func run(job Job) ([]Row, error) {
 		url := job.Ways[way] + job.Maps
 		read := func(int) string { return url + "/" + job.Object }
 		own := func(n int) string { return fmt.Sprintf("%s-%s-%d-%d", job.Object, host, i, n) }
-		for n := range lines {
+		for n := range writers {
 			if err := create(conf, url, own(n), limit); err != nil {
 				return nil, err
 			}
@@ -143,9 +143,9 @@ func run(job Job) ([]Row, error) {
 			ask  func(context.Context, *tally)
 		}{
 			{"new", func(ctx context.Context, t *tally) { fresh(ctx, conf, read(0), limit, t) }},
-			{"standing reads", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodGet, read, limit, t) }},
+			{"standing reads", func(ctx context.Context, t *tally) { standing(ctx, conf, http.MethodGet, readers, read, limit, t) }},
 			{"standing writes", func(ctx context.Context, t *tally) {
-				standing(ctx, conf, http.MethodPatch, func(n int) string { return url + "/" + own(n) }, limit, t)
+				standing(ctx, conf, http.MethodPatch, writers, func(n int) string { return url + "/" + own(n) }, limit, t)
 			}},
 			{"watch", func(ctx context.Context, t *tally) { watch(ctx, conf, url+"?watch=1&labelSelector=faults", t) }},
 		} {
@@ -216,12 +216,12 @@ func ask(c *http.Client, method, url string, limit time.Duration) error {
 	return nil
 }
 
-// fresh asks ten times a second, each time on a connection of its own, also
+// fresh asks five times a second, each time on a connection of its own, also
 // while earlier requests have no answer yet.
 func fresh(ctx context.Context, conf *tls.Config, url string, limit time.Duration, t *tally) {
 	l := t.line()
 	var wg sync.WaitGroup
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -240,12 +240,13 @@ func fresh(ctx context.Context, conf *tls.Config, url string, limit time.Duratio
 	l.end()
 }
 
-// lines is how many connections stand for each kind of request and way.
-const lines = 4
+// How many connections stand for each kind of request and way. More of them, or
+// more requests, and on two cores it is the clients that are measured.
+const readers, writers = 4, 2
 
-// standing asks five times a second on each of its connections, each kept as
+// standing asks four times a second on each of its connections, each kept as
 // long as it lives, one request after the other on each.
-func standing(ctx context.Context, conf *tls.Config, method string, url func(int) string, limit time.Duration, t *tally) {
+func standing(ctx context.Context, conf *tls.Config, method string, lines int, url func(int) string, limit time.Duration, t *tally) {
 	var wg sync.WaitGroup
 	for n := range lines {
 		wg.Go(func() {
@@ -254,7 +255,7 @@ func standing(ctx context.Context, conf *tls.Config, method string, url func(int
 				begun := time.Now()
 				err := ask(c, method, url(n), limit)
 				l.answered(time.Since(begun), err)
-				time.Sleep(max(0, 200*time.Millisecond-time.Since(begun)))
+				time.Sleep(max(0, 250*time.Millisecond-time.Since(begun)))
 			}
 			l.end()
 			c.CloseIdleConnections()
