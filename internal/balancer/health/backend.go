@@ -34,7 +34,7 @@ type backend struct {
 	alive   time.Time     // when the newest answered question was asked
 	heard   time.Time     // when the last sign of life of the server came
 	reached time.Time     // the same for its host, which may take connections for a server that hangs
-	slowest time.Duration // how long answers take at most, decaying
+	slowest time.Duration // how long answers over kept connections take at most, decaying: a handshake takes longer
 	ready   time.Time     // the same for questions about readiness
 	goods   []good        // newest last; empty after a bad answer
 	broken  int           // connections in a row that broke
@@ -75,7 +75,9 @@ func (b *backend) answered(a asked, now time.Time) {
 		b.hung, b.lost, b.next = time.Time{}, now, now
 	}
 	b.alive, b.heard = later(b.alive, a.at), now
-	b.slowest = max(now.Sub(a.at), b.slowest*7/8)
+	if !a.Fresh {
+		b.slowest = max(now.Sub(a.at), b.slowest*7/8)
+	}
 	if !b.silent.After(b.alive) {
 		b.silent = time.Time{}
 	}

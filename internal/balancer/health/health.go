@@ -70,8 +70,8 @@ const (
 	// Timeout to give a sign of life, and slowFactor times the slowest of its
 	// recent answers, slowMost at most: a host that runs out of CPU answers later
 	// and later.
-	hungAfter  = 150 * time.Millisecond
-	slowFactor = 5
+	hungAfter  = 100 * time.Millisecond
+	slowFactor = 4
 	slowMost   = 2 * time.Second
 	// slowPace: who answers later than Interval is asked as often as it answers,
 	// this often at least. Checks must not add to what makes it slow.

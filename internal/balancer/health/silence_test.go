@@ -60,7 +60,7 @@ func TestStallOfASlowServerIsNotGone(t *testing.T) {
 		w.run(3*time.Second + offset)
 		w.servers["b"].takes = 250 * time.Millisecond
 		w.run(3 * time.Second)
-		w.stall("b", 1500*time.Millisecond)
+		w.stall("b", 1300*time.Millisecond)
 		w.run(3 * time.Second)
 		if _, reset := w.resets["b"]; reset {
 			t.Fatalf("offset %v: its sessions were reset: %v", offset, w.changes)
