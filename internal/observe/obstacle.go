@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/etcd"
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
 )
 
 // maxOffset is how far a host's clock may be off: certificates are dated back
@@ -31,6 +32,9 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return why
 	}
 	if h.Found { // what others have put there is what was adopted
+		if why := onlyWorker(g, h, f); why != "" {
+			return why
+		}
 		return strings.Join(inTheWay(g, o, h, id, f), "; also: ")
 	}
 	if len(f.Foreign) > 0 {
@@ -41,6 +45,18 @@ func obstacle(g *goal.Goal, o *Observation, id model.HostID, f Facts) string {
 		return fmt.Sprintf("it has etcd data in %s that quorate did not make; move that away first, or choose another host", g.Layout.Etcd.Data)
 	}
 	return strings.Join(inTheWay(g, o, h, id, f), "; also: ")
+}
+
+// onlyWorker: a host that others have joined as a worker is not made a control plane
+// in place. Its kubelet, container runtime and addresses are theirs.
+func onlyWorker(g *goal.Goal, h *goal.Host, f Facts) string {
+	at := g.Layout.PKI
+	if !h.Node.ControlPlane || f.Data || f.Up(model.APIServer) || len(f.Files[at.CA.Key])+len(f.Files[at.Leaf(pki.APIServer).Cert]) > 0 {
+		return ""
+	}
+	return "the file calls it a control plane, but others have set it up and nothing of one is on it: no API server and no certificate of " +
+		"one, no key of the CA, no data of etcd; if it is a worker, remove it from the file and apply, then add it anew as a control " +
+		"plane; if it was a control plane, restore its " + at.Dir + " first"
 }
 
 // inTheWay is what must be put right on a machine before it can be the host. All of

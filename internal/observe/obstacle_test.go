@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/kubeapi"
 	"quorate.dev/quorate/internal/model"
+	"quorate.dev/quorate/internal/pki"
 	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -68,6 +69,31 @@ func TestObstacle(t *testing.T) {
 			if !strings.Contains(got, s) {
 				t.Errorf("%s: nothing about %q in %q", name, s, got)
 			}
+		}
+	}
+}
+
+// A worker of others is not made a control plane in place; what was one, and has
+// lost something, is healed.
+func TestFoundWorkerIsNoControlPlane(t *testing.T) {
+	o, _ := observer(t, nil)
+	g, err := goal.Build(o.File, o.Artifacts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Hosts["cp2"].Found = true
+	for name, change := range map[string]func(*Facts){
+		"":                     func(*Facts) {},
+		"its certificate":      func(f *Facts) { f.Files[g.Layout.PKI.Leaf(pki.APIServer).Cert] = []byte("x") },
+		"the CA's key":         func(f *Facts) { f.Files[g.Layout.PKI.CA.Key] = []byte("x") },
+		"data of etcd":         func(f *Facts) { f.Data = true },
+		"a running API server": func(f *Facts) { f.Services = map[model.Component]workload.State{model.APIServer: {Up: true}} },
+	} {
+		f := Facts{Arch: "x86_64", Addresses: []string{"192.0.2.2"}, Files: map[string][]byte{}}
+		change(&f)
+		got := obstacle(g, &Observation{Facts: map[model.HostID]Facts{"cp2": f}}, "cp2", f)
+		if refused := strings.Contains(got, "nothing of one is on it"); refused != (name == "") {
+			t.Errorf("with %q: %q", name, got)
 		}
 	}
 }
