@@ -21,8 +21,7 @@ func ComponentNames() []string {
 	return field{StructField: f}.set("keys")
 }
 
-// judgeFlags checks the names of components and of their extra flags. Whether a
-// component knows a flag only that component's version can say.
+// judgeFlags checks the names of components and of their extra flags.
 func judgeFlags(r *report, components map[string]Component) {
 	known := ComponentNames()
 	for _, name := range sorted(components) {
@@ -68,6 +67,9 @@ func judgeFlag(r *report, path, component, flag, value string) {
 	case strings.ContainsFunc(value, unicode.IsControl):
 		// A line break would begin a setting of its own in the unit file.
 		r.bad(path, "text on one line", "%U in its value", firstControl(value))
+	case len(r.flags[component]) > 0 && !slices.Contains(r.flags[component], flag):
+		r.bad(path, "one of its flags: "+component+" --help", "%s has no flag %s in this version%s", component, shown(flag),
+			meant(flag, r.flags[component]))
 	default:
 		warnInsecure(r, path, component, flag, value)
 	}

@@ -212,7 +212,7 @@ func TestExtraArgsStayOnOneLine(t *testing.T) {
 		`"a	c"`: "U+0009", `"a b ü"`: "", `"a\\nb"`: "",
 	} {
 		for _, component := range ComponentNames() {
-			text := strings.Replace(good, "  hosts", "  components: {"+component+": {extraArgs: {v: "+value+"}}}\n  hosts", 1)
+			text := strings.Replace(good, "  hosts", "  components: {"+component+": {extraArgs: {feature-gates: "+value+"}}}\n  hosts", 1)
 			_, _, err := Parse("cluster.yaml", []byte(text))
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want+" in its value") ||
 				!strings.Contains(err.Error(), "cluster.yaml:7:")) {

@@ -106,6 +106,8 @@ type report struct {
 	issues   []Issue
 	warnings []Warning
 	partial  bool // the file was not read to its end
+
+	flags map[string][]string // that components take, where it is known
 }
 
 func newReport(file string) *report {

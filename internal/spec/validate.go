@@ -25,6 +25,7 @@ func Validate(c *Cluster) ([]Issue, []Warning) {
 }
 
 func judge(r *report, c *Cluster) {
+	r.flags = knownFlags(c)
 	closedSets(r, reflect.ValueOf(*c), "")
 	switch name := c.Metadata.Name; {
 	case name == "":
