@@ -122,7 +122,7 @@ cp "$program" /root/crictl; echo >>/root/crictl
 d=/var/lib/quorate/store/sha256/${program#*/sha256/}; mkdir -p "${d%/*}"; cp /root/crictl "$d"; ln -sfn "$d" /opt/quorate/bin/crictl
 n=0
 for f in /etc/quorate/routes /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/systemd/system/kubelet.service \
-	/etc/sysctl.d/90-quorate.conf /etc/containerd/config.toml /etc/quorate/nginx/nginx.conf /etc/crictl.yaml; do
+	/etc/sysctl.d/90-quorate.conf /etc/containerd/config.toml /etc/quorate/lb.yaml /etc/quorate/nginx/nginx.conf /etc/crictl.yaml; do
 	[ -f $f ] || continue
 	n=$((n + 1)); { cat $f; echo '# mine'; } >/root/victim$n; rm $f; ln -s /root/victim$n $f
 done
