@@ -6,6 +6,7 @@ package observe
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -98,7 +99,9 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	frames := map[string]string{}
 	for _, name := range answer.Names() {
 		body, _ := answer.Part(name)
-		if path, ok := strings.CutPrefix(name, "file "); ok {
+		if path, ok := strings.CutPrefix(name, "conf "); ok {
+			f.Files[path] = confCert(string(body))
+		} else if path, ok := strings.CutPrefix(name, "file "); ok {
 			f.Files[path] = slices.Concat(bytes.TrimRight(body, "\n"), []byte("\n"))
 		} else {
 			frames[name] = strings.TrimSuffix(string(body), "\n")
@@ -268,6 +271,22 @@ func wholeLines(s string) []byte {
 		s += "\n"
 	}
 	return []byte(s)
+}
+
+// confCert is the certificate of a kubeconfig, and a line "# server URL", of the
+// lines that were read of it.
+func confCert(lines string) (out []byte) {
+	servers := ""
+	for l := range strings.Lines(lines) {
+		key, value, _ := strings.Cut(strings.TrimSpace(l), ":")
+		value = strings.TrimSpace(value)
+		if key == "server" {
+			servers += "# server " + value + "\n"
+		} else if cert, err := base64.StdEncoding.DecodeString(value); err == nil {
+			out = append(out, cert...)
+		}
+	}
+	return slices.Concat(bytes.TrimRight(append(out, servers...), "\n"), []byte("\n"))
 }
 
 // etcdServers are the URLs in --etcd-servers flags.

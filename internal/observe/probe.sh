@@ -152,11 +152,13 @@ set -- "named,--(hostname-override|name)=,^,$AT_UNITS/$UNIT_KUBELET.service,$AT_
 for f in $PEMS; do
 	case $f in *.conf:*)
 		f=${f%%:*}
-		[ -s "$f" ] && { frame "file $f"; sed -n 's/^ *client-certificate-data: *//p' "$f" | base64 -d; sed -n 's/^ *server: */# server /p' "$f"; }
+		[ ! -s "$f" ] || set -- "$@" "conf $f,^ *(client-certificate-data|server):,^,$f"
 		continue ;;
 	esac
 	[ -s "${f#*:}" ] && [ -f "${f%%:*}" ] && set -- "$@" "file ${f%%:*},,,${f%%:*}"
 done
+# What other programs have written is looked at.
+for n in $MADE; do [ ! -f "$AT_MANIFESTS/$n.yaml" ] || set -- "$@" "manifest $n,,,$AT_MANIFESTS/$n.yaml"; done
 for f in $KEYS; do [ ! -f "$f" ] || set -- "$@" "file $f,,,$f"; done
 # The mark is for nobody's eyes: not in the arguments.
 quorate_mark=$quorate_mark awk 'BEGIN { for (i = 1; i < ARGC; i++) {

@@ -1,30 +1,49 @@
-# Which of $SERVICES the kubelet runs as static pods. Only where there is a manifest, or one is wanted ($PODS). The
-# manifests of $MADE are written by another program: what is in them is looked at.
-pods= ask=
-for n in $SERVICES; do [ -e "$AT_MANIFESTS/$n.yaml" ] && pods="$pods $n"; done
-frame "manifests"; for n in $pods; do echo "$n"; done
-for n in $MADE; do [ -f "$AT_MANIFESTS/$n.yaml" ] && { frame "manifest $n"; cat "$AT_MANIFESTS/$n.yaml"; }; done
-frame "podversions"; for n in $pods; do echo "$n $(grep -A1 'name: QUORATE_VERSION' "$AT_MANIFESTS/$n.yaml" | sed -n 's/^ *value: *//p')"; done
+# Which of $SERVICES the kubelet runs as static pods. Only where there is a manifest, or one is wanted ($PODS).
+pods= ask= argvs= names=
+for n in $SERVICES; do
+	names="$names${names:+|}$n"
+	[ ! -e "$AT_MANIFESTS/$n.yaml" ] || pods="$pods $n"
+done
+frame "manifests"; set --; for n in $pods; do echo "$n"; set -- "$@" "$AT_MANIFESTS/$n.yaml"; done
+frame "podversions"
+[ $# = 0 ] || awk '/name: QUORATE_VERSION/ { f = FILENAME; sub(/.*\//, "", f); sub(/\.yaml$/, "", f); getline; sub(/^ *value: */, ""); print f, $0 }' "$@" 2>/dev/null
+# contained PID: it runs in a container.
+contained() {
+	while IFS= read -r l; do
+		l=${l%.scope} l=${l##*[/-]}
+		case $l in *[!0-9a-f]*) ;; *) [ ${#l} != 64 ] || return 0 ;; esac
+	done 2>/dev/null <"/proc/$1/cgroup"
+	return 1
+}
+# service COMM: sets n to the service of which the kernel knows so much of the name.
+service() {
+	for n in $SERVICES; do
+		l=$n
+		while [ ${#l} -gt 15 ]; do l=${l%?}; done
+		[ "$l" != "$1" ] || return 0
+	done
+	return 1
+}
 frame "pods"
 if [ -n "$pods$PODS" ]; then
-	now=$(date +%s.%N) uptime=$(cut -d' ' -f1 /proc/uptime)
-	for n in $SERVICES; do
-		found=
-		for f in $(grep -zlsE "^(/.*/)?$n\$" /proc/[0-9]*/cmdline); do
-			p=${f#/proc/} p=${p%/cmdline}
-			# Its own program, in a container.
-			case $(tr '\0' '\n' <"$f" 2>/dev/null | head -n 1) in "$n" | */"$n") ;; *) continue ;; esac
-			grep -qsE '[0-9a-f]{64}(\.scope)?$' "/proc/$p/cgroup" || continue
-			ticks=$(sed 's/.*) //' "/proc/$p/stat" 2>/dev/null | cut -d' ' -f20)
-			[ -n "$ticks" ] || continue
-			echo "$n $p $ticks $uptime $now $(base64 -w 0 <"$f")"
-			found=$ticks up="$up$n.service " active="$active$n.service "
-			environs="$environs /proc/$p/environ" cmdlines="$cmdlines /proc/$p/cmdline"
-		done
-		# How often it was begun matters only while it is young, or away.
-		case " $pods " in *" $n "*) [ -n "$found" ] && [ $((${uptime%.*} - found / 100)) -ge 15 ] || ask="$ask $n" ;; esac
+	now=$(date +%s.%N) began=' '
+	read -r uptime l </proc/uptime
+	for f in $(grep -zlsE "^(/.*/)?($names)\$" /proc/[0-9]*/cmdline); do
+		p=${f#/proc/} p=${p%/cmdline}
+		# Its own program, in a container.
+		read -r comm 2>/dev/null <"/proc/$p/comm" && service "$comm" && contained "$p" && read -r l 2>/dev/null <"/proc/$p/stat" || continue
+		set -- ${l##*) }
+		echo "$n $p ${20} $uptime $now"
+		began="$began$n=${20} " argvs="$argvs $f" up="$up$n.service " active="$active$n.service "
+		environs="$environs /proc/$p/environ" cmdlines="$cmdlines $f"
+	done
+	# How often it was begun matters only while it is young, or away.
+	for n in $pods; do
+		l=${began##* $n=}
+		case $began in *" $n="*) [ $((${uptime%.*} - ${l%% *} / 100)) -ge 15 ] || ask="$ask $n" ;; *) ask="$ask $n" ;; esac
 	done
 fi
+frame "argv"; [ -z "$argvs" ] || grep -zHs '' $argvs | tr '\0' '\n'
 frame "containers"
 if [ -n "$ask" ] && is_active $UNIT_CONTAINERD; then
 	timeout 5 $AT_BIN/crictl -r unix://$AT_CONTAINERD_SOCKET ps -a -o json --label io.kubernetes.pod.namespace=kube-system 2>/dev/null

@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -12,8 +11,8 @@ import (
 const userHZ = 100
 
 // podStates reads the frames "manifests", "pods" (lines of name, process, start
-// in ticks since boot, uptime and clock in seconds, command line in base64) and
-// "containers" (crictl ps -o json), by service.
+// in ticks since boot, uptime and clock in seconds), "argv" (lines of file and
+// argument) and "containers" (crictl ps -o json), by service.
 func podStates(frames map[string]string) map[string]State {
 	out := map[string]State{}
 	stamps, restarts := pairs(frames["stamps"], ":"+StampEnv+"="), containerRestarts(frames["containers"])
@@ -25,7 +24,7 @@ func podStates(frames map[string]string) map[string]State {
 	}
 	for l := range strings.Lines(frames["pods"]) {
 		w := strings.Fields(l)
-		if len(w) != 6 {
+		if len(w) != 5 {
 			continue
 		}
 		s := out[w[0]]
@@ -37,8 +36,10 @@ func podStates(frames map[string]string) map[string]State {
 		s.PID, _ = strconv.Atoi(w[1])
 		s.Since, s.Started = seconds(age), time.Unix(0, 0).Add(seconds(now-age))
 		s.Read, s.Version = stamps["/proc/"+w[1]+"/environ"], versions["/proc/"+w[1]+"/environ"]
-		if text, err := base64.StdEncoding.DecodeString(w[5]); err == nil {
-			s.Argv = strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+		for arg := range strings.Lines(frames["argv"]) {
+			if arg, its := strings.CutPrefix(strings.TrimSuffix(arg, "\n"), "/proc/"+w[1]+"/cmdline:"); its {
+				s.Argv = append(s.Argv, arg)
+			}
 		}
 		s.Young = young(s.Since, s.Restarts)
 		s.Up = !s.Young

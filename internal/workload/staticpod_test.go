@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -96,9 +95,8 @@ func TestManifest(t *testing.T) {
 }
 
 func TestPodStates(t *testing.T) {
-	cmdline := base64.StdEncoding.EncodeToString([]byte("/bin/etcd\x00--name=x\x00"))
 	// 1000 s after boot, at 5000 s by its clock.
-	pod := func(startTicks int) string { return fmt.Sprintf("etcd 7 %d 1000.50 5000.5 %s", startTicks, cmdline) }
+	pod := func(startTicks int) string { return fmt.Sprintf("etcd 7 %d 1000.50 5000.5", startTicks) }
 	const exited = `{"containers":[{"createdAt":"1","metadata":{"name":"etcd","attempt":9}},{"createdAt":"2","metadata":{"name":"etcd","attempt":3}}]}`
 	for name, at := range map[string]struct {
 		manifests, pods, containers string
@@ -113,6 +111,7 @@ func TestPodStates(t *testing.T) {
 		"is being ended":  {"", pod(50000), "", State{Up: true, Word: "active"}},
 	} {
 		frames := map[string]string{"manifests": at.manifests, "pods": at.pods, "containers": at.containers,
+			"argv":   "/proc/7/cmdline:/bin/etcd\n/proc/71/cmdline:other\n/proc/7/cmdline:--name=x",
 			"stamps": "/proc/7/environ:QUORATE_CONFIG=d\n/proc/7/environ:QUORATE_VERSION=3.6.8"}
 		s := Read(frames, []Watch{{Name: "etcd"}})["etcd"]
 		got := State{Installed: s.Installed, Up: s.Up, Word: s.Word, Moving: s.Moving, Restarting: s.Restarting, CrashLooping: s.CrashLooping,
