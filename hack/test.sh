@@ -3,7 +3,7 @@
 # lab is a cluster with time limits of its own. RACE=1 adds the race detector to the
 # unit tests, LONG=1 interrupts more often, also on paper, FUZZ=60s fuzzes each
 # target, PHASES="lint unit" leaves out the rest.
-# On a slow machine, after MINUTES=25 no further scenario of test/e2e begins, and
+# On a slow machine, after MINUTES=20 no further scenario of test/e2e begins, and
 # those left out are named; with LONG=1 none is.
 set -euo pipefail
 quorate=${1:?usage: test.sh QUORATE}
@@ -14,7 +14,7 @@ tmp=$(mktemp -d)
 host_lab=quorate-test-host
 first='TestAdopt|TestCreate|TestChange|TestKubeadm' # what must be known when time runs out
 until=
-[ -n "${LONG:-}" ] || until=$(($(date +%s) + 60 * ${MINUTES:-25}))
+[ -n "${LONG:-}" ] || until=$(($(date +%s) + 60 * ${MINUTES:-20}))
 end() {
 	"$quorate" lab down "$host_lab" >/dev/null 2>&1 || true
 	rm -rf "$tmp"

@@ -63,6 +63,7 @@ defaults
   timeout connect 1s
   timeout client 1h
   timeout server 1h
+  timeout check 1s
   option redispatch
   retries 2
 frontend api
@@ -72,7 +73,7 @@ backend servers
   balance leastconn
   option httpchk GET /readyz
   http-check expect status 200
-  default-server check check-ssl verify none inter 1s timeout check 1s fall 2 rise 2 on-marked-down shutdown-sessions
+  default-server check check-ssl verify none inter 1s fall 2 rise 2 on-marked-down shutdown-sessions
 {{range $name, $address := .}}  server {{$name}} {{$address}}:6443
 {{end}}`))
 
@@ -92,7 +93,7 @@ func tunedHAProxy(ctx context.Context, c *cluster) error {
 	}
 	for host := range c.addresses {
 		_, err := c.exec(ctx, host, strings.NewReader(conf.String()), "sh", "-c", `cat >/etc/haproxy-faults.cfg &&
-			haproxy -c -q -f /etc/haproxy-faults.cfg && cat >/etc/systemd/system/haproxy-faults.service <<-end &&
+			haproxy -c -f /etc/haproxy-faults.cfg >/dev/null && cat >/etc/systemd/system/haproxy-faults.service <<-end &&
 			[Service]
 			ExecStart=/usr/sbin/haproxy -db -f /etc/haproxy-faults.cfg
 			Restart=always
