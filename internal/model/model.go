@@ -180,6 +180,7 @@ type Cluster struct {
 	// scratch is where Edit changes a host. It is shared as Hosts is, and nil
 	// while it is in use.
 	scratch *Host
+	frozen  *frozen
 }
 
 // New makes a cluster without hosts.
@@ -189,7 +190,7 @@ func New(name string) Cluster {
 
 // Put adds or replaces a host.
 func (c *Cluster) Put(id HostID, h Host) {
-	c.Hosts[id] = h
+	c.Hosts[id], c.frozen = h, nil
 	if h.Roles&(ControlPlane|EtcdHost|LoadBalancerHost) != 0 || h.Etcd.Member.Not(NoMember) || h.runs(APIServer) || h.Carries() {
 		c.addCritical(id)
 	}
@@ -211,7 +212,7 @@ func (c *Cluster) addCritical(id HostID) {
 func (c Cluster) Clone() Cluster {
 	c.Hosts = maps.Clone(c.Hosts)
 	c.Addons = maps.Clone(c.Addons)
-	c.scratch = nil
+	c.scratch, c.frozen = nil, nil
 	return c
 }
 
@@ -256,7 +257,7 @@ func (c Cluster) Only(id HostID) Cluster {
 	one := c
 	one.Hosts = map[HostID]Host{}
 	one.Addons = maps.Clone(c.Addons)
-	one.critical, one.scratch = nil, nil
+	one.critical, one.scratch, one.frozen = nil, nil, nil
 	if h, ok := c.Hosts[id]; ok {
 		one.Put(id, h)
 	}

@@ -96,17 +96,7 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f := Facts{Sums: map[string]string{}, Links: map[string]string{},
 		Programs: map[string]string{}, Stored: map[string]string{}, Services: map[model.Component]workload.State{},
 		Sysctls: map[string]string{}, Files: map[string][]byte{}}
-	frames := map[string]string{}
-	for _, name := range answer.Names() {
-		body, _ := answer.Part(name)
-		if path, ok := strings.CutPrefix(name, "conf "); ok {
-			f.Files[path] = confCert(string(body))
-		} else if path, ok := strings.CutPrefix(name, "file "); ok {
-			f.Files[path] = slices.Concat(bytes.TrimRight(body, "\n"), []byte("\n"))
-		} else {
-			frames[name] = strings.TrimSuffix(string(body), "\n")
-		}
-	}
+	frames := f.takeFiles(answer)
 	line := func(name string) string { s, _, _ := strings.Cut(frames[name], "\n"); return strings.TrimSpace(s) }
 	f.OS = osName(frames["os"])
 	f.Arch, f.Kernel, f.Hostname, f.MachineID = line("arch"), line("kernel"), line("hostname"), line("machine-id")
@@ -271,6 +261,22 @@ func wholeLines(s string) []byte {
 		s += "\n"
 	}
 	return []byte(s)
+}
+
+// takeFiles takes what of an answer is of a file, and returns the rest.
+func (f *Facts) takeFiles(answer host.Answer) map[string]string {
+	frames := map[string]string{}
+	for _, name := range answer.Names() {
+		body, _ := answer.Part(name)
+		if path, ok := strings.CutPrefix(name, "conf "); ok {
+			f.Files[path] = confCert(string(body))
+		} else if path, ok := strings.CutPrefix(name, "file "); ok {
+			f.Files[path] = slices.Concat(bytes.TrimRight(body, "\n"), []byte("\n"))
+		} else {
+			frames[name] = strings.TrimSuffix(string(body), "\n")
+		}
+	}
+	return frames
 }
 
 // confCert is the certificate of a kubeconfig, and a line "# server URL", of the

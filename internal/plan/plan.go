@@ -183,6 +183,7 @@ func Make(have, want model.Cluster, rules []Rule) Plan {
 		return p
 	}
 	c := have.Clone()
+	want = want.Frozen()
 	for {
 		ready, refused := propose(&c, want, rules)
 		if len(ready) == 0 {

@@ -10,7 +10,8 @@ import (
 func TestUnknownFlags(t *testing.T) {
 	const version = "  kubernetes: {version: v1.36.3}\n"
 	for _, x := range []struct{ version, more, want string }{
-		{version, "components: {kube-apiserver: {extraArgs: {event-tll: 2h}}}", "kube-apiserver has no flag event-tll in this version; did you mean event-ttl?"},
+		{version, "components: {kube-apiserver: {extraArgs: {event-tll: 2h}}}",
+			"kube-apiserver has no flag event-tll in this version; did you mean event-ttl?"},
 		{version, "components: {kube-apiserver: {extraArgs: {event-ttl: 2h, apiserver-count: '3'}}}", ""},
 		{version, "components: {kubelet: {extraArgs: {event-ttl: 2h}}}", "kubelet has no flag event-ttl"},
 		{version, "components: {etcd: {extraArgs: {enable-v2: 'false'}}}", "etcd has no flag enable-v2"},

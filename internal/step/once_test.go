@@ -52,8 +52,8 @@ func digest(c model.Cluster) uint64 {
 }
 
 func TestDigest(t *testing.T) {
-	if n := reflect.TypeFor[model.Cluster]().NumField(); n != 12 {
-		t.Errorf("a cluster has %d fields: digest must know all but its scratch", n)
+	if n := reflect.TypeFor[model.Cluster]().NumField(); n != 13 {
+		t.Errorf("a cluster has %d fields: digest must know all but its scratch and frozen", n)
 	}
 	c := nothing()
 	c.Put("cp1", model.Host{})

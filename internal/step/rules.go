@@ -23,14 +23,10 @@ func hosts(one func(have *model.Host, at on, c model.Cluster) []plan.Step) plan.
 	return func(have, want model.Cluster) []plan.Step {
 		var out []plan.Step
 		var h model.Host
-		w := new(model.Host)
-		for _, id := range want.IDs() {
-			h, *w = have.Hosts[id], want.Hosts[id]
-			if demoted(&h, w) {
-				continue // it leaves first
-			}
-			if steps := one(&h, on{id, w}, have); len(steps) > 0 {
-				out, w = append(out, steps...), new(model.Host) // the steps keep theirs
+		for _, id := range want.Order() {
+			h = have.Hosts[id]
+			if w := want.At(id); !demoted(&h, w) { // who is leaves first
+				out = append(out, one(&h, on{id, w}, have)...)
 			}
 		}
 		return out

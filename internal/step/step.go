@@ -24,13 +24,12 @@ type Action interface {
 // on is a step's host, and what the cluster file wants of it.
 type on struct {
 	ID   model.HostID
-	Want *model.Host // of nobody else; empty for a host that leaves
+	Want *model.Host // shared, so never changed; empty for a host that leaves
 }
 
 // hostOf is a step's host with a copy of what is wanted of it.
 func hostOf(want model.Cluster, id model.HostID) on {
-	w := want.Hosts[id]
-	return on{id, &w}
+	return on{id, want.At(id)}
 }
 
 // reach is the need of everything that touches a host.
