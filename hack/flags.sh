@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Writes internal/spec/flags-MINOR.txt: the flags that the programs of a Kubernetes
 # version take, from their own --help and, for those that it hides (deprecated ones),
-# from MarkDeprecated in their source. Usage: hack/flags.sh 1.36 STORE
+# from their source. Usage: hack/flags.sh 1.36 STORE
 set -euo pipefail
 minor=${1:?usage: flags.sh MINOR STORE} store=${2:?usage: flags.sh MINOR STORE}
 hidden() {
 	case $1 in
+	etcd) echo config-file version ;;
 	kube-apiserver) echo kubelet-port kubelet-read-only-port apiserver-count admission-control default-watch-cache-size audit-webhook-batch-initial-backoff ;;
 	kube-controller-manager) echo allow-untagged-cloud node-sync-period ;;
 	kube-proxy) echo healthz-port metrics-port ;;

@@ -180,7 +180,8 @@ type Cluster struct {
 	// scratch is where Edit changes a host. It is shared as Hosts is, and nil
 	// while it is in use.
 	scratch *Host
-	frozen  *frozen
+	// frozen is nil once the cluster has changed.
+	frozen *frozen
 }
 
 // New makes a cluster without hosts.

@@ -13,6 +13,7 @@ func TestUnknownFlags(t *testing.T) {
 		{version, "components: {kube-apiserver: {extraArgs: {event-tll: 2h}}}",
 			"kube-apiserver has no flag event-tll in this version; did you mean event-ttl?"},
 		{version, "components: {kube-apiserver: {extraArgs: {event-ttl: 2h, apiserver-count: '3'}}}", ""},
+		{version, "components: {kubelet: {extraArgs: {global-housekeeping-interval: 1m0s}}}", ""},
 		{version, "components: {kubelet: {extraArgs: {event-ttl: 2h}}}", "kubelet has no flag event-ttl"},
 		{version, "components: {etcd: {extraArgs: {enable-v2: 'false'}}}", "etcd has no flag enable-v2"},
 		{version, "components: {etcd: {extraArgs: {quota-backend-bytes: '4294967296'}}}", ""},

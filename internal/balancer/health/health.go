@@ -68,7 +68,7 @@ const (
 	settling = 300 * time.Millisecond
 	// hungAfter: a server whose host takes connections has this much longer than
 	// Timeout to give a sign of life, and slowFactor times the slowest of its
-	// recent answers, slowMost at most: a host that runs out of CPU answers later
+	// recent answers over kept connections, slowMost at most: a host that runs out of CPU answers later
 	// and later.
 	hungAfter  = 100 * time.Millisecond
 	slowFactor = 4
