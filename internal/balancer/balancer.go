@@ -107,7 +107,7 @@ func (b *Balancer) Apply(f config.File, digest string) error {
 		ready = append(ready, p)
 	}
 	for _, p := range ready {
-		if err := p.listen(find(p.conf.Name)); err != nil {
+		if err := p.listen(find(p.conf.Name), f.VirtualAddresses()); err != nil {
 			for _, p := range ready {
 				p.abandon()
 			}

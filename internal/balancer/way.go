@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -79,7 +80,7 @@ func prepare(c config.Way) (prepared, error) {
 
 // listen opens the addresses that old does not have. From then on the kernel
 // may lead connections here.
-func (p prepared) listen(old *way) error {
+func (p prepared) listen(old *way, virtual []netip.Addr) error {
 	for _, address := range p.conf.Listen {
 		if old != nil && old.listens(address) {
 			continue
@@ -89,7 +90,7 @@ func (p prepared) listen(old *way) error {
 			return err
 		}
 		for range acceptors {
-			l, err := relay.Listen(at)
+			l, err := relay.Listen(at, slices.Contains(virtual, at.Addr()))
 			if err != nil {
 				return err
 			}

@@ -27,8 +27,8 @@ const (
 // that is found within a second. Servers that are only slow get longer.
 const checkTimeout = 500 * time.Millisecond
 
-// Balancer is quorate-lb on one host: the front door, and on control planes the
-// way to etcd. It checks API servers and members all the time, so that one that
+// Balancer is quorate-lb on one host: the front door, on control planes the way to
+// etcd, and where hosts share a virtual address a virtual router. It checks API servers and members all the time, so that one that
 // is silent, hangs or is not ready costs its clients less than a second.
 //
 // It runs as the user that nginx has: addresses are shared (SO_REUSEPORT) between
@@ -68,7 +68,7 @@ func Balancer(ctx Context) (workload.Service, error) {
 		"KillSignal=SIGINT",
 		"TimeoutStopSec=5s",
 		"LimitNOFILE=131072",
-	}, binds(port), sandbox))
+	}, holding(ctx, program), binds(port, capabilities(ctx)...), sandbox))
 	s := workload.Service{Name: ctx.Layout.Unit(model.Balancer), Unit: unit, Reload: true,
 		Files: []workload.File{{File: host.File{Path: at.Config, Content: append([]byte("# Written by quorate; changes are overwritten.\n"),
 			text...)}}}}
@@ -88,7 +88,7 @@ func balancerConfig(ctx Context) (config.File, error) {
 	if err != nil {
 		return config.File{}, err
 	}
-	door := config.Way{Name: DoorWay, Nodes: checkers(len(ctx.Nodes)), Check: config.Check{
+	door := config.Way{Name: DoorWay, Nodes: checkers(len(ctx.Nodes) + len(ctx.LoadBalancers)), Check: config.Check{
 		Kind: config.KindReadyz, CA: ctx.Layout.PKI.CA.Cert, UnauthorizedIsReady: ctx.refusesAnonymous(),
 		Timeout: config.Duration(checkTimeout), CutOff: config.Duration(min(readycheck(ctx), mostCutOff)),
 	}}
@@ -103,7 +103,7 @@ func balancerConfig(ctx Context) (config.File, error) {
 		ways = append(ways, etcdWay(ctx))
 	}
 	f := config.File{Stamp: workload.StampMark, Admin: config.Admin{Listen: net.JoinHostPort("127.0.0.1", ctx.Layout.Balancer.HealthPort)},
-		Ways: ways}.WithDefaults()
+		Ways: ways, VIPs: virtualRouter(ctx)}.WithDefaults()
 	if err := f.Validate(); err != nil {
 		return f, fmt.Errorf("load balancer of %s: %w", ctx.Self.Name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"quorate.dev/quorate/internal/layout"
@@ -105,6 +106,23 @@ func (c Context) Builtin() bool { return c.Spec.LoadBalancer.Kind == spec.Builti
 func (c Context) nginx() bool {
 	k := c.Spec.LoadBalancer.Kind
 	return k == spec.NginxBalancer || k == ""
+}
+
+// Holders are the hosts one of which holds the virtual address: load balancers, or
+// with quorate-lb on every host the control planes.
+func (c Context) Holders() []topology.Node {
+	switch {
+	case c.Spec.LoadBalancer.VIP == nil || !c.Spec.LoadBalancer.SharesAddress():
+		return nil
+	case len(c.LoadBalancers) == 0 && c.Builtin():
+		return c.APIServers
+	}
+	return c.LoadBalancers
+}
+
+// Holds says that Self is one of them.
+func (c Context) Holds() bool {
+	return slices.ContainsFunc(c.Holders(), func(n topology.Node) bool { return n.Name == c.Self.Name })
 }
 
 // EndpointLeadsTo is the address that the endpoint's name means on the hosts of the

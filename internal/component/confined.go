@@ -84,12 +84,17 @@ var proxyBounds = append([]string{
 	"RestrictSUIDSGID=yes",
 }, hostwide...)
 
-// binds are the lines of a unit that let it listen on a port without being root.
-func binds(port string) []string {
+// binds are the lines of a unit that let it listen on a port, and do what else it
+// has these capabilities for, without being root.
+func binds(port string, more ...string) []string {
 	if n, err := strconv.Atoi(port); err == nil && n < 1024 {
-		return []string{"AmbientCapabilities=CAP_NET_BIND_SERVICE", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"}
+		more = append(more, "CAP_NET_BIND_SERVICE")
 	}
-	return []string{"CapabilityBoundingSet="}
+	if len(more) == 0 {
+		return []string{"CapabilityBoundingSet="}
+	}
+	all := strings.Join(more, " ")
+	return []string{"AmbientCapabilities=" + all, "CapabilityBoundingSet=" + all}
 }
 
 // balancerUnit is the unit of a load balancer.

@@ -105,10 +105,14 @@ func doorPort(ctx Context) (string, error) {
 
 // doorAddresses are those that the front door listens on.
 func doorAddresses(ctx Context) []string {
-	if ctx.Self.ControlPlane {
-		return []string{"127.0.0.1", ctx.Self.Address}
+	at := []string{"127.0.0.1"}
+	if ctx.Self.ControlPlane || ctx.Self.LoadBalancer {
+		at = append(at, ctx.Self.Address)
 	}
-	return []string{"127.0.0.1"}
+	if ctx.Holds() {
+		at = append(at, ctx.Spec.VIPAddress())
+	}
+	return at
 }
 
 func loadStream(ctx Context) string {

@@ -85,24 +85,12 @@ func (c Context) vipInterface() string {
 	return cmp.Or(c.Spec.LoadBalancer.VIP.Interface, c.Interface, "unknown")
 }
 
-// highestPriority is that of the first load balancer of the file; 255 would be the
-// owner's of the address.
-const highestPriority = 200
-
 func keepalivedConfig(ctx Context) (string, error) {
 	vip := ctx.Spec.LoadBalancer.VIP
 	if !vip.Prefix().IsValid() {
 		return "", errors.New("the virtual address: spec.loadBalancer.vip.address is missing; write it like 10.0.0.100/24")
 	}
-	var peers []string
-	priority := 0
-	for i, n := range ctx.LoadBalancers {
-		if n.Name == ctx.Self.Name {
-			priority = highestPriority - i
-		} else {
-			peers = append(peers, "    "+n.Address)
-		}
-	}
+	priority, peers := ctx.vrrpPart()
 	asks := func(path string) string {
 		return fmt.Sprintf(`  script "/usr/bin/curl -s -f -m 1 -o /dev/null %s"`, local(ctx.Layout.HAProxy.HealthPort, path))
 	}
@@ -127,9 +115,8 @@ func keepalivedConfig(ctx Context) (string, error) {
 	if !vip.Preempt {
 		lines = append(lines, "  nopreempt")
 	}
-	if !vip.Multicast && len(peers) > 0 {
-		lines = append(lines, "  unicast_src_ip "+ctx.Self.Address, "  unicast_peer {")
-		lines = append(append(lines, peers...), "  }")
+	if len(peers) > 0 {
+		lines = append(lines, "  unicast_src_ip "+ctx.Self.Address, "  unicast_peer {", "    "+strings.Join(peers, "\n    "), "  }")
 	}
 	if vip.PasswordFile != "" {
 		lines = append(lines, "  authentication {", "    auth_type PASS", "    auth_pass "+ctx.VRRPPassword, "  }")

@@ -81,7 +81,7 @@ func kubeadmCluster(ctx Context) kubeadm.ClusterConfiguration {
 		Networking: kubeadm.Networking{PodSubnet: file.Network.PodCIDR, ServiceSubnet: file.Network.ServiceCIDR,
 			DNSDomain: file.Network.DNSDomain},
 		Etcd: kubeadmEtcd(ctx, args(model.Etcd)),
-		APIServer: kubeadm.APIServer{CertSANs: append(sans, file.CertSANs...), Component: kubeadm.Component{ExtraArgs: args(model.APIServer),
+		APIServer: kubeadm.APIServer{CertSANs: append(sans, file.SANs()...), Component: kubeadm.Component{ExtraArgs: args(model.APIServer),
 			ExtraEnvs: ctx.kubeadmEnvs(model.APIServer),
 			ExtraVolumes: append([]kubeadm.HostPathMount{
 				{Name: "audit-policy", HostPath: at.APIServer.AuditPolicy, MountPath: at.APIServer.AuditPolicy, ReadOnly: true,

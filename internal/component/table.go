@@ -95,7 +95,7 @@ func isNode(n topology.Node) bool { return n.ControlPlane || n.Worker }
 
 func onNodes(c Context) bool         { return isNode(c.Self) }
 func nginxNodes(c Context) bool      { return isNode(c.Self) && c.nginx() }
-func builtinNodes(c Context) bool    { return isNode(c.Self) && c.Builtin() }
+func builtinNodes(c Context) bool    { return c.Builtin() && (isNode(c.Self) || c.Holds()) }
 func bridgedNodes(c Context) bool    { return isNode(c.Self) && c.bridged() }
 func proxyNodes(c Context) bool      { return isNode(c.Self) && !c.Layout.Kubeadm } // else a DaemonSet
 func onControlPlanes(c Context) bool { return c.Self.ControlPlane }

@@ -232,7 +232,7 @@ func (g *Goal) host(base component.Context, n topology.Node, seen HostTraits) (*
 	}
 	h.Certs, err = pki.Leaves(n, pki.Context{LocalServer: local,
 		Layout: g.Layout.PKI, ControlPlanes: g.masters, Endpoint: base.Endpoint(),
-		CertSANs: g.File.Spec.CertSANs, ServiceCIDR: g.File.Spec.Network.ServiceCIDR, DNSDomain: g.File.Spec.Network.DNSDomain,
+		CertSANs: g.File.Spec.SANs(), ServiceCIDR: g.File.Spec.Network.ServiceCIDR, DNSDomain: g.File.Spec.Network.DNSDomain,
 		Algorithm: g.File.Spec.PKI.KeyAlgorithm, Days: g.File.Spec.PKI.CertificateDays})
 	if err != nil {
 		return nil, err

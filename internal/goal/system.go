@@ -103,6 +103,8 @@ func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
 		if g.File.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
 			put(g.Layout.Bin, artifact.Balancer)
 		}
+	} else if ctx.Builtin() && ctx.Holds() {
+		put(g.Layout.Bin, artifact.Balancer)
 	}
 	if n.Etcd {
 		put(g.Layout.Bin, "etcd", "etcdctl", "etcdutl")

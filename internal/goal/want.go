@@ -60,10 +60,11 @@ func (g *Goal) want(h *Host, ctx component.Context) model.Host {
 	if h.Node.LoadBalancer {
 		m.Roles |= model.LoadBalancerHost
 		m.Backends, m.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
-		if h.Services[model.HAProxy] != nil {
-			m.Backends, m.VIPHeld = model.Is(set(ctx.APIServers)), model.Is(true)
+		if h.Services[model.HAProxy] != nil || h.Services[model.Balancer] != nil {
+			m.Backends = model.Is(set(ctx.APIServers))
 		}
 	}
+	m.VIPHeld, m.Router = model.Is(h.Context.Holds()), model.Is(h.Context.Holds() && h.Services[model.Balancer] != nil)
 	if m.Roles.Node() {
 		m.Backends, m.EtcdBackends = model.Is(set(ctx.APIServers)), model.Is(model.HostSet{})
 		by := way(ctx)

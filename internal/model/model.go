@@ -142,9 +142,10 @@ type Host struct {
 	ProxyServer  Known[string]  // where its kube-proxy, a pod, is connected to, as host:port; "": none runs
 	Via          Known[Way]     // how its kubelet reaches API servers; NoWay while that does not run
 	EtcdVia      Known[Way]     // how its API server reaches etcd; NoWay while that does not run
-	Backends     Known[HostSet] // API servers behind its front door, or behind the HAProxy that it runs
+	Backends     Known[HostSet] // API servers behind the load balancer that it runs
 	EtcdBackends Known[HostSet] // etcd members behind its front door
-	VIPHeld      Known[bool]    // it runs Keepalived, and one that does holds the virtual address, or none may yet
+	VIPHeld      Known[bool]    // it may hold the virtual address, and a host that may does hold it, or none can yet
+	Router       Known[bool]    // its quorate-lb takes part in the virtual address
 	EtcdStale    bool           // its front door takes only members of an etcd cluster that was superseded
 	EtcdSilent   Known[HostSet] // hosts whose etcd does not answer it; asked only where something does not serve
 	Node         NodeState
@@ -303,7 +304,9 @@ func (h *Host) HasDoor() bool { return slices.ContainsFunc(Doors, h.runs) }
 
 // Carries says that the host can hold the virtual address of the cluster's own
 // load balancers, and balances what arrives there.
-func (h *Host) Carries() bool { return h.runs(HAProxy) && h.runs(Keepalived) && h.VIPHeld.Is(true) }
+func (h *Host) Carries() bool {
+	return (h.runs(HAProxy) && h.runs(Keepalived) || h.runs(Balancer) && h.Router.Is(true)) && h.VIPHeld.Is(true)
+}
 
 // Up says whether the host answered.
 func (h Host) Up() bool { return h.Reached.Is(true) }

@@ -94,19 +94,19 @@ func inTheWay(g *goal.Goal, o *Observation, h *goal.Host, id model.HostID, f Fac
 	return append(whys, taken(g, h, f)...)
 }
 
-// noInterface: Keepalived must be told on which interface it announces the virtual
-// address. By default that is the one with the host's own address, and the loopback
+// noInterface: who may hold the virtual address must be told on which interface it
+// announces that. By default that is the one with the host's own address, and the loopback
 // interface leads to nobody. A host without that address is told so anyway.
 func noInterface(g *goal.Goal, h *goal.Host, f Facts) string {
 	lb, on := g.File.Spec.LoadBalancer, f.Interfaces[h.Node.Address]
 	switch {
-	case h.Services[model.Keepalived] == nil || lb.VIP == nil || lb.VIP.Interface != "" || on != "" && on != "lo",
+	case !h.Context.Holds() || lb.VIP.Interface != "" || on != "" && on != "lo",
 		!slices.Contains(f.Addresses, h.Node.Address):
 		return ""
 	case on == "":
 		on = "no interface that was seen"
 	}
-	return fmt.Sprintf("its address %s is on %s, which does not say where Keepalived is to announce %s; name the interface in the file: "+
+	return fmt.Sprintf("its address %s is on %s, which does not say where to announce %s; name the interface in the file: "+
 		"spec.loadBalancer.vip.interface", h.Node.Address, on, lb.VIP.Prefix().Addr())
 }
 

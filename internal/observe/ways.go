@@ -15,14 +15,15 @@ import (
 func (o *Observation) ways(h *model.Host, g *goal.Goal, id model.HostID, f Facts) {
 	h.Via, h.EtcdVia = model.Is(model.Way{}), model.Is(model.Way{})
 	h.Backends, h.EtcdBackends = model.Is(model.HostSet{}), model.Is(model.HostSet{})
-	h.VIPHeld = model.Is(false)
+	h.VIPHeld, h.Router = model.Is(false), model.Is(false)
 	if h.Runs(model.FrontDoor) {
 		h.Backends = model.Is(o.Named(g, f.Backends))
 	}
 	if h.Runs(model.Balancer) {
 		f.Balancer.leads(h, g, hostOf(g, id).Services[model.FrontDoor] != nil)
+		h.Router = f.Balancer.Router
 	}
-	if h.Runs(model.HAProxy) {
+	if h.Runs(model.HAProxy) && !h.Runs(model.Balancer) { // where both run, HAProxy only finishes what it has
 		h.Backends = model.Is(o.Named(g, f.Behind))
 	}
 	if h.Runs(model.APIServer) {
@@ -108,14 +109,14 @@ func (f Facts) elsewhere(at []string, port string) (to []string, by string) {
 }
 
 // virtual are the virtual addresses of the cluster's load balancers: the file's, and
-// those that a Keepalived has been given before.
+// those that a Keepalived or quorate-lb has been given before.
 func (o *Observation) virtual(g *goal.Goal) (out []string) {
 	if vip := g.File.Spec.VIPAddress(); vip != "" {
 		out = append(out, vip)
 	}
 	for id, f := range o.Facts {
 		if o.balances(g, id) {
-			out = append(out, f.Virtual...)
+			out = append(append(out, f.Virtual...), f.Balancer.Virtual...)
 		}
 	}
 	return out
@@ -126,13 +127,13 @@ func (o *Observation) virtual(g *goal.Goal) (out []string) {
 // would change how the ways of all are judged.
 func (o *Observation) balances(g *goal.Goal, id model.HostID) bool {
 	if want, named := g.Want.Hosts[id]; named {
-		return want.Roles.Has(model.LoadBalancerHost)
+		return want.Roles.Has(model.LoadBalancerHost) || want.VIPHeld.Is(true)
 	}
 	d, left := o.API.Left(id)
 	return left && slices.Contains(d.Roles, spec.RoleLoadBalancer)
 }
 
-// held says of the load balancers whether one of them holds the virtual address.
+// held says of the hosts that may hold the virtual address whether one of them holds the virtual address.
 // While no API server answers none may. One that was not seen may hold it.
 func (o *Observation) held(g *goal.Goal, c *model.Cluster) {
 	all := o.virtual(g)
@@ -146,11 +147,11 @@ func (o *Observation) held(g *goal.Goal, c *model.Cluster) {
 		case f.Err == nil && slices.ContainsFunc(f.Addresses, func(a string) bool { return slices.Contains(all, a) }):
 			is = model.Is(true)
 		case f.Err != nil && is.Is(false):
-			is = model.Unknown[bool]("no load balancer that answers holds the virtual address")
+			is = model.Unknown[bool]("no host that answers holds the virtual address")
 		}
 	}
 	for _, id := range c.IDs() {
-		if h := c.Hosts[id]; h.Up() && h.Runs(model.Keepalived) && o.balances(g, id) {
+		if h := c.Hosts[id]; h.Up() && (h.Runs(model.Keepalived) || h.Router.Is(true)) && o.balances(g, id) {
 			h.VIPHeld = is
 			c.Put(id, h)
 		}

@@ -27,8 +27,8 @@ func judgeBalancer(r *report, c *Cluster) {
 	switch {
 	case lb.Kind == HAProxyBalancer && lb.VIP == nil:
 		r.bad(path+".vip", "the address that the load balancers share, such as {address: 10.0.0.100/24}", "missing")
-	case lb.Kind != HAProxyBalancer && lb.VIP != nil:
-		r.bad(path+".vip", "kind haproxy, or no vip", "kind %s has no virtual address", lb.Kind)
+	case lb.VIP != nil && !lb.SharesAddress():
+		r.bad(path+".vip", "kind builtin or haproxy, or no vip", "kind %s has no virtual address", lb.Kind)
 	}
 	if lb.Kind != HAProxyBalancer && lb.HAProxy != nil {
 		r.note(Issue{Path: path + ".haproxy", Problem: "these are options of kind haproxy, and the kind is " + lb.Kind, Next: "remove them"})
@@ -37,7 +37,7 @@ func judgeBalancer(r *report, c *Cluster) {
 
 // judgeBalancerRoles checks the role load-balancer.
 func judgeBalancerRoles(r *report, c *Cluster) {
-	kind := c.Spec.LoadBalancer.Kind
+	lb := c.Spec.LoadBalancer
 	for i, h := range c.Spec.Hosts {
 		path := item("spec.hosts", i) + ".roles"
 		if !h.Has(RoleLoadBalancer) {
@@ -46,18 +46,18 @@ func judgeBalancerRoles(r *report, c *Cluster) {
 		if slices.ContainsFunc(h.Roles, func(role string) bool { return role != RoleLoadBalancer }) {
 			r.bad(path, "hosts of their own for load balancers", "%s has other roles, too", shown(h.Name))
 		}
-		if kind != HAProxyBalancer {
-			r.warn(Unused, path, "", "%s balances nothing: loadBalancer.kind %s has no hosts of its own", shown(h.Name), kind)
+		if !lb.SharesAddress() {
+			r.warn(Unused, path, "", "%s balances nothing: only loadBalancer.kind haproxy, or builtin with a vip, has hosts of its own",
+				shown(h.Name))
 		}
 	}
-	if kind != HAProxyBalancer {
-		return
-	}
-	switch n := len(c.LoadBalancers()); n {
-	case 0:
+	switch n := len(c.LoadBalancers()); {
+	case n == 0 && lb.Kind == HAProxyBalancer:
 		r.bad("spec.hosts", "two or more hosts with the role load-balancer, for loadBalancer.kind haproxy", "no host has that role")
-	case 1:
+	case n == 1 && lb.Kind == HAProxyBalancer:
 		r.warn(Fragile, "spec.hosts", "two or more load balancers", "losing the only load balancer cuts every worker off")
+	case n == 1 && lb.SharesAddress():
+		r.warn(Fragile, "spec.hosts", "two or more load balancers", "losing the only load balancer takes the virtual address away")
 	}
 }
 
@@ -77,7 +77,15 @@ func judgeVIP(r *report, c *Cluster, path string, v *VIP) {
 		r.bad(path+".interface", "the name of a network interface, such as eth0", "%s is none", shown(v.Interface))
 	}
 	within(r, path+".vrid", v.VRID, 1, 255)
-	within(r, path+".advertMilliseconds", v.AdvertMilliseconds, 10, 40_000)
+	slowest := 40_000
+	if c.Spec.LoadBalancer.Kind == BuiltinBalancer {
+		slowest = 1000
+		if v.PasswordFile != "" {
+			r.bad(path+".passwordFile", "no password, or kind haproxy", "quorate-lb speaks VRRP version 3, which has none")
+			return
+		}
+	}
+	within(r, path+".advertMilliseconds", v.AdvertMilliseconds, 10, slowest)
 	if v.PasswordFile != "" && v.AdvertMilliseconds%1000 != 0 {
 		r.bad(path+".advertMilliseconds", "whole seconds, or no password", "VRRP version 2, which a password means, has no %d ms",
 			v.AdvertMilliseconds)
@@ -96,7 +104,7 @@ func judgeVIPAddress(r *report, c *Cluster, path string, p netip.Prefix) {
 				r.bad(path, "an address that no host has", "%s is %s's own", p.Addr(), h.Name)
 			}
 		}
-		if a, err := netip.ParseAddr(h.InternalAddress); err == nil && h.Has(RoleLoadBalancer) {
+		if a, err := netip.ParseAddr(h.InternalAddress); err == nil && c.holds(h) {
 			near = near || p.Contains(a)
 		}
 	}
@@ -105,9 +113,9 @@ func judgeVIPAddress(r *report, c *Cluster, path string, p netip.Prefix) {
 			r.bad(path, "an address of the hosts' network", "%s lies in %s, which is for pods and services", p.Addr(), text)
 		}
 	}
-	if !near && len(c.LoadBalancers()) > 0 {
-		r.warn(Fragile, path, "", "no load balancer's address lies in %s: others find the virtual address by ARP in the balancers' own "+
-			"network only", p.Masked())
+	if !near && slices.ContainsFunc(c.Spec.Hosts, c.holds) {
+		r.warn(Fragile, path, "", "no address of a host that may hold it lies in %s: others find the virtual address by ARP in those hosts' "+
+			"own network only", p.Masked())
 	}
 }
 

@@ -35,6 +35,21 @@ func (c *Cluster) Nodes() []Host {
 // LoadBalancers are the hosts whose role it is to balance, in the file's order.
 func (c *Cluster) LoadBalancers() []Host { return c.with(RoleLoadBalancer) }
 
+// holds says that a host may hold the virtual address: a load balancer, or without
+// any a control plane.
+func (c *Cluster) holds(h Host) bool {
+	return h.Has(RoleLoadBalancer) || h.Has(RoleControlPlane) && len(c.LoadBalancers()) == 0
+}
+
+// SANs are the names and addresses, besides the endpoint's, by which clients may
+// know the API servers.
+func (s Spec) SANs() []string {
+	if vip := s.VIPAddress(); vip != "" && !slices.Contains(s.CertSANs, vip) {
+		return append(slices.Clone(s.CertSANs), vip)
+	}
+	return s.CertSANs
+}
+
 // Prefix is the address with its network; the zero Prefix when it is none.
 func (v *VIP) Prefix() netip.Prefix {
 	if v == nil {

@@ -87,7 +87,8 @@ type LoadBalancer struct {
 	// none: one control plane, without a balancer and without an endpoint.
 	// external: somebody else's, which quorate neither installs nor changes.
 	Kind string `json:"kind,omitempty" enum:"builtin,nginx,haproxy,external,none" default:"builtin"`
-	// The address that the balancers share; one of them holds it.
+	// The address that load balancers share; one of them holds it. haproxy: all nodes use it. builtin: it is for
+	// clients outside the cluster, and without hosts with the role load-balancer the control planes share it.
 	VIP *VIP `json:"vip,omitempty"`
 	// Options of the kind haproxy.
 	HAProxy *HAProxy `json:"haproxy,omitempty"`
@@ -156,6 +157,11 @@ const (
 	ExternalBalancer = "external" // somebody else's
 	NoBalancer       = "none"     // the only control plane is what everybody uses
 )
+
+// SharesAddress says that several hosts may share a virtual address.
+func (l LoadBalancer) SharesAddress() bool {
+	return l.Kind == HAProxyBalancer || l.Kind == BuiltinBalancer && l.VIP != nil
+}
 
 // OnEveryHost says that each host has a load balancer of its own.
 func (l LoadBalancer) OnEveryHost() bool { return l.Kind == NginxBalancer || l.Kind == BuiltinBalancer }

@@ -118,10 +118,10 @@ func (s *Status) api(ob *observe.Observation) {
 			}
 			s.APIServers = append(s.APIServers, a)
 		}
-		switch {
-		case h.Roles.Has(model.LoadBalancerHost) || h.Runs(model.HAProxy):
+		if want := ob.Goal.Hosts[id]; h.Roles.Has(model.LoadBalancerHost) || h.Runs(model.HAProxy) || want != nil && want.Context.Holds() {
 			s.LoadBalancers = append(s.LoadBalancers, s.shared(ob, id))
-		case h.Roles.Node() && (ob.Goal.File.Spec.LoadBalancer.OnEveryHost() || h.HasDoor()):
+		}
+		if h.Roles.Node() && (ob.Goal.File.Spec.LoadBalancer.OnEveryHost() || h.HasDoor()) {
 			s.FrontDoors = append(s.FrontDoors, FrontDoor{Host: id, Asked: f.Err == nil, Up: h.HasDoor(), Backends: ids(h.Backends)})
 		}
 		if h.Roles.Node() || h.Node.Registered.Is(true) {

@@ -10,7 +10,7 @@ import (
 	"quorate.dev/quorate/internal/observe"
 )
 
-// shared is a host that balances for the others.
+// shared is a host that balances for the others, or for clients outside the cluster.
 func (s *Status) shared(ob *observe.Observation, id model.HostID) LoadBalancer {
 	h, f := ob.Have.Hosts[id], ob.Facts[id]
 	out := LoadBalancer{Host: id, Asked: f.Err == nil, Up: h.Up() && h.Carries(), Backends: ids(h.Backends), Out: []string{}}
@@ -21,6 +21,7 @@ func (s *Status) shared(ob *observe.Observation, id model.HostID) LoadBalancer {
 			out.Out = append(out.Out, name)
 		}
 	}
+	out.Out = append(out.Out, f.Balancer.Out...)
 	return out
 }
 
@@ -32,19 +33,33 @@ func (s *Status) virtual(ob *observe.Observation) {
 		return
 	}
 	holders, unseen := []string{}, false
+	var able []model.HostID
 	for _, b := range s.LoadBalancers {
 		unseen = unseen || !b.Asked
 		if b.Holds {
 			holders = append(holders, string(b.Host))
 		}
+		if b.Up {
+			able = append(able, b.Host)
+		}
 	}
 	switch {
 	case len(holders) == 0 && !unseen && len(s.Serving) > 0:
-		s.problem("no load balancer holds %s; look there at journalctl -u %s", s.VirtualAddress, ob.Goal.Layout.Unit(model.Keepalived))
+		s.problem("no host holds %s; look there at journalctl -u %s", s.VirtualAddress, ob.Goal.Layout.Unit(keeper(ob)))
 	case len(holders) > 1:
 		s.problem("%s hold %s at the same time: they do not hear each other's VRRP (IP protocol 112); look at the firewalls between them",
 			strings.Join(holders, " and "), s.VirtualAddress)
+	case len(able) == 1 && len(s.LoadBalancers) > 1:
+		s.note("only %s can hold %s: losing it takes the address away", able[0], s.VirtualAddress)
 	}
+}
+
+// keeper is the component that holds the virtual address.
+func keeper(ob *observe.Observation) model.Component {
+	if ob.Goal.Base.Builtin() {
+		return model.Balancer
+	}
+	return model.Keepalived
 }
 
 // text is a load balancer in one line for people.

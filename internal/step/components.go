@@ -17,7 +17,7 @@ type traits struct {
 	vital       bool // its restart stops what the cluster relies on: one host at a time
 	uncertified bool // it needs no certificate of the host
 	stays       bool // on a host that leaves it goes on until the host is cleaned
-	reloads     bool // a change never stops it, once it runs
+	reloads     bool // a change never stops it, once it runs, but where turns says so
 
 	// ready is what it needs before it may start or change.
 	ready func(Run, model.Cluster, model.Host) error
@@ -30,6 +30,8 @@ type traits struct {
 	// while it is stopped.
 	runs    func(h, want *model.Host)
 	stopped func(*model.Host)
+	// turns says that a change of what reloads takes a restart.
+	turns func(have, want *model.Host) bool
 	// halts are the components that must not run while it changes.
 	halts func(have, want *model.Host) []model.Component
 	// once are the files that it needs at its first start only.
@@ -64,6 +66,11 @@ var table = [model.NumComponents]traits{
 	model.PodNetwork:        podNetwork,
 	model.Kubelet:           kubelet,
 	model.KubeProxy:         kubeProxy,
+}
+
+// turns says that a component that runs and reloads must restart nevertheless.
+func turns(have, want *model.Host, v model.Component) bool {
+	return table[v].turns != nil && table[v].turns(have, want)
 }
 
 // fits says that a component is as wanted, on the disk and running.

@@ -71,6 +71,10 @@ var changes = []struct {
 	{"haproxy: grow", "cp1", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.HAProxy, steptest.HAProxy},
 	{"to haproxy", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "lb1 lb2 w1", false, false, "", steptest.HAProxy},
 	{"haproxy to nginx", "cp1 cp2 cp3", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.HAProxy, ""},
+	{"haproxy to virtual", "cp1 cp2 cp3", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.HAProxy, steptest.Virtual},
+	{"virtual to haproxy", "cp1 cp2 cp3", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.Virtual, steptest.HAProxy},
+	{"builtin to virtual", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, steptest.Virtual},
+	{"virtual: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Virtual, steptest.Virtual},
 	{"to nginx", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, ""},
 }
 

@@ -117,22 +117,6 @@ var scenes = []scene{
 		then: []string{"dead cp3"}},
 	{name: "builtin-superseded", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Builtin, ways: steptest.Builtin,
 		then: []string{"recovered cp1"}, risk: plan.Exposed},
-	{name: "haproxy-create", file: "cp1 cp2 cp3|lb1 lb2 w1", ways: steptest.HAProxy},
-	{name: "haproxy-grow", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3 cp4 cp5|lb1 lb2 w1", was: steptest.HAProxy,
-		ways: steptest.HAProxy},
-	{name: "haproxy-replace-dead", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp4|lb1 lb2 w1", was: steptest.HAProxy,
-		ways: steptest.HAProxy, then: []string{"dead cp3"}},
-	{name: "haproxy-one-dead", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy, ways: steptest.HAProxy,
-		then: []string{"dead lb1", "running cp1 kube-apiserver"}},
-	{name: "haproxy-stopped", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy, ways: steptest.HAProxy,
-		then: []string{"stopped lb1 haproxy"}},
-	{name: "haproxy-replace-lb", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb3 w1", was: steptest.HAProxy, ways: steptest.HAProxy,
-		risk: plan.Exposed},
-	{name: "nginx-to-haproxy", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|lb1 lb2 w1", ways: steptest.HAProxy},
-	{name: "haproxy-to-nginx", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy},
-	{name: "haproxy-to-nginx-alone", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|w1", was: steptest.HAProxy},
-	{name: "haproxy-to-builtin", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy,
-		ways: steptest.Builtin},
 	{name: "haproxy-to-outside", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy,
 		ways: steptest.Outside},
 	{name: "nginx-to-outside", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Outside},
@@ -322,7 +306,7 @@ func recovered(c *model.Cluster, on model.HostID) {
 }
 
 func TestGolden(t *testing.T) {
-	for _, s := range slices.Concat(scenes, adoptedScenes) {
+	for _, s := range slices.Concat(scenes, sharedScenes, adoptedScenes) {
 		t.Run(s.name, func(t *testing.T) {
 			p := s.plan()
 			if p.Risk() > s.risk {

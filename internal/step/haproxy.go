@@ -12,6 +12,7 @@ var haproxy = traits{
 	group:   foundation,
 	reloads: true,
 	ready:   Run.haproxyReady,
+	halts:   insteadOfBalancer,
 	fits:    func(have, want *model.Host) bool { return model.Same(have.Backends, want.Backends) },
 	runs:    func(h, want *model.Host) { h.Backends = want.Backends },
 	stopped: func(h *model.Host) { h.Backends = model.Is(model.HostSet{}) },
@@ -24,6 +25,7 @@ var keepalived = traits{
 	uncertified: true,
 	reloads:     true,
 	ready:       Run.keepalivedReady,
+	halts:       insteadOfBalancer,
 	fits:        func(have, want *model.Host) bool { return model.Same(have.VIPHeld, want.VIPHeld) },
 	wrong:       func(*model.Host) string { return "no load balancer holds the virtual address" },
 	runs:        func(h, want *model.Host) { h.VIPHeld = want.VIPHeld },
@@ -32,8 +34,13 @@ var keepalived = traits{
 // haproxyReady: who already leads to API servers keeps one that answers. A server
 // that does not answer yet may stand behind it: it is checked, and not used.
 func (s Run) haproxyReady(c model.Cluster, h model.Host) error {
-	if h.Keys.Or(model.NoKeys) == model.NoKeys || !h.Keys.Known() {
-		return errors.New("it does not have the cluster's CA certificate yet")
+	if err := hasAuthority(h); err != nil {
+		return err
+	}
+	if len(insteadOfBalancer(&h, s.Want)) > 0 {
+		if err := s.anotherCarries(c); err != nil {
+			return err
+		}
 	}
 	serving := c.Serving()
 	if wants := s.Want.Backends.Or(model.HostSet{}); h.Runs(model.HAProxy) && len(serving) > 0 && !wants.Any(serving) {
@@ -44,9 +51,29 @@ func (s Run) haproxyReady(c model.Cluster, h model.Host) error {
 
 // keepalivedReady: once it runs there is nothing to wait for but HAProxy, without
 // which no host takes the address.
-func (s Run) keepalivedReady(_ model.Cluster, h model.Host) error {
+func (s Run) keepalivedReady(c model.Cluster, h model.Host) error {
+	if len(insteadOfBalancer(&h, s.Want)) > 0 { // they start in one step
+		return s.haproxyReady(c, h)
+	}
 	if h.Runs(model.Keepalived) && !h.Runs(model.HAProxy) {
 		return errors.New("HAProxy does not run there yet, and the address follows it")
+	}
+	return nil
+}
+
+// insteadOfBalancer: on a load balancer's own host quorate-lb ends before HAProxy and
+// Keepalived take its port and the virtual address.
+func insteadOfBalancer(have, want *model.Host) []model.Component {
+	if have.Runs(model.Balancer) && want.Components[model.Balancer].Disk.Or("") == "" && !want.Roles.Node() {
+		return []model.Component{model.Balancer}
+	}
+	return nil
+}
+
+// hasAuthority: a load balancer knows API servers by the cluster's CA.
+func hasAuthority(h model.Host) error {
+	if h.Keys.Or(model.NoKeys) == model.NoKeys || !h.Keys.Known() {
+		return errors.New("it does not have the cluster's CA certificate yet")
 	}
 	return nil
 }

@@ -95,6 +95,7 @@ func (s Stop) Effect(c *model.Cluster) {
 		}
 		h.Ready, h.ServesName, h.Via, h.EtcdVia = model.Is(false), model.Is(false), model.Is(model.Way{}), model.Is(model.Way{})
 		h.Backends, h.EtcdBackends, h.EtcdStale, h.VIPHeld = model.Is(model.HostSet{}), model.Is(model.HostSet{}), false, model.Is(false)
+		h.Router = model.Is(false)
 	})
 }
 
@@ -187,7 +188,7 @@ func bare(h model.Host) model.Host {
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
-		EtcdSilent: model.Is(model.HostSet{}), VIPHeld: model.Is(false), EndpointUp: h.EndpointUp,
+		EtcdSilent: model.Is(model.HostSet{}), VIPHeld: model.Is(false), Router: model.Is(false), EndpointUp: h.EndpointUp,
 		Node: noNode, Clean: model.Is(true), Departed: h.Departed, Found: h.Found}
 	if h.Marked.Known() {
 		b.Marked = model.Is(false)

@@ -52,6 +52,10 @@ func (o on) nameReady(c model.Cluster) error {
 		}
 		way = model.Way{Kind: model.SharedAddress}
 	}
+	if id, runs := anyone(c, func(h model.Host) bool { return h.Roles.Has(model.LoadBalancerHost) && h.HasDoor() }); runs &&
+		way.Kind == model.SharedAddress {
+		return fmt.Errorf("%s still has quorate-lb in the place of HAProxy", id)
+	}
 	if !c.Leads(o.ID, way) {
 		return fmt.Errorf("no API server is reached by the way that the endpoint's name is to lead (%s)", way)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/plan"
@@ -36,7 +37,7 @@ func (s Retire) Need(c model.Cluster) error {
 			"cannot take an endpoint away yet; put controlPlaneEndpoint and loadBalancer back into the file")
 	}
 	h := c.Hosts[s.ID]
-	for _, v := range model.Doors {
+	for _, v := range slices.Concat(model.Doors, sharedParts) {
 		if v != s.Old && s.Want.Components[v].Disk.Or("") != "" && !fits(&h, s.Want, v) {
 			return fmt.Errorf("%s does not have its place yet", v)
 		}
@@ -71,7 +72,7 @@ func (s Retire) Effect(c *model.Cluster) {
 			h.Backends = s.Want.Backends
 		}
 		if s.Old == model.Balancer {
-			h.EtcdBackends, h.EtcdStale = s.Want.EtcdBackends, false
+			h.EtcdBackends, h.EtcdStale, h.Router = s.Want.EtcdBackends, false, model.Is(false)
 		}
 	})
 }
@@ -110,7 +111,7 @@ sleep 2
 
 // retire proposes to take out the load balancer that the file does not want.
 func retire(have *model.Host, at on, _ model.Cluster) (out []plan.Step) {
-	if !at.Want.Roles.Node() {
+	if !at.Want.Roles.Node() && !at.Want.Roles.Has(model.LoadBalancerHost) {
 		return nil
 	}
 	for _, v := range model.Doors {

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"quorate.dev/quorate/internal/model"
@@ -29,6 +30,14 @@ func (s RetireShared) Need(c model.Cluster) error {
 	if err := s.staysOurs(c); err != nil {
 		return err
 	}
+	if h := c.Hosts[s.ID]; wantsDoor(s.Want) && !fits(&h, s.Want, model.Balancer) {
+		return errors.New("quorate-lb does not have its place yet")
+	}
+	return noneShares(c)
+}
+
+// noneShares: no node goes to the API by the virtual address.
+func noneShares(c model.Cluster) error {
 	for _, id := range c.IDs() {
 		switch h := c.Hosts[id]; {
 		case h.Roles.Node() && !h.Up():
@@ -46,7 +55,9 @@ func (s RetireShared) Effect(c *model.Cluster) {
 		for _, v := range sharedParts {
 			h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
 		}
-		h.Backends, h.VIPHeld = s.Want.Backends, model.Is(false)
+		if h.Backends = s.Want.Backends; !wantsDoor(s.Want) {
+			h.VIPHeld = model.Is(false)
+		}
 	})
 }
 
@@ -56,24 +67,31 @@ func (s RetireShared) Interim(c *model.Cluster) {
 		for _, v := range sharedParts {
 			h.Components[v] = model.ComponentState{Disk: model.Unknown[string]("being removed"), Running: model.Is("")}
 		}
-		h.Backends = model.Is(model.HostSet{})
+		if !h.HasDoor() {
+			h.Backends = model.Is(model.HostSet{})
+		}
 	})
 }
 
 // Do implements Action. Without their unit files systemd starts neither again. Who
 // waits for the last connection is a unit of its own, so that it goes on when
-// quorate has ended; it gives up once they are wanted again.
+// quorate has ended; it gives up once they are wanted again. Where quorate-lb has the
+// address and the port by now, HAProxy waits for its last connection by itself.
 func (s RetireShared) Do(ctx context.Context, e Env) error {
-	at := e.Goal.Layout
+	at, succeeded := e.Goal.Layout, ""
+	if wantsDoor(s.Want) {
+		succeeded = "yes"
+	}
 	_, err := sh(ctx, e, "retire", `systemctl disable -q --no-reload "$1" "$2" 2>/dev/null || true
 rm -f "$3" "$4"
 systemctl daemon-reload
 systemctl is-active -q "$1" || systemctl is-active -q "$2" || exit 0
+[ -z "$6" ] || { systemctl stop "$2"; systemctl kill --kill-who=main -s USR1 "$1"; exit 0; }
 systemd-run -q --collect --unit=quorate-drain-haproxy sh -c 'n=3600
 while [ $n -gt 0 ] && [ ! -e "$4" ] && ss -Htn state established "( sport = :$1 )" | grep -q .; do sleep 1; n=$((n - 1)); done
 [ -e "$4" ] || systemctl stop "$2" "$3"' sh "$5" "$1" "$2" "$3" 2>/dev/null || systemctl is-active -q quorate-drain-haproxy.service`,
 		at.Service(model.HAProxy), at.Service(model.Keepalived), at.UnitPath(model.HAProxy), at.UnitPath(model.Keepalived),
-		fmt.Sprint(e.Goal.File.EndpointPort()))
+		fmt.Sprint(e.Goal.File.EndpointPort()), succeeded)
 	return err
 }
 

@@ -137,7 +137,8 @@ func run(have *model.Host, at on, c model.Cluster) (out []plan.Step) {
 			ready = not[:1]
 		}
 		if len(ready) > 0 {
-			out = append(out, Run{at, ready, verbOf(have, at.Want, ready), why(have, at.Want, ready), rolls(have, at.Want, ready), false})
+			out = append(out, Run{on: at, Set: ready, verb: verbOf(have, at.Want, ready), why: why(have, at.Want, ready),
+				rolls: rolls(have, at.Want, ready), moves: moves(have, at.Want, ready)})
 		}
 	}
 	return out

@@ -20,6 +20,8 @@ type Run struct {
 	// rolls says that a running part of the control plane restarts: one at a
 	// time, so that a configuration that does not work harms one only.
 	rolls bool
+	// moves says that the virtual address leaves the host: one host at a time.
+	moves bool
 	// unsaid: kubeadm's configuration in the cluster is not the wanted one yet.
 	unsaid bool
 }
@@ -35,8 +37,11 @@ func (s Run) About() plan.About {
 	for _, v := range s.Set {
 		about.Seconds = max(about.Seconds, table[v].seconds)
 	}
-	if s.rolls {
+	switch {
+	case s.rolls:
 		about.Exclusive = "restart of the control plane"
+	case s.moves:
+		about.Exclusive = "move of the virtual address"
 	}
 	return about
 }
@@ -52,9 +57,9 @@ func verbOf(have, want *model.Host, set []model.Component) string {
 		switch runs := model.Same(h.Running, w.Running); {
 		case !have.Runs(v):
 			n = 1
-		case !runs && table[v].reloads:
+		case !runs && table[v].reloads && !turns(have, want, v):
 			n = 2
-		case !runs:
+		case !runs || turns(have, want, v):
 			n = 0
 		case !model.Same(h.Disk, w.Disk):
 			n = 3
@@ -66,12 +71,17 @@ func verbOf(have, want *model.Host, set []model.Component) string {
 
 // why says what is to be done about some services of a host.
 func why(have, want *model.Host, set []model.Component) string {
-	var whys []string
+	var whys, ends []string
 	for _, v := range set {
 		whys = append(whys, differs(have, have.Components[v], want.Components[v], table[v]))
+		if halts := table[v].halts; halts != nil {
+			for _, other := range halts(have, want) {
+				ends = append(ends, other.String()+" stops first")
+			}
+		}
 	}
 	slices.Sort(whys)
-	return strings.Join(slices.Compact(whys), "; ")
+	return strings.Join(append(slices.Compact(whys), slices.Compact(ends)...), "; ")
 }
 
 func differs(have *model.Host, u, w model.ComponentState, t traits) string {
@@ -98,7 +108,8 @@ func differs(have *model.Host, u, w model.ComponentState, t traits) string {
 // rolls says whether a step on these services stops what others rely on.
 func rolls(have, want *model.Host, set []model.Component) bool {
 	return slices.ContainsFunc(set, func(v model.Component) bool {
-		return table[v].vital && have.Runs(v) && !model.Same(have.Components[v].Running, want.Components[v].Running)
+		differs := !model.Same(have.Components[v].Running, want.Components[v].Running)
+		return have.Runs(v) && (table[v].vital && differs || turns(have, want, v))
 	})
 }
 
@@ -149,10 +160,8 @@ func (s Run) Interim(c *model.Cluster) {
 		s.halt(h)
 		for _, v := range s.Set {
 			h.Components[v].Disk = model.Unknown[string]("being written")
-			if model.Same(h.Components[v].Running, s.Want.Components[v].Running) {
-				continue
-			}
-			if table[v].reloads && h.Runs(v) {
+			same := model.Same(h.Components[v].Running, s.Want.Components[v].Running)
+			if !turns(h, s.Want, v) && (same || table[v].reloads && h.Runs(v)) {
 				continue // it never stops to serve
 			}
 			h.Components[v].Running = model.Is("")
@@ -180,4 +189,15 @@ func (s Run) halt(h *model.Host) {
 			stopped(h)
 		}
 	}
+}
+
+// moves says whether a step on these components ends what may hold the virtual address.
+func moves(have, want *model.Host, set []model.Component) bool {
+	return slices.ContainsFunc(set, func(v model.Component) bool {
+		if table[v].halts == nil {
+			return false
+		}
+		ends := table[v].halts(have, want)
+		return slices.Contains(ends, model.Keepalived) || slices.Contains(ends, model.Balancer)
+	})
 }

@@ -63,8 +63,11 @@ func (s Run) Do(ctx context.Context, e Env) error {
 	var jobs []workload.Job
 	for i, v := range s.Set {
 		running := have.Components[v].Running
-		jobs = append(jobs, workload.Job{Service: *services[i],
-			Change: services[i].After(running.Not(""), model.Same(running, s.Want.Components[v].Running))})
+		change := services[i].After(running.Not(""), model.Same(running, s.Want.Components[v].Running))
+		if turns(&have, s.Want, v) {
+			change = workload.Restart
+		}
+		jobs = append(jobs, workload.Job{Service: *services[i], Change: change})
 	}
 	if err := s.shareAddresses(ctx, e, have); err != nil {
 		return err

@@ -72,10 +72,15 @@ func TestLogin(t *testing.T) {
 // Backends that only finish what they have are not in use.
 func TestHealthzBackends(t *testing.T) {
 	w := recorder{http.Header{}, new(strings.Builder)}
-	healthz(w, balancer.View{Digest: "aa", Ways: []balancer.WayView{{Name: "api", Backends: []balancer.BackendView{
-		{View: health.View{Name: "cp1"}}, {View: health.View{Name: "cp2"}, Draining: true}, {View: health.View{Name: "cp3"}}}}}}, "test")
-	if text := w.String(); !strings.Contains(text, `"digest":"aa"`) || !strings.Contains(text, `"backends":{"api":["cp1","cp3"]}`) {
-		t.Error(text)
+	routers := []vip.View{{State: "backup", Reason: "it began", Addresses: []string{"10.0.0.9/24"}}}
+	way := balancer.WayView{Name: "api", Backends: []balancer.BackendView{{View: health.View{Name: "cp1", State: health.Ready}},
+		{View: health.View{Name: "cp2"}, Draining: true}, {View: health.View{Name: "cp3"}}}}
+	healthz(w, balancer.View{Digest: "aa", Ways: []balancer.WayView{way}}, routers, "test")
+	for _, want := range []string{`"digest":"aa"`, `"backends":{"api":["cp1","cp3"]}`, `"out":{"api":["cp3"]}`,
+		`"virtual":[{"addresses":["10.0.0.9/24"],"state":"backup","reason":"it began"}]`} {
+		if text := w.String(); !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"quorate.dev/quorate/internal/balancer"
 	"quorate.dev/quorate/internal/balancer/config"
+	"quorate.dev/quorate/internal/balancer/health"
 	"quorate.dev/quorate/internal/balancer/vip"
 )
 
@@ -141,7 +142,7 @@ func routes(b *balancer.Balancer, vips func() []vip.View, version string) *http.
 	registry.MustRegister(newCollector(b), routers(vips), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { healthz(w, b.View(), version) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { healthz(w, b.View(), vips(), version) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { page(w, b.View(), vips(), version) })
 	return mux
@@ -157,19 +158,36 @@ type Health struct {
 	Loaded string `json:"loaded"` // RFC 3339
 	// Backends are the names of those in use, by way.
 	Backends map[string][]string `json:"backends,omitempty"`
+	// Out are those of them that get no connections now.
+	Out     map[string][]string `json:"out,omitempty"`
+	Virtual []Virtual           `json:"virtual,omitempty"`
 	// Error says why a newer file was not taken.
 	Error string `json:"error,omitempty"`
 }
 
-func healthz(w http.ResponseWriter, v balancer.View, version string) {
+// Virtual is a virtual router of this host.
+type Virtual struct {
+	Addresses []string `json:"addresses"` // with their prefixes
+	State     string   `json:"state"`     // active, backup, off
+	Reason    string   `json:"reason"`    // why it is in this state
+}
+
+func healthz(w http.ResponseWriter, v balancer.View, routers []vip.View, version string) {
 	h := Health{Status: "ok", Version: version, Digest: v.Digest, Stamp: v.Stamp, Loaded: v.Loaded.UTC().Format(time.RFC3339),
-		Error: v.Invalid, Backends: map[string][]string{}}
+		Error: v.Invalid, Backends: map[string][]string{}, Out: map[string][]string{}}
 	for _, way := range v.Ways {
 		for _, b := range way.Backends {
-			if !b.Draining {
-				h.Backends[way.Name] = append(h.Backends[way.Name], b.Name)
+			if b.Draining {
+				continue
+			}
+			h.Backends[way.Name] = append(h.Backends[way.Name], b.Name)
+			if b.Mode != health.Used || b.State != health.Ready && b.Held == "" {
+				h.Out[way.Name] = append(h.Out[way.Name], b.Name)
 			}
 		}
+	}
+	for _, r := range routers {
+		h.Virtual = append(h.Virtual, Virtual{r.Addresses, r.State, r.Reason})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

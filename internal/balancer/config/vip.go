@@ -70,6 +70,16 @@ func (v VIP) Prefixes() (out []netip.Prefix) {
 	return out
 }
 
+// VirtualAddresses are those of all virtual routers.
+func (f File) VirtualAddresses() (out []netip.Addr) {
+	for _, v := range f.VIPs {
+		for _, p := range v.Prefixes() {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
+}
+
 // SameRouter says that both are the same virtual router on the same interface
 // with the same addresses, so that one can go on as the other.
 func (v VIP) SameRouter(o VIP) bool {

@@ -29,12 +29,13 @@ type Listener struct {
 }
 
 // Listen opens a listener. The unspecified IPv6 address takes IPv4 as well,
-// where the host has IPv6 at all.
-func Listen(at netip.AddrPort) (*Listener, error) {
+// where the host has IPv6 at all. An absent address need not be the host's yet: a
+// virtual one comes and goes (ip(7): IP_FREEBIND).
+func Listen(at netip.AddrPort, absent bool) (*Listener, error) {
 	both := at.Addr() == netip.IPv6Unspecified()
-	fd, err := open(at, both)
+	fd, err := open(at, both, absent)
 	if errors.Is(err, unix.EAFNOSUPPORT) && both {
-		fd, err = open(netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port()), false)
+		fd, err = open(netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port()), false, absent)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %v: %w", at, err)
@@ -47,7 +48,7 @@ func Listen(at netip.AddrPort) (*Listener, error) {
 	return l, nil
 }
 
-func open(at netip.AddrPort, both bool) (fd int, err error) {
+func open(at netip.AddrPort, both, absent bool) (fd int, err error) {
 	sa, family := sockaddr(at)
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
@@ -59,6 +60,9 @@ func open(at netip.AddrPort, both bool) (fd int, err error) {
 	}
 	if family == unix.AF_INET6 {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
+	}
+	if absent {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1)) // for both families
 	}
 	for _, o := range []struct{ level, option, value int }{
 		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.SOL_SOCKET, unix.SO_REUSEPORT, 1},

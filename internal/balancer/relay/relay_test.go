@@ -33,7 +33,7 @@ func (l *link) run() { l.pair.Run(func() { close(l.done) }) }
 
 // unjoined is a link whose pair does not run yet.
 func unjoined(t *testing.T) *link {
-	front, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	front, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestManySlowReaders(t *testing.T) {
 }
 
 func TestNoDescriptorLeft(t *testing.T) {
-	l, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ const (
 	Outside  Ways = "outside"  // workers by a balancer of somebody else
 	Balanced Ways = "balanced" // as Local, and API servers by it to etcd
 	Builtin  Ways = "builtin"  // as Balanced, and the balancer is quorate-lb
+	Virtual  Ways = "virtual"  // as Builtin, and the hosts lb1 and lb2, else the control planes, share a virtual address
 	HAProxy  Ways = "haproxy"  // workers by a virtual address that the hosts lb1 and lb2 carry, which are no nodes
 	// KubeadmFixed is Kubeadm without an endpoint: all by the first control plane alone.
 	KubeadmFixed Ways = "kubeadm-fixed"
@@ -52,8 +53,11 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				if h.Roles.Has(model.Worker) { // its kubelet goes by the name, as with a balancer of its own
 					h.Components[model.Kubelet] = c.Hosts[id].Components[model.Kubelet]
 				}
-			case Balanced, Builtin:
+			case Balanced, Builtin, Virtual:
 				balanced(h, ways, masters)
+				if alone := c.Hosts["lb1"].Roles == 0; ways == Virtual && alone && h.Roles.Has(model.ControlPlane) {
+					router(h, masters)
+				}
 			case Kubeadm:
 				byKubeadm(h, id)
 				leads(h, "api:8443", "127.0.0.1:8443")
@@ -82,7 +86,8 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 
 // balanced leads the API servers to etcd by the hosts' own balancers.
 func balanced(h *model.Host, ways Ways, masters model.HostSet) {
-	if ways == Builtin {
+	h.VIPHeld, h.Router = model.Is(false), model.Is(false)
+	if ways != Balanced {
 		by := model.Is(model.Balancer.String() + "-" + masters.String())
 		h.Components[model.FrontDoor], h.Components[model.Balancer] = model.ComponentState{}, model.ComponentState{Disk: by, Running: by}
 	}
@@ -119,6 +124,10 @@ func loadBalancer(ways Ways, masters model.HostSet) model.Host {
 	h := model.Host{Roles: model.LoadBalancerHost, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
 		System: model.Valid("sys-lb"), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.PublicKeys),
 		Certs: model.NotInstalled(), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{})}
+	if ways == Virtual {
+		h.Backends = model.Is(masters)
+		router(&h, masters)
+	}
 	if ways == HAProxy {
 		h.Backends, h.VIPHeld = model.Is(masters), model.Is(true)
 		for v, d := range map[model.Component]string{model.HAProxy: "haproxy-" + masters.String(), model.Keepalived: "keepalived"} {
@@ -126,6 +135,13 @@ func loadBalancer(ways Ways, masters model.HostSet) model.Host {
 		}
 	}
 	return h
+}
+
+// router makes a host's quorate-lb a virtual router.
+func router(h *model.Host, masters model.HostSet) {
+	by := model.Is(model.Balancer.String() + "-" + masters.String() + "-vip")
+	h.Components[model.Balancer] = model.ComponentState{Disk: by, Running: by}
+	h.VIPHeld, h.Router = model.Is(true), model.Is(true)
 }
 
 // byKubeadm makes static pods of a host's control plane, which know no other

@@ -75,7 +75,7 @@ func Bare(roles model.Role) model.Host {
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
-		VIPHeld: model.Is(false), EndpointUp: model.Is(false),
+		VIPHeld: model.Is(false), Router: model.Is(false), EndpointUp: model.Is(false),
 		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
 	for v := range h.Components {
 		h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
