@@ -61,7 +61,7 @@ bench-faults: setup artifacts ## what clients feel when a control plane falls si
 bench-lb: build ## measure quorate-lb beside nginx and haproxy; CHURN=2000000 opens so many connections instead
 	@hack/bench-lb.sh bin/quorate-lb
 
-bench-vip: setup build ## how long a virtual address is away, with quorate-lb and with keepalived; RUNS=5
+bench-vip: setup build ## how long a virtual address is away, with quorate-lb and with keepalived; RUNS=5, SATURATE=10m
 	@hack/bench-vip.sh bin/quorate-lb
 
 release: ## build dist/: binaries, deb, rpm, container image, SBOM, man pages, checksums; from a clean git tree

@@ -304,8 +304,12 @@ func (h *Host) HasDoor() bool { return slices.ContainsFunc(Doors, h.runs) }
 
 // Carries says that the host can hold the virtual address of the cluster's own
 // load balancers, and balances what arrives there.
-func (h *Host) Carries() bool {
-	return (h.runs(HAProxy) && h.runs(Keepalived) || h.runs(Balancer) && h.Router.Is(true)) && h.VIPHeld.Is(true)
+func (h *Host) Carries() bool { return h.Shares() && h.VIPHeld.Is(true) }
+
+// Shares says that the host takes part in the virtual address, whether or not one
+// holds that now.
+func (h *Host) Shares() bool {
+	return h.runs(HAProxy) && h.runs(Keepalived) || h.runs(Balancer) && h.Router.Is(true)
 }
 
 // Up says whether the host answered.

@@ -85,14 +85,14 @@ func (o on) anotherCarries(c model.Cluster) error {
 	for _, id := range c.Critical() {
 		switch h := c.Hosts[id]; {
 		case id == o.ID || !h.Up() || !h.Roles.Has(model.LoadBalancerHost):
-		case h.Carries():
+		case h.Shares():
 			return nil
 		default:
 			others = true
 		}
 	}
 	if others {
-		return errors.New("no other load balancer can hold the virtual address yet")
+		return errors.New("no other load balancer takes part in the virtual address yet")
 	}
 	return nil
 }

@@ -20,8 +20,9 @@ import (
 func main() {
 	lb := flag.String("lb", "bin/quorate-lb", "the `program` to measure")
 	runs := flag.Int("runs", 5, "how often each fault is made")
+	busy := flag.Duration("saturate", 0, "instead, keep all cores busy for this `time` and count how often addresses move")
 	flag.Parse()
-	if err := bench(*lb, *runs); err != nil {
+	if err := bench(*lb, *runs, *busy); err != nil {
 		fmt.Fprintln(os.Stderr, "benchvip:", err)
 		os.Exit(1)
 	}
@@ -52,16 +53,21 @@ type fault struct {
 	goal func(c contender) time.Duration // 0: none
 }
 
-func bench(lb string, runs int) error {
+func bench(lb string, runs int, busy time.Duration) error {
 	if why := viptest.Missing(); why != "" {
 		return fmt.Errorf("%s", why)
 	}
 	const ms = time.Millisecond
-	contenders := []contender{
-		{"quorate-lb", 100 * ms, func(b *bed, i int) (*process, error) { return b.quorate(lb, i, 100*ms) }},
-		{"keepalived", 100 * ms, func(b *bed, i int) (*process, error) { return b.keepalived(i, 100*ms) }},
-		{"keepalived", time.Second, func(b *bed, i int) (*process, error) { return b.keepalived(i, time.Second) }},
+	ours := func(advert time.Duration) contender {
+		return contender{"quorate-lb", advert, func(b *bed, i int) (*process, error) { return b.quorate(lb, i, advert) }}
 	}
+	theirs := func(advert time.Duration) contender {
+		return contender{"keepalived", advert, func(b *bed, i int) (*process, error) { return b.keepalived(i, advert) }}
+	}
+	if busy > 0 {
+		return saturate([]contender{ours(100 * ms), ours(200 * ms), ours(300 * ms), theirs(100 * ms), theirs(time.Second)}, busy)
+	}
+	contenders := []contender{ours(100 * ms), theirs(100 * ms), theirs(time.Second)}
 	faults := []fault{
 		{"host lost", func(b *bed, _ *process) error { return b.Unplug(0, false) },
 			func(b *bed, _ *process) error { return b.Plug(0) },

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,21 +102,30 @@ func (c *cluster) behindVIP(t *testing.T) {
 	})
 }
 
-// holders are the load balancers that hold the virtual address.
+// holders are the hosts that hold the virtual address.
 func (c *cluster) holders(t *testing.T) (out []string) {
 	t.Helper()
-	for _, lb := range c.of(lab.RoleLoadBalancer) {
-		if said, err := c.try(t.Context(), lb, `ip -o -4 address show to "$1"`, c.vip()); err == nil && said != "" {
-			out = append(out, lb)
+	for _, h := range slices.Concat(c.of(lab.RoleLoadBalancer), c.controlPlanes()) {
+		if said, err := c.try(t.Context(), h, `ip -o -4 address show to "$1"`, c.vip()); err == nil && said != "" {
+			out = append(out, h)
 		}
 	}
 	return out
 }
 
+// heldElsewhere: one host holds the virtual address, and not this one.
+func (c *cluster) heldElsewhere(t *testing.T, from string) error {
+	t.Helper()
+	if all := c.holders(t); len(all) != 1 || all[0] == from {
+		return fmt.Errorf("held by %q", all)
+	}
+	return nil
+}
+
 // holder is the one that holds it, once there is one and no other.
 func (c *cluster) holder(t *testing.T) (one string) {
 	t.Helper()
-	eventually(t, "one load balancer holds "+c.vip(), func() error {
+	eventually(t, "one host holds "+c.vip(), func() error {
 		all := c.holders(t)
 		if len(all) != 1 {
 			return fmt.Errorf("held by %q", all)
@@ -131,8 +141,8 @@ func (c *cluster) moved(t *testing.T, from string) {
 	t.Helper()
 	w := c.workers()[0]
 	eventually(t, c.vip()+" moves away from "+from, func() error {
-		if all := c.holders(t); len(all) != 1 || all[0] == from {
-			return fmt.Errorf("held by %q", all)
+		if err := c.heldElsewhere(t, from); err != nil {
+			return err
 		}
 		said, err := c.try(t.Context(), w, `curl -sk -m 5 https://api."$1".lab:8443/readyz`, c.Name)
 		if err == nil && said != "ok" {
