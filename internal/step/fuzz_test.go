@@ -29,7 +29,7 @@ func chaos(r *rand.Rand) (have, w model.Cluster) {
 	no := model.Installed{}
 	n, workers := 1+r.IntN(4), r.IntN(2)
 	kinds := []steptest.Ways{"", "", "", steptest.Fixed, steptest.Shared, steptest.Outside, steptest.Balanced, steptest.Balanced,
-		steptest.Builtin, steptest.Builtin}
+		steptest.Builtin, steptest.Builtin, steptest.Virtual}
 	w = steptest.WantBy(kinds[r.IntN(len(kinds))], strings.Join(names[:n], " "), strings.Join(names[n:n+workers], " "))
 	have = model.New("t")
 	some := func() model.HostSet {

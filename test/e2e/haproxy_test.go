@@ -23,7 +23,7 @@ const mostMove = 40 * time.Second
 // host that holds the virtual address is lost, while clients ask.
 func TestHAProxy(t *testing.T) {
 	c := newCluster(t, "haproxy", 1, 1, "--load-balancers", "2")
-	c.behindVIP(t)
+	c.behindVIP(t, spec.HAProxyBalancer)
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
 	w := c.workers()[0]
@@ -70,8 +70,7 @@ func (c *cluster) switchHAProxy(t *testing.T) {
 	}
 	c.nodesReady(t, w, c.controlPlanes()[0], w)
 
-	c.config = ""
-	c.behindVIP(t)
+	c.behindVIP(t, spec.HAProxyBalancer)
 	c.switched(t, spec.HAProxyBalancer)
 	c.holder(t)
 	for _, h := range []string{c.controlPlanes()[0], w} {
@@ -87,12 +86,15 @@ func (c *cluster) vip() string {
 	return netip.AddrFrom4(a).String()
 }
 
-// behindVIP makes the lab's load balancers those of the cluster file.
-func (c *cluster) behindVIP(t *testing.T) {
+// behindVIP makes the lab's load balancers those of the cluster file, with a virtual
+// address. With HAProxy all nodes use that.
+func (c *cluster) behindVIP(t *testing.T, kind string) {
 	t.Helper()
-	c.shared = "api." + c.Name + ".lab:8443"
+	if c.shared, c.config = "", ""; kind == spec.HAProxyBalancer {
+		c.shared = "api." + c.Name + ".lab:8443"
+	}
 	c.edit(t, func(f *spec.Cluster) {
-		f.Spec.LoadBalancer = spec.LoadBalancer{Kind: spec.HAProxyBalancer, VIP: &spec.VIP{Address: c.vip() + "/24"}}
+		f.Spec.LoadBalancer = spec.LoadBalancer{Kind: kind, VIP: &spec.VIP{Address: c.vip() + "/24"}}
 		if len(f.LoadBalancers()) > 0 {
 			return
 		}

@@ -19,12 +19,11 @@ func TestKinds(t *testing.T) {
 	}
 	c := newCluster(t, "kinds", 3, 1, "--load-balancers", "2")
 	unit := `test ! -e /etc/systemd/system/"$1".service`
-	c.behindVIP(t)
+	c.behindVIP(t, spec.HAProxyBalancer)
 	c.apply(t).want(t, 0)
 
 	t.Log("from HAProxy and Keepalived to quorate-lb, on the same hosts")
-	c.shared, c.config = "", ""
-	c.balancer(t, spec.BuiltinBalancer)
+	c.behindVIP(t, spec.BuiltinBalancer)
 	c.switched(t, "builtin with a virtual address")
 	for _, lb := range c.of(lab.RoleLoadBalancer) {
 		c.on(t, lb, unit, "kube-haproxy")
@@ -42,8 +41,7 @@ func TestKinds(t *testing.T) {
 	c.losesVIP(t)
 
 	t.Log("back to HAProxy and Keepalived, on hosts of their own")
-	c.config = ""
-	c.behindVIP(t)
+	c.behindVIP(t, spec.HAProxyBalancer)
 	c.switched(t, spec.HAProxyBalancer)
 	c.holder(t)
 	c.nodesReady(t, c.workers()[0], c.of("")...)
