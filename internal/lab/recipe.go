@@ -45,6 +45,7 @@ func imageRecipe() recipe {
 			"systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "iptables", "nftables",
 			"conntrack", "socat", "ethtool", "ca-certificates", "kmod", "procps", "curl", "sudo",
 			"nginx-light", "libnginx-mod-stream", "haproxy", "keepalived",
+			"sshfs", // a shared volume for tests
 		},
 		Files: []imageFile{
 			{"/usr/local/sbin/quorate-lab-fixups", fixupsScript, 0o755},

@@ -4,14 +4,18 @@
 //	quorate-test            serve HTTP on :8080
 //	quorate-test get URL    one GET; prints the body; exit 1 unless the status is 200
 //	quorate-test sleep TIME wait, for ever when no time is given
+//	quorate-test count FILE twice a second, append the pod's name, the next number and the time in ms
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -41,8 +45,43 @@ func run(args []string) error {
 		}
 		time.Sleep(d)
 		return nil
+	case args[0] == "count" && len(args) == 2:
+		return count(args[1])
 	}
-	return fmt.Errorf("unknown arguments %q; want: serve | get URL | sleep [SECONDS]", args)
+	return fmt.Errorf("unknown arguments %q; want: serve | get URL | sleep [SECONDS] | count FILE", args)
+}
+
+// count goes on where the file ends, whoever wrote that.
+func count(file string) error {
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	n := 0
+	if lines := strings.Split(strings.TrimSpace(string(text)), "\n"); lines[0] != "" {
+		if _, err := fmt.Sscanf(lines[len(lines)-1], "%s %d", new(string), &n); err != nil {
+			return fmt.Errorf("the last line of %s: %w", file, err)
+		}
+	}
+	for ; ; time.Sleep(500 * time.Millisecond) {
+		n++
+		if err := add(file, fmt.Sprintf("%s %d %d\n", name, n, time.Now().UnixMilli())); err != nil {
+			return err // who starts it again reads the file again
+		}
+	}
+}
+
+func add(file, line string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line)
+	return errors.Join(err, f.Close())
 }
 
 func serve() error {
