@@ -49,8 +49,7 @@ func procedureD(t *testing.T, kind string) {
 		f.Spec.Etcd.Topology = "stacked"
 		f.Spec.Hosts = slices.DeleteFunc(f.Spec.Hosts, func(h spec.Host) bool { return h.Name == p.outside })
 	})
-	p.behindVIP(t)
-	p.edit(t, func(f *spec.Cluster) { f.Spec.LoadBalancer.Kind = kind })
+	p.behindVIP(t, kind)
 	p.apply(t).want(t, 0)
 	p.nothingToDo(t)
 	p.steady(t)
