@@ -299,6 +299,9 @@ func (c Cluster) IsCritical(id HostID) bool {
 // Doors are the components that can be a host's front door.
 var Doors = []Component{FrontDoor, Balancer}
 
+// Balancers are the components that may listen on the endpoint's port.
+var Balancers = append([]Component{HAProxy}, Doors...)
+
 // HasDoor says that a load balancer of the host's own runs.
 func (h *Host) HasDoor() bool { return slices.ContainsFunc(Doors, h.runs) }
 

@@ -209,13 +209,13 @@ func taken(g *goal.Goal, h *goal.Host, f Facts) (whys []string) {
 			continue
 		}
 		want := slices.Clone(g.Layout.Ports(v))
-		if slices.Contains(model.Doors, v) {
+		if slices.Contains(model.Balancers, v) {
 			want = append(want, fmt.Sprint(g.File.EndpointPort()))
 		}
 		for _, l := range f.Listeners {
 			// Of nobody: its process came or went while it was looked at.
-			other := slices.ContainsFunc(model.Doors, func(d model.Component) bool { return l.Unit == g.Layout.Unit(d) })
-			if other && slices.Contains(model.Doors, v) {
+			other := slices.ContainsFunc(model.Balancers, func(d model.Component) bool { return l.Unit == g.Layout.Unit(d) })
+			if other && slices.Contains(model.Balancers, v) {
 				continue // they share the port until one takes the other's place
 			}
 			if l.Unit == podsGroup && h.Services[v].IsPod() {

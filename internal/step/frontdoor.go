@@ -24,15 +24,18 @@ var frontDoor = traits{
 	},
 }
 
-// giveSockets makes the sockets of a unit's first process those of a user.
+// giveSockets makes the sockets of a unit's first process and its children those of a
+// user.
 const giveSockets = `p=$(systemctl show -p MainPID --value "$1")
 [ "${p:-0}" != 0 ] && [ "$(stat -c %U "/proc/$p")" != "$2" ] || exit 0
-for f in "/proc/$p/fd/"*; do
-	case $(readlink "$f") in socket:*) chown "$2" "$f" 2>/dev/null || true ;; esac
+for p in "$p" $(cat "/proc/$p/task/$p/children" 2>/dev/null); do
+	for f in "/proc/$p/fd/"*; do
+		case $(readlink "$f") in socket:*) chown "$2" "$f" 2>/dev/null || true ;; esac
+	done
 done`
 
 // shareAddresses lets a load balancer share its addresses with one of another kind
-// that an earlier build started as root: Linux asks whose the sockets are, which
+// that root started, as a HAProxy: Linux asks whose the sockets are, which
 // is who opened them or got them by chown.
 func (s Run) shareAddresses(ctx context.Context, e Env, have model.Host) error {
 	at := e.Goal.Layout
@@ -40,7 +43,7 @@ func (s Run) shareAddresses(ctx context.Context, e Env, have model.Host) error {
 		if !slices.Contains(model.Doors, v) {
 			continue
 		}
-		for _, old := range model.Doors {
+		for _, old := range model.Balancers {
 			if old == v || !have.Runs(old) {
 				continue
 			}
