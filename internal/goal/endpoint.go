@@ -22,6 +22,7 @@ func (g *Goal) endpoint(m *model.Host, h *Host, ctx component.Context) {
 	if m.Roles.Node() && g.File.Spec.LoadBalancer.Kind == spec.ExternalBalancer {
 		m.EndpointUp = model.Is(true)
 	}
+	m.Named = model.Is(g.Named(h.System.HostsBlock))
 	if !g.Layout.Kubeadm || !m.Roles.Node() { // else it is a unit, and tells by its stamp
 		return
 	}
@@ -34,6 +35,17 @@ func (g *Goal) endpoint(m *model.Host, h *Host, ctx component.Context) {
 	case g.File.Spec.LoadBalancer.OnEveryHost() && noAddress != nil:
 		m.ProxyServer = model.Is(net.JoinHostPort(topology.Loopback, port))
 	}
+}
+
+// Named is where a block in a hosts file leads the endpoint's name.
+func (g *Goal) Named(block string) model.WayKind {
+	switch _, to := topology.Led(block, g.File.EndpointHost(), g.File.Spec.VIPAddress()); to {
+	case "":
+		return model.NoWay
+	case topology.Loopback:
+		return model.LocalBalancer
+	}
+	return model.SharedAddress
 }
 
 // published is what the cluster's documents must name.

@@ -138,6 +138,7 @@ type Host struct {
 	Ready        Known[bool]    // its API server's /readyz
 	ServesName   Known[bool]    // the certificate that its API server shows is good for the endpoint's name
 	EndpointUp   Known[bool]    // an API server answered at the endpoint, tried from here; only where the balancer is somebody else's
+	Named        Known[WayKind] // where its hosts file leads the endpoint's name: LocalBalancer, SharedAddress; NoWay leaves it to others
 	AdminServer  Known[string]  // the server that its admin.conf names; "": it has none
 	ProxyServer  Known[string]  // where its kube-proxy, a pod, is connected to, as host:port; "": none runs
 	Via          Known[Way]     // how its kubelet reaches API servers; NoWay while that does not run

@@ -15,6 +15,7 @@ import (
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/pki"
+	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/workload"
 )
 
@@ -57,6 +58,7 @@ func assemble(g *goal.Goal, o *Observation, now time.Time) model.Cluster {
 	}
 	c.Published = o.API.published(c.CAsCreated)
 	o.held(g, &c)
+	unheardPast(&c)
 	for name := range g.Want.Addons {
 		switch {
 		case o.API.Err == nil && c.Adopted && name == addon.AddonKubeadm:
@@ -117,6 +119,10 @@ func seen(h *model.Host, g *goal.Goal, o *Observation, id model.HostID, f Facts,
 		h.Components[model.Kubelet].Running = model.Is("").Because(why)
 	}
 	clientsOf(h, g, id, f)
+	h.Named = model.Is(g.Named(f.HostsBlock))
+	if h.ProxyServer.Or("") != "" && g.File.Spec.LoadBalancer.Kind == spec.ExternalBalancer {
+		h.ProxyServer = o.outsideProxy(g, f)
+	}
 	if t, tried := o.Tried[id]; tried && h.Roles.Node() {
 		h.EndpointUp = t.answers()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -33,16 +34,18 @@ func clientsOf(h *model.Host, g *goal.Goal, id model.HostID, f Facts) {
 	default:
 		h.ServesName = model.Unknown[bool]("it was asked by the endpoint's name and did not answer (curl: " + f.Name + ")")
 	}
-	h.AdminServer = model.Is("")
-	if text, there := f.Files[g.Layout.PKI.ConfFile(pki.AdminConf)]; there {
-		_, after, _ := strings.Cut(string(text), "# server ")
-		server, _, _ := strings.Cut(after, "\n")
-		h.AdminServer = model.Is(strings.TrimSpace(server))
-	}
+	h.AdminServer = model.Is(f.adminServer(g))
 	h.ProxyServer = model.Is("")
 	if g.Layout.Kubeadm && f.Up(model.Kubelet) {
 		h.ProxyServer = f.proxy(g.Want.Hosts[id].ProxyServer.Or(""))
 	}
+}
+
+// adminServer is the server that admin.conf names; "": there is none.
+func (f Facts) adminServer(g *goal.Goal) string {
+	_, after, _ := strings.Cut(string(f.Files[g.Layout.PKI.ConfFile(pki.AdminConf)]), "# server ")
+	server, _, _ := strings.Cut(after, "\n")
+	return strings.TrimSpace(server)
 }
 
 // proxy is where a kube-proxy is connected to: what is wanted, only if it is
@@ -57,6 +60,18 @@ func (f Facts) proxy(want string) model.Known[string] {
 		}
 	}
 	return model.Is(want)
+}
+
+// outsideProxy is that behind somebody else's load balancer: where its name leads is
+// theirs, and only what still goes through one of quorate's is known.
+func (o *Observation) outsideProxy(g *goal.Goal, f Facts) model.Known[string] {
+	door := f.Up(model.FrontDoor) || f.Up(model.Balancer)
+	for _, p := range f.ProxyPeers {
+		if host, _, err := net.SplitHostPort(p); err == nil && (door && loopback(host) || slices.Contains(o.virtual(g), host)) {
+			return model.Is(p)
+		}
+	}
+	return model.Unknown[string]("the load balancer is somebody else's")
 }
 
 // The documents that name a server.

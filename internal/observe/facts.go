@@ -60,6 +60,7 @@ type Facts struct {
 	KubeletCert  *x509.Certificate // that one, also when it is over; nil: there is none
 	Sums         map[string]string
 	Modes        map[string]workload.Mode // of the files in Sums
+	HostsBlock   string                   // what of its /etc/hosts is quorate's
 	HostsSum     string
 	Links        map[string]string // target by path
 	Programs     map[string]string // SHA-256 by path, of what can be read there
@@ -109,7 +110,8 @@ func parse(answer host.Answer, at layout.Layout) (Facts, error) {
 	f.Bootstrapped, f.Data = line("bootstrapped") == "yes", line("data") == "yes"
 	f.kubelet([]byte(frames["kubelet"]), time.Now())
 	f.Foreign, f.Addresses, f.Lacks = lines(frames["foreign"]), cut(address, frames["address"]), lines(frames["needs"])
-	f.HostsSum = goal.Sum(wholeLines(frames["hosts"]))
+	f.HostsBlock = string(wholeLines(frames["hosts"]))
+	f.HostsSum = goal.Sum([]byte(f.HostsBlock))
 	f.Recorded, f.Fence = lines(frames["superseded"]), cut(fenced, frames["fence"])
 	if err := f.etcd(frames, line, at); err != nil {
 		return f, err

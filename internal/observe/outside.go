@@ -27,12 +27,18 @@ type Tried struct {
 	// Silent: nothing came back. One that refuses at least says at once that nothing
 	// stands behind it.
 	Silent bool
-	Err    error // it could not be tried
+	// Past says that it was tried as the name will lead once quorate's line for it has
+	// left the hosts file: until then it leads to quorate's own load balancer.
+	Past bool
+	Err  error // it could not be tried
 }
 
 // triedFor is how long a try may take: HAProxy tries a server that refuses three times
 // before it gives up, and waits for a second in between.
 const triedFor = 6 * time.Second
+
+// nowhere is why nothing is heard of a name that nothing knows.
+const nowhere = "has a name that leads nowhere there (neither by DNS nor by /etc/hosts)"
 
 // outside tries the endpoint from each of these hosts that answers, if the balancer
 // is somebody else's.
@@ -53,7 +59,7 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 		if f, seen := out.Facts[id]; h == nil || !seen || f.Err != nil || out.silent[id] || !to.Roles.Node() {
 			continue
 		}
-		wg.Go(func() { got[i] = try(ctx, h, out.Goal, roots) })
+		wg.Go(func() { got[i] = out.try(ctx, h, id, roots) })
 	}
 	wg.Wait()
 	o.mu.Lock()
@@ -69,10 +75,14 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 
 // try connects to the endpoint from a host, by what its name means there.
 func try(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool) Tried {
+	return tryAt(ctx, h, g, roots, g.File.Spec.ControlPlaneEndpoint)
+}
+
+// tryAt connects to an address, and asks for an API server by the endpoint's name.
+func tryAt(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool, to string) Tried {
 	ctx, cancel := context.WithTimeout(ctx, triedFor)
 	defer cancel()
-	endpoint := g.File.Spec.ControlPlaneEndpoint
-	conn, err := h.Dial(ctx, "tcp", endpoint)
+	conn, err := h.Dial(ctx, "tcp", to)
 	if err != nil {
 		return notConnected(ctx, err)
 	}
@@ -106,7 +116,7 @@ func notConnected(ctx context.Context, err error) Tried {
 	case said("refused"):
 		return Tried{Why: "refuses connections: nothing stands behind it, or it does not run"}
 	case said("name or service not known", "name resolution", "no address associated", "unknown host"):
-		return Tried{Silent: true, Why: "has a name that leads nowhere there (neither by DNS nor by /etc/hosts)"}
+		return Tried{Silent: true, Why: nowhere}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) || said("timed out"):
 		return Tried{Silent: true, Why: fmt.Sprintf("does not answer within %v", triedFor)}
 	case said("no route to host", "unreachable"):
@@ -117,7 +127,10 @@ func notConnected(ctx context.Context, err error) Tried {
 
 // answers is that as a fact.
 func (t Tried) answers() model.Known[bool] {
-	if t.Err != nil {
+	switch {
+	case t.Err != nil && t.Past: // nothing is led to what cannot be tried
+		return model.Is(false).Because("could not be tried: " + t.Err.Error())
+	case t.Err != nil:
 		return model.Unknown[bool](t.Err.Error())
 	}
 	return model.Is(t.Answers).Because(t.Why)

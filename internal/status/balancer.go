@@ -35,7 +35,10 @@ type Balancer struct {
 type Tried struct {
 	Host    model.HostID `json:"host"`
 	Answers bool         `json:"answers"`
-	Why     string       `json:"why,omitempty"`
+	// Past: the endpoint's name still leads to a load balancer of quorate's there, and
+	// this is what it got past that.
+	Past bool   `json:"past,omitempty"`
+	Why  string `json:"why,omitempty"`
 }
 
 // outside says what the hosts got. Before anything serves, nothing needs to answer.
@@ -43,11 +46,15 @@ func (s *Status) outside(ob *observe.Observation) {
 	s.Balancer.Needs = ob.Goal.OutsideNeeds()
 	for _, id := range slices.Sorted(maps.Keys(ob.Tried)) {
 		t := ob.Tried[id]
-		one := Tried{Host: id, Answers: t.Answers, Why: t.Why}
-		switch {
-		case t.Err != nil:
+		one := Tried{Host: id, Answers: t.Answers, Past: t.Past, Why: t.Why}
+		if t.Err != nil {
 			one.Why = "could not be tried: " + t.Err.Error()
-		case !t.Answers && len(s.Serving) > 0:
+		}
+		switch {
+		case t.Answers || len(s.Serving) == 0:
+		case t.Past:
+			s.problem("tried from %s past quorate's own load balancer, the endpoint %s %s", id, s.Endpoint, one.Why)
+		case t.Err == nil:
 			s.problem("tried from %s, the endpoint %s %s", id, s.Endpoint, t.Why)
 		}
 		s.Balancer.Tried = append(s.Balancer.Tried, one)
@@ -96,15 +103,26 @@ func (b Balancer) text() string {
 
 // outsideText is for people.
 func (b Balancer) outsideText() string {
-	text := "the load balancer is somebody else's: what clients notice of a lost API server depends on it"
-	var by []string
+	var by, past, leads []string
 	for _, t := range b.Tried {
-		if t.Answers {
+		switch {
+		case t.Past && t.Answers:
+			past, leads = append(past, string(t.Host)), append(leads, string(t.Host))
+		case t.Past:
+			past = append(past, string(t.Host))
+		case t.Answers:
 			by = append(by, string(t.Host))
 		}
 	}
+	text := "the load balancer is somebody else's: what clients notice of a lost API server depends on it"
+	if len(past) > 0 {
+		text = "the load balancer is to be somebody else's; the endpoint's name still leads to quorate's own on " + strings.Join(past, ", ")
+	}
 	if len(by) > 0 {
 		text += "; tried once from each host, it led to an API server from " + strings.Join(by, ", ")
+	}
+	if len(leads) > 0 {
+		text += "; tried once past quorate's own, it led to an API server from " + strings.Join(leads, ", ")
 	}
 	return text + "\n    " + b.Needs
 }

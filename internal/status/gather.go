@@ -118,7 +118,7 @@ func (s *Status) api(ob *observe.Observation) {
 			}
 			s.APIServers = append(s.APIServers, a)
 		}
-		if want := ob.Goal.Hosts[id]; h.Roles.Has(model.LoadBalancerHost) || h.Runs(model.HAProxy) || want != nil && want.Context.Holds() {
+		if want := ob.Goal.Hosts[id]; h.Runs(model.HAProxy) || want != nil && want.Context.Holds() {
 			s.LoadBalancers = append(s.LoadBalancers, s.shared(ob, id))
 		}
 		if h.Roles.Node() && (ob.Goal.File.Spec.LoadBalancer.OnEveryHost() || h.HasDoor()) {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,9 +13,9 @@ import (
 	"quorate.dev/quorate/internal/spec"
 )
 
-// Somebody else's load balancer: what it needs, and from where it leads to an API
-// server. What could not be tried is no problem of its.
-func TestOutside(t *testing.T) {
+// outsideObservation is of a cluster behind somebody else's load balancer.
+func outsideObservation(t *testing.T) *observe.Observation {
+	t.Helper()
 	file, _, err := spec.Parse("prod.yaml", spec.Init("prod"))
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +29,16 @@ func TestOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ob := &observe.Observation{Goal: g, Tried: map[model.HostID]observe.Tried{"cp1": {Answers: true},
-		"cp2": {Err: errors.New("no forwarding")}, "w1": {Why: "refuses connections"}}}
+	return &observe.Observation{Goal: g}
+}
+
+// Somebody else's load balancer: what it needs, and from where it leads to an API
+// server. What could not be tried is no problem of its.
+func TestOutside(t *testing.T) {
+	ob := outsideObservation(t)
+	ob.Tried = map[model.HostID]observe.Tried{"cp1": {Answers: true},
+		"cp2": {Err: errors.New("no forwarding")}, "w1": {Why: "refuses connections"}}
+	g, file := ob.Goal, ob.Goal.File
 	s := Status{Endpoint: file.Endpoint(), Serving: []model.HostID{"cp1"}}
 	s.balancer(ob)
 	text := s.Balancer.text()
@@ -47,5 +56,26 @@ func TestOutside(t *testing.T) {
 	young := Status{Endpoint: file.Endpoint()}
 	if young.balancer(ob); len(young.Problems) > 0 {
 		t.Errorf("before anything serves: %q", young.Problems)
+	}
+}
+
+// While the name leads to quorate's own on some hosts, that is what is said of them.
+func TestOutsideInTransit(t *testing.T) {
+	ob := outsideObservation(t)
+	ob.Tried = map[model.HostID]observe.Tried{"cp1": {Answers: true}, "cp2": {Answers: true, Past: true},
+		"w1": {Past: true, Why: "refuses connections"}, "w2": {Past: true, Err: errors.New("unshare is not there")}}
+	s := Status{Endpoint: ob.Goal.File.Endpoint(), Serving: []model.HostID{"cp1"}}
+	s.balancer(ob)
+	text := s.Balancer.text()
+	for _, want := range []string{"is to be somebody else's; the endpoint's name still leads to quorate's own on cp2, w1, w2;",
+		"tried once from each host, it led to an API server from cp1;", "tried once past quorate's own, it led to an API server from cp2\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("nothing about %q in %s", want, text)
+		}
+	}
+	past := " past quorate's own load balancer, the endpoint " + s.Endpoint
+	if want := []string{"tried from w1" + past + " refuses connections", "tried from w2" + past + " could not be tried: unshare is not there"}; !slices.Equal(
+		s.Problems, want) {
+		t.Errorf("problems: %q", s.Problems)
 	}
 }

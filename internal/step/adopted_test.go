@@ -41,6 +41,6 @@ func adoptedHappens(c *model.Cluster, w model.Cluster, words []string) {
 			h.Node, h.Departed = model.NodeState{Registered: model.Is(false)}, model.Is(true)
 		})
 	default:
-		panic(words[0])
+		outsideHappens(c, words)
 	}
 }

@@ -74,7 +74,7 @@ func asksOldCluster(have, want *model.Host) []model.Component {
 // handsOver is the need of what takes the virtual address's holder on a host out of
 // service: another host can hold it, and no node goes by it.
 func (o on) handsOver(c model.Cluster) error {
-	if err := noneShares(c); err != nil {
+	if err := virtualUnused(c); err != nil {
 		return err
 	}
 	return o.anotherCarries(c)

@@ -75,6 +75,12 @@ var changes = []struct {
 	{"virtual to haproxy", "cp1 cp2 cp3", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.Virtual, steptest.HAProxy},
 	{"builtin to virtual", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, steptest.Virtual},
 	{"virtual: grow", "cp1", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Virtual, steptest.Virtual},
+	{"nginx to outside", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, "", steptest.Outside},
+	{"builtin to outside", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, steptest.Outside},
+	{"haproxy to outside", "cp1 cp2 cp3", "cp1 cp2 cp3", "lb1 lb2 w1", "lb1 lb2 w1", false, false, steptest.HAProxy, steptest.Outside},
+	{"outside to builtin", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Outside, steptest.Builtin},
+	{"outside to haproxy", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "lb1 lb2 w1", false, false, steptest.Outside, steptest.HAProxy},
+	{"kubeadm to outside", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Kubeadm, steptest.KubeadmNamed},
 	{"to nginx", "cp1 cp2 cp3", "cp1 cp2 cp3", "w1", "w1", false, false, steptest.Builtin, ""},
 }
 
@@ -82,7 +88,13 @@ func start(ways steptest.Ways, cps, workers string, w model.Cluster) model.Clust
 	if cps == "" {
 		return fresh(w, nothing())
 	}
-	return fresh(w, steptest.MadeBy(ways, cps, workers))
+	c := fresh(w, steptest.MadeBy(ways, cps, workers))
+	for id, h := range w.Hosts { // somebody else's balancer is there before it is used
+		if is := c.Hosts[id]; h.EndpointUp.Is(true) && is.Named.Not(model.NoWay) {
+			c.Edit(id, func(h *model.Host) { h.EndpointUp = model.Is(true) })
+		}
+	}
+	return c
 }
 
 // halves are the states that a stage can be left in: no step, all steps, each

@@ -101,7 +101,20 @@ func (s RestartProxy) Need(c model.Cluster) error {
 
 // Effect implements plan.Step.
 func (s RestartProxy) Effect(c *model.Cluster) {
-	c.Edit(s.ID, func(h *model.Host) { h.ProxyServer = s.Want.ProxyServer })
+	c.Edit(s.ID, func(h *model.Host) {
+		if s.Want.ProxyServer.Known() {
+			h.ProxyServer = s.Want.ProxyServer
+			return
+		}
+		forgetProxy(h, s.Want)
+	})
+}
+
+// forgetProxy: where a kube-proxy goes behind somebody else's load balancer is not known.
+func forgetProxy(h, want *model.Host) {
+	if !want.ProxyServer.Known() && h.ProxyServer.Or("") != "" {
+		h.ProxyServer = model.Unknown[string]("the load balancer is somebody else's")
+	}
 }
 
 // Interim implements plan.Step: its rules stay in the kernel.
@@ -121,8 +134,9 @@ func (s RestartProxy) Do(ctx context.Context, e Env) error {
 func restartProxies(have, want model.Cluster) (out []plan.Step) {
 	for _, id := range want.IDs() {
 		w := want.Hosts[id]
-		uses, known := have.Hosts[id].ProxyServer.Get()
-		if known && uses != "" && model.Differs(have.Hosts[id].ProxyServer, w.ProxyServer) {
+		h := have.Hosts[id]
+		stays := w.EndpointUp.Is(true) && !w.ProxyServer.Known() && h.Named.Is(model.NoWay) // with what quorate's balancer was
+		if uses := h.ProxyServer.Or(""); uses != "" && (stays || model.Differs(h.ProxyServer, w.ProxyServer)) {
 			out = append(out, RestartProxy{hostOf(want, id), uses, want.Addons[addon.AddonKubeProxy], want.Published.KubeProxy})
 		}
 	}

@@ -117,10 +117,6 @@ var scenes = []scene{
 		then: []string{"dead cp3"}},
 	{name: "builtin-superseded", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Builtin, ways: steptest.Builtin,
 		then: []string{"recovered cp1"}, risk: plan.Exposed},
-	{name: "haproxy-to-outside", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy,
-		ways: steptest.Outside},
-	{name: "nginx-to-outside", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Outside},
-	{name: "outside-to-nginx", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", was: steptest.Outside},
 	{name: "outside-grow", made: "cp1|w1", file: "cp1 cp2 cp3|w1 w2", was: steptest.Outside, ways: steptest.Outside, risk: plan.Outage},
 	{name: "local-to-balanced", made: "cp1 cp2 cp3|w1", file: "cp1 cp2 cp3|w1", ways: steptest.Balanced},
 	{name: "pods-create", file: "cp1 cp2 cp3|w1", pods: true},
@@ -306,7 +302,7 @@ func recovered(c *model.Cluster, on model.HostID) {
 }
 
 func TestGolden(t *testing.T) {
-	for _, s := range slices.Concat(scenes, sharedScenes, adoptedScenes) {
+	for _, s := range slices.Concat(scenes, sharedScenes, adoptedScenes, outsideScenes) {
 		t.Run(s.name, func(t *testing.T) {
 			p := s.plan()
 			if p.Risk() > s.risk {

@@ -85,6 +85,9 @@ func (s Run) nodeReady(c model.Cluster, h model.Host) error {
 		if !way.Backends.Any(serving) {
 			return fmt.Errorf("no API server that it should reach answers (%s)", way)
 		}
+		if s.leavesOurs(&h) {
+			return errors.New("the endpoint's name still leads to a load balancer of quorate's there")
+		}
 		return s.outsideReady(&h)
 	case !h.HasDoor():
 		return errors.New("its front door is not running yet")

@@ -54,6 +54,9 @@ func (s Stop) Need(c model.Cluster) error {
 	if s.undrained(h) {
 		return errors.New("it has not been drained yet")
 	}
+	if err := lastShared(c, &h); err != nil {
+		return err
+	}
 	if !h.Runs(model.APIServer) {
 		return nil
 	}
@@ -151,7 +154,7 @@ func (s Clean) Need(c model.Cluster) error {
 	case h.Node.Registered.Or(true):
 		return errors.New("it is still a node of the cluster")
 	}
-	if err := s.markedFirst(c); err != nil {
+	if err := cmp.Or(s.markedFirst(c), lastShared(c, &h)); err != nil {
 		return err
 	}
 	if _, ok := anyone(c, holdsKeys); !ok {
@@ -189,6 +192,7 @@ func bare(h model.Host) model.Host {
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
 		EtcdSilent: model.Is(model.HostSet{}), VIPHeld: model.Is(false), Router: model.Is(false), EndpointUp: h.EndpointUp,
+		Named: model.Is(model.NoWay),
 		Node: noNode, Clean: model.Is(true), Departed: h.Departed, Found: h.Found}
 	if h.Marked.Known() {
 		b.Marked = model.Is(false)

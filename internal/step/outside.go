@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"quorate.dev/quorate/internal/addon"
 	"quorate.dev/quorate/internal/model"
@@ -52,16 +54,19 @@ func (s ReachEndpoint) Diagnose(_ context.Context, e Env) string {
 	return fmt.Sprintf("tried from %s, the endpoint %s %s\n%s", s.ID, e.Goal.Base.Endpoint(), got, e.Goal.OutsideNeeds())
 }
 
-// reachEndpoint proposes that before a kubelet, or kubeadm, first goes by the endpoint.
+// reachEndpoint proposes that before a kubelet, or kubeadm, first goes by the endpoint,
+// and for a node that others have gone ahead of.
 func reachEndpoint(have *model.Host, at on, c model.Cluster) []plan.Step {
-	if !at.Want.EndpointUp.Is(true) || have.EndpointUp.Is(true) || at.staysOurs(c) != nil {
+	if !at.Want.EndpointUp.Is(true) || have.EndpointUp.Is(true) {
 		return nil
 	}
 	is, wants := have.Components[model.Kubelet], at.Want.Components[model.Kubelet]
-	byKubelet := at.Want.Via.Or(model.Way{}).Kind == model.SharedBalancer && !model.Same(is.Running, wants.Running)
+	leaves := at.leavesOurs(have)
+	byKubelet := at.Want.Via.Or(model.Way{}).Kind == model.SharedBalancer && !model.Same(is.Running, wants.Running) && !leaves
 	made, known := c.Addons[addon.AddonKubeadm]
 	byKubeadm := known && made.Is(model.Installed{}) && at.Want.Roles.Has(model.ControlPlane)
-	if !byKubelet && !byKubeadm {
+	behind := (leaves || have.HasDoor()) && (begunLeaving(c) || !have.EndpointUp.Known())
+	if !byKubelet && !byKubeadm && !behind {
 		return nil
 	}
 	return []plan.Step{ReachEndpoint{at}}
@@ -75,18 +80,60 @@ func (o on) outsideReady(h *model.Host) error {
 	return nil
 }
 
-// staysOurs: a running cluster whose endpoint leads to balancers of its own cannot be
-// led to somebody else's: what the name means there shows only once it has changed.
-func (o on) staysOurs(c model.Cluster) error {
-	if !o.Want.EndpointUp.Is(true) {
-		return nil
-	}
-	for _, id := range c.IDs() {
+// leavesOurs says that the endpoint's name leads to a load balancer of quorate's on a
+// node that uses it, and is to lead to somebody else's.
+func (o on) leavesOurs(h *model.Host) bool { return o.Want.EndpointUp.Is(true) && usesOurs(h) }
+
+func usesOurs(h *model.Host) bool {
+	return h.Named.Or(model.NoWay) != model.NoWay && (h.Runs(model.Kubelet) || h.Node.Registered.Is(true))
+}
+
+// begunLeaving says that the name is led to somebody else's balancer on some nodes
+// already: going on is better than to stand between the two.
+func begunLeaving(c model.Cluster) bool {
+	return slices.ContainsFunc(c.IDs(), func(id model.HostID) bool {
 		h := c.Hosts[id]
-		if kind := h.Via.Or(model.Way{}).Kind; kind == model.LocalBalancer || kind == model.SharedAddress || h.HasDoor() || h.Carries() {
-			return needsOperator("the endpoint leads to load balancers of quorate's (" + string(id) + "), and a running cluster cannot be led " +
-				"to somebody else's yet; put loadBalancer.kind back")
+		return h.Roles.Node() && h.Runs(model.Kubelet) && h.Named.Is(model.NoWay)
+	})
+}
+
+// outsideLeads is the need of what leads the endpoint's name away from quorate's load
+// balancers. It begins on no node before each one that answers reaches an API server
+// by the other balancer; with all else it stops where that is not so.
+func (o on) outsideLeads(c model.Cluster) error {
+	h := c.Hosts[o.ID]
+	switch {
+	case !o.leavesOurs(&h):
+		return nil
+	case h.Found:
+		return needsOperator("others have set it up and its kubelet goes by a load balancer of quorate's: to lead it from there to somebody " +
+			"else's is not built; put loadBalancer.kind back")
+	case len(c.Serving()) == 0:
+		return errors.New("no API server answers by which the endpoint's new way could be tried")
+	case begunLeaving(c):
+		return o.outsideReady(&h)
+	}
+	var lack []string
+	waits := false
+	for _, id := range c.IDs() {
+		n := c.Hosts[id]
+		switch {
+		case !n.Up() || n.LeftOut != "" || !n.Roles.Node() || !usesOurs(&n):
+		case n.EndpointUp.Is(false):
+			lack = append(lack, string(id)+" (the endpoint "+n.EndpointUp.Why()+")")
+		default:
+			waits = waits || !n.EndpointUp.Known()
 		}
 	}
-	return nil
+	switch n := len(lack); {
+	case n > 3:
+		lack = append(lack[:2], fmt.Sprintf("%d more (see quorate status)", n-2))
+	case n == 0 && waits:
+		return errors.New("it was not seen yet from each node that the endpoint leads to an API server past quorate's load balancers")
+	case n == 0:
+		return nil
+	}
+	return needsOperator("the endpoint's name is to lead past quorate's load balancers, and past them no API server is reached from " +
+		strings.Join(lack, ", ") + ". Set up the name and somebody else's load balancer (quorate status says what it needs), or put " +
+		"loadBalancer.kind back, then apply again; until then nothing is changed")
 }

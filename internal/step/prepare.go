@@ -53,7 +53,7 @@ func (s System) Need(c model.Cluster) error {
 	if err := s.equipped(c); err != nil {
 		return err
 	}
-	if err := s.staysOurs(c); err != nil {
+	if err := s.outsideLeads(c); err != nil {
 		return err
 	}
 	return s.nameReady(c)
@@ -66,9 +66,7 @@ func (s System) Effect(c *model.Cluster) {
 		if h.Marked.Known() {
 			marked(h)
 		}
-		if follows(h, s.Want) {
-			h.Via = s.Want.Via
-		}
+		s.renamed(h)
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 // yet.
 func (o on) repoints(c model.Cluster, h *model.Host) bool {
 	return h.Runs(model.Kubelet) && h.System.Known() && h.System.Or(model.Installed{}).Digest != "" &&
-		!model.Same(h.System, o.Want.System) && wantsDoor(o.Want) != h.HasDoor() && !leavesServer(c, o.ID)
+		!model.Same(h.System, o.Want.System) && (wantsDoor(o.Want) != h.HasDoor() || o.leavesOurs(h)) && !leavesServer(c, o.ID)
 }
 
 // follows says that the kubelet goes to the API by the endpoint's name, as it is
@@ -30,6 +30,19 @@ func follows(h, want *model.Host) bool {
 	return h.Runs(model.Kubelet) && model.Same(is.Running, wanted.Running) && byName(h.Via) && byName(want.Via)
 }
 
+// renamed is what follows once the endpoint's name leads where it is to lead.
+func (s System) renamed(h *model.Host) {
+	if follows(h, s.Want) && !throughOthers(h.Via, s.Want.Via) {
+		h.Via = s.Want.Via
+	}
+	if s.Want.Named.Known() {
+		h.Named = s.Want.Named
+	}
+	if s.Want.EndpointUp.Is(true) {
+		forgetProxy(h, s.Want)
+	}
+}
+
 // nameReady: where the endpoint's name leads, an API server must be reached from
 // there. Open connections stay with what they go through. While no API server
 // answers that is not known: it may be slow for a moment.
@@ -37,8 +50,9 @@ func (o on) nameReady(c model.Cluster) error {
 	h := c.Hosts[o.ID]
 	toDoor := wantsDoor(o.Want) && o.repoints(c, &h)
 	fromDoor := !wantsDoor(o.Want) && h.HasDoor()
+	toShared := o.Want.Named.Is(model.SharedAddress) && !h.Named.Is(model.SharedAddress)
 	switch {
-	case !h.Runs(model.Kubelet) || !toDoor && !fromDoor: // nobody uses the name yet, or it stays as it is
+	case !h.Runs(model.Kubelet) || !toDoor && !fromDoor && !toShared: // nobody uses the name yet, or it stays as it is
 		return nil
 	case len(c.Serving()) == 0:
 		return errors.New("no API server answers by which the endpoint's new way could be tried")
@@ -47,7 +61,7 @@ func (o on) nameReady(c model.Cluster) error {
 	}
 	way := o.Want.Via.Or(model.Way{})
 	if way.Kind == model.OwnServer { // the name is for people and for what else uses it there
-		if !shares(c) {
+		if !shares(c) || o.Want.EndpointUp.Is(true) {
 			return nil
 		}
 		way = model.Way{Kind: model.SharedAddress}

@@ -29,10 +29,10 @@ func (s Retire) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	if err := s.staysOurs(c); err != nil {
+	if err := s.outsideLeads(c); err != nil {
 		return err
 	}
-	if !wantsDoor(s.Want) && !shares(c) {
+	if !wantsDoor(s.Want) && !shares(c) && !s.Want.EndpointUp.Is(true) {
 		return needsOperator("the cluster has an endpoint and load balancers that lead to it, which the file does not name any more: quorate " +
 			"cannot take an endpoint away yet; put controlPlaneEndpoint and loadBalancer back into the file")
 	}
@@ -60,8 +60,10 @@ func (s Retire) unusedDoor(h *model.Host) error {
 		return errors.New("the endpoint's name still leads to it")
 	case h.Via.Is(model.Way{Kind: model.LocalBalancer}):
 		return errors.New("its kubelet still goes through it")
+	case s.Want.EndpointUp.Is(true) && h.ProxyServer.Or("") != "" && !model.Same(h.ProxyServer, s.Want.ProxyServer):
+		return errors.New("its kube-proxy still goes through it")
 	}
-	return nil
+	return s.outsideReady(h)
 }
 
 // Effect implements plan.Step.

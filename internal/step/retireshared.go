@@ -27,23 +27,30 @@ func (s RetireShared) Need(c model.Cluster) error {
 	if err := s.reach(c); err != nil {
 		return err
 	}
-	if err := s.staysOurs(c); err != nil {
-		return err
-	}
 	if h := c.Hosts[s.ID]; wantsDoor(s.Want) && !fits(&h, s.Want, model.Balancer) {
 		return errors.New("quorate-lb does not have its place yet")
 	}
-	return noneShares(c)
+	return virtualUnused(c)
 }
 
-// noneShares: no node goes to the API by the virtual address.
-func noneShares(c model.Cluster) error {
+// lastShared is the need of what takes a HAProxy away where the file has none any more.
+func lastShared(c model.Cluster, h *model.Host) error {
+	if !h.Runs(model.HAProxy) || shares(c) {
+		return nil
+	}
+	return virtualUnused(c)
+}
+
+// virtualUnused: no node may go to the API by the virtual address any more.
+func virtualUnused(c model.Cluster) error {
 	for _, id := range c.IDs() {
 		switch h := c.Hosts[id]; {
 		case h.Roles.Node() && !h.Up():
 			return notYet(c, id, fmt.Sprintf("%s may still go to the API by the virtual address", id))
 		case h.Roles.Node() && h.Via.Is(model.Way{Kind: model.SharedAddress}):
 			return fmt.Errorf("%s still goes to the API by the virtual address", id)
+		case h.Roles.Node() && h.Named.Is(model.SharedAddress):
+			return fmt.Errorf("the endpoint's name still leads to the virtual address on %s", id)
 		}
 	}
 	return nil

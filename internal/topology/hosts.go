@@ -80,6 +80,18 @@ func LeadsTo(text, name string) string {
 	return ""
 }
 
+// Led is the name that a block leads to a load balancer of the cluster's own, and the
+// address: the endpoint's, or another one to this host itself or to that address.
+func Led(block, name, shared string) (led, to string) {
+	for l := range strings.Lines(block) {
+		w := strings.Fields(l)
+		if len(w) == 2 && w[0] != "#" && (w[1] == name || w[0] == Loopback || w[0] == shared) {
+			return w[1], w[0]
+		}
+	}
+	return "", ""
+}
+
 // ByName returns the nodes sorted by name, so that what is rendered from them
 // does not depend on their order in the file.
 func ByName(nodes []Node) []Node {

@@ -53,6 +53,9 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	keys, unseen := false, false
 	for _, id := range c.IDs() {
 		c.Edit(id, func(h *model.Host) {
+			if len(serving) == 0 && h.EndpointUp.Is(false) && h.Named.Not(model.NoWay) {
+				h.EndpointUp = model.Unknown[bool](noAPI)
+			}
 			if h.Ready.Is(true) {
 				h.Ready = model.Is(slices.Contains(serving, id))
 			}

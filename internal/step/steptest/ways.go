@@ -26,7 +26,9 @@ const (
 	KubeadmFixed Ways = "kubeadm-fixed"
 	// KubeadmOutside is Kubeadm behind somebody else's balancer.
 	KubeadmOutside Ways = "kubeadm-outside"
-	Kubeadm        Ways = "kubeadm" // as Local, and API servers ask the member beside them: the control plane is static pods
+	// KubeadmNamed is Kubeadm behind somebody else's balancer, by the same name.
+	KubeadmNamed Ways = "kubeadm-named"
+	Kubeadm      Ways = "kubeadm" // as Local, and API servers ask the member beside them: the control plane is static pods
 )
 
 // WantBy is Want with other ways.
@@ -46,13 +48,11 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters, Carriers: Hosts("lb1 lb2")})
 			case Outside:
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
+				named(h, model.NoWay, c.Hosts[id])
 				h.EndpointUp = model.Is(true)
 			case HAProxy:
 				detour(h, model.Way{Kind: model.SharedAddress})
-				h.System = model.Valid(h.System.Or(model.Installed{}).Digest + "-vip")
-				if h.Roles.Has(model.Worker) { // its kubelet goes by the name, as with a balancer of its own
-					h.Components[model.Kubelet] = c.Hosts[id].Components[model.Kubelet]
-				}
+				named(h, model.SharedAddress, c.Hosts[id])
 			case Balanced, Builtin, Virtual:
 				balanced(h, ways, masters)
 				if alone := c.Hosts["lb1"].Roles == 0; ways == Virtual && alone && h.Roles.Has(model.ControlPlane) {
@@ -65,6 +65,12 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
 				byKubeadm(h, id)
 				leads(h, "lb:6443", "lb:6443")
+			case KubeadmNamed:
+				detour(h, model.Way{Kind: model.SharedBalancer, Backends: masters})
+				named(h, model.NoWay, c.Hosts[id])
+				byKubeadm(h, id)
+				leads(h, "api:8443", "")
+				h.EndpointUp, h.ProxyServer = model.Is(true), model.Known[string]{}
 			case KubeadmFixed:
 				first := masters.List()[0]
 				detour(h, model.Way{Kind: model.FixedServer, Backends: model.SetOf(first)})
@@ -74,7 +80,7 @@ func WantBy(ways Ways, cps, workers string) model.Cluster {
 		})
 	}
 	switch ways {
-	case Kubeadm:
+	case Kubeadm, KubeadmNamed:
 		publish(&c, masters, "api:8443", "https://api:8443")
 	case KubeadmOutside:
 		publish(&c, masters, "lb:6443", "https://lb:6443")
@@ -123,13 +129,13 @@ func publish(c *model.Cluster, masters model.HostSet, endpoint, inConfig string)
 func loadBalancer(ways Ways, masters model.HostSet) model.Host {
 	h := model.Host{Roles: model.LoadBalancerHost, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
 		System: model.Valid("sys-lb"), Binaries: model.Is(""), Images: model.Is(model.Set[string]{}), Keys: model.Is(model.PublicKeys),
-		Certs: model.NotInstalled(), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{})}
+		Certs: model.NotInstalled(), Backends: model.Is(model.HostSet{}), EtcdBackends: model.Is(model.HostSet{}), Named: model.Is(model.NoWay)}
 	if ways == Virtual {
 		h.Backends = model.Is(masters)
 		router(&h, masters)
 	}
 	if ways == HAProxy {
-		h.Backends, h.VIPHeld = model.Is(masters), model.Is(true)
+		h.Backends, h.VIPHeld, h.Named = model.Is(masters), model.Is(true), model.Is(model.SharedAddress)
 		for v, d := range map[model.Component]string{model.HAProxy: "haproxy-" + masters.String(), model.Keepalived: "keepalived"} {
 			h.Components[v] = model.ComponentState{Disk: model.Is(d), Running: model.Is(d)}
 		}
@@ -161,7 +167,7 @@ func byKubeadm(h *model.Host, id model.HostID) {
 // detour takes the front door away, and leads a worker by another way.
 func detour(h *model.Host, w model.Way) {
 	h.Components[model.FrontDoor] = model.ComponentState{}
-	h.Backends = model.Is(model.HostSet{})
+	h.Backends, h.Named = model.Is(model.HostSet{}), model.Is(model.NoWay)
 	if h.Roles.Has(model.ControlPlane) {
 		return
 	}
@@ -170,10 +176,21 @@ func detour(h *model.Host, w model.Way) {
 	h.Components[model.Kubelet] = model.ComponentState{Disk: by, Running: by}
 }
 
+// named leads the endpoint's name elsewhere. The kubelet goes by it, as with a balancer
+// of its own.
+func named(h *model.Host, to model.WayKind, was model.Host) {
+	h.Named, h.System = model.Is(to), model.Valid(h.System.Or(model.Installed{}).Digest+" "+to.String())
+	h.Components[model.Kubelet] = was.Components[model.Kubelet]
+}
+
 // MadeBy is Made with other ways.
 func MadeBy(ways Ways, cps, workers string) model.Cluster {
 	w := WantBy(ways, cps, workers)
-	c := plan.Make(Fresh(w, Nothing()), w, step.Rules()).Last()
+	was := Nothing()
+	for name := range w.Addons {
+		was.Addons[name] = model.NotInstalled()
+	}
+	c := plan.Make(Fresh(w, was), w, step.Rules()).Last()
 	for id, h := range w.Hosts { // its pods come by themselves
 		c.Edit(id, func(to *model.Host) { to.ProxyServer = h.ProxyServer })
 	}

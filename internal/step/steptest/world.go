@@ -19,8 +19,8 @@ func Want(cps, workers string) model.Cluster {
 		h := model.Host{Roles: roles, Reached: model.Is(true), Obstacle: model.Is(""), Packages: model.Is(model.Set[string]{}),
 			System: model.Valid("sys-" + set), Binaries: model.Is("bin"), Images: model.Is(model.SetOf("img")), Keys: model.Is(model.PublicKeys),
 			Certs: model.Valid("certs"), Via: model.Is(model.Way{Kind: model.LocalBalancer}), Backends: model.Is(masters),
-			EtcdBackends: model.Is(model.HostSet{}),
-			Node:         model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}}
+			EtcdBackends: model.Is(model.HostSet{}), Named: model.Is(model.LocalBalancer),
+			Node: model.NodeState{Registered: model.Is(true), Ready: model.Is(true), Configured: model.Is(true), Drained: model.Is(false)}}
 		services := []model.Component{model.Containerd, model.FrontDoor, model.PodNetwork, model.Kubelet, model.KubeProxy}
 		if roles.Has(model.ControlPlane) {
 			services = append(services, model.Etcd, model.APIServer, model.ControllerManager, model.Scheduler)
@@ -75,7 +75,7 @@ func Bare(roles model.Role) model.Host {
 		Etcd:  model.EtcdState{Data: model.Is(false), Bootstrapped: model.Is(false), Member: model.Is(model.NoMember), Healthy: model.Is(false)},
 		Ready: model.Is(false), Via: model.Is(model.Way{}), EtcdVia: model.Is(model.Way{}), Backends: model.Is(model.HostSet{}),
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
-		VIPHeld: model.Is(false), Router: model.Is(false), EndpointUp: model.Is(false),
+		VIPHeld: model.Is(false), Router: model.Is(false), EndpointUp: model.Is(false), Named: model.Is(model.NoWay),
 		Node: model.NodeState{Registered: model.Is(false), Ready: model.Is(false), Configured: model.Is(false), Drained: model.Is(false)}}
 	for v := range h.Components {
 		h.Components[v] = model.ComponentState{Disk: model.Is(""), Running: model.Is("")}
