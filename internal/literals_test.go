@@ -28,6 +28,7 @@ var osPaths = []string{
 	"/dev", "/proc", "/sys",
 	"/etc/fstab", "/etc/machine-id", "/etc/os-release", "/etc/resolv.conf",
 	"/etc/hosts", "/etc/.quorate-hosts", // the second is renamed over the first
+	"/etc/nsswitch.conf", "/run/nscd", // how names are looked up
 	"/etc/ssh", "/etc/sudoers.d",
 	"/etc/passwd", "/etc/default", "/etc/sysconfig", "/etc/environment", "/etc/profile.d",
 	"/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/var/spool/cron",

@@ -126,6 +126,8 @@ func TestHosts(t *testing.T) {
 		{"replaced in place", mine + "# BEGIN quorate\nold\n# END quorate\n::1 x\n", block, mine + block + "::1 x\n"},
 		{"removed", mine + block, "", mine},
 		{"twice", block + mine + block, block, block + mine},
+		{"named before", mine + "10.0.0.9 api.prod.internal lb\n" + block, block, mine + block + "10.0.0.9 api.prod.internal lb\n"},
+		{"named after", mine + block + "10.0.0.9 api.prod.internal\n", block, mine + block + "10.0.0.9 api.prod.internal\n"},
 		{"no end", "# BEGIN quorate\n" + mine, block, block + mine},
 	} {
 		if got := topology.MergeHosts(c.old, c.block); got != c.want {

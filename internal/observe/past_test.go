@@ -29,7 +29,8 @@ var pastHosts = "127.0.0.1 localhost\n" + topology.HostsBlock(pastEndpoint, topo
 
 // The script finds what the hosts file will say, and changes nothing.
 func TestPastScript(t *testing.T) {
-	if out, err := exec.Command("unshare", "-m", "--propagation", "private", "mount", "-t", "tmpfs", "x", "/mnt").CombinedOutput(); err != nil {
+	can := exec.Command("unshare", "-m", "--propagation", "private", "mount", "-t", "tmpfs", "x", "/mnt")
+	if out, err := can.CombinedOutput(); err != nil {
 		t.Skipf("nothing can be mounted in a namespace here: %v: %s", err, out)
 	}
 	before, err := os.ReadFile("/etc/hosts")
@@ -158,5 +159,21 @@ func TestOutsideFacts(t *testing.T) {
 	}
 	if got := o.outsideProxy(o.Goal, Facts{ProxyPeers: []string{"127.0.0.1:8443"}}); got.Known() {
 		t.Errorf("a loopback address of others counts as quorate's: %v", got)
+	}
+}
+
+// Beside quorate's line somebody's own may give the name: it leads to both, and to
+// quorate's as long as that stands there.
+func TestWayBesideAnotherLine(t *testing.T) {
+	f := Facts{Server: "https://" + pastEndpoint, Resolved: []string{topology.Loopback, "192.0.2.99"}}
+	for block, want := range map[string]model.WayKind{
+		topology.HostsBlock(pastEndpoint, topology.Loopback, nil): model.LocalBalancer,
+		topology.HostsBlock(pastEndpoint, "", nil):                model.SharedBalancer,
+	} {
+		f.HostsBlock = block
+		o := pastObservation(t, f)
+		if got := o.apiWay(o.Goal, "cp2", f); got.Or(model.Way{}).Kind != want {
+			t.Errorf("with %q it goes by %v, not %v", block, got, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/internal/goal"
 	"quorate.dev/quorate/internal/model"
 	"quorate.dev/quorate/internal/spec"
+	"quorate.dev/quorate/internal/topology"
 )
 
 // ways are how a host reaches API servers, and its API server etcd.
@@ -57,6 +58,11 @@ func (o *Observation) apiWay(g *goal.Goal, id model.HostID, f Facts) model.Known
 	follows := want != nil && f.Services[model.Kubelet].Read == want.Stamp() && len(f.Resolved) > 0
 	if to, by := f.elsewhere(at, port); len(to) > 0 && !follows {
 		at, port = to, by
+	}
+	// Beside a line of quorate's in the hosts file another one may give the name, too.
+	_, to := topology.Led(f.HostsBlock, u.Hostname(), g.File.Spec.VIPAddress())
+	if to != "" && slices.Contains(at, to) && slices.Contains(f.Resolved, to) {
+		at = []string{to}
 	}
 	own := port == g.Layout.APIServer.Port
 	switch {

@@ -74,8 +74,8 @@ func TestOutsideInTransit(t *testing.T) {
 		}
 	}
 	past := " past quorate's own load balancer, the endpoint " + s.Endpoint
-	if want := []string{"tried from w1" + past + " refuses connections", "tried from w2" + past + " could not be tried: unshare is not there"}; !slices.Equal(
-		s.Problems, want) {
+	want := []string{"tried from w1" + past + " refuses connections", "tried from w2" + past + " could not be tried: unshare is not there"}
+	if !slices.Equal(s.Problems, want) {
 		t.Errorf("problems: %q", s.Problems)
 	}
 }

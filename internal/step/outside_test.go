@@ -88,3 +88,14 @@ func TestOutsideUnreached(t *testing.T) {
 		t.Error("nothing waits for w1")
 	}
 }
+
+// A kubelet that others have set up stays with quorate's load balancer.
+func TestOutsideFound(t *testing.T) {
+	w := steptest.WantBy(steptest.Outside, "cp1 cp2 cp3", "w1")
+	c := start(steptest.Local, "cp1 cp2 cp3", "w1", w)
+	c.Edit("w1", func(h *model.Host) { h.Found = true })
+	p := plan.Make(c, w, step.Rules())
+	if text := p.Text(); len(p.Blocked) == 0 || !strings.Contains(text, "put loadBalancer.kind back") {
+		t.Error(text)
+	}
+}

@@ -31,7 +31,8 @@ func HostsBlock(endpoint, leadsTo string, nodes []Node) string {
 }
 
 // MergeHosts puts the block in the place of the one that old has, or at its
-// end; an empty block takes it away. All other lines stay as they are. Of a
+// end, but before a line that gives the name otherwise which it leads to the host's
+// own front door: the first one counts. An empty block takes it away. All other lines stay as they are. Of a
 // block without an end only the mark goes: what follows may be the user's.
 func MergeHosts(old, block string) string {
 	var out []string
@@ -57,6 +58,14 @@ func MergeHosts(old, block string) string {
 	}
 	if at < 0 {
 		at = len(out)
+	}
+	if led, _ := Led(block, "", ""); led != "" {
+		for i, l := range out[:at] {
+			if LeadsTo(l, led) != "" {
+				at = i
+				break
+			}
+		}
 	}
 	var text strings.Builder
 	for _, l := range out[:at] {

@@ -44,7 +44,46 @@ systemd-run -q --unit=outside haproxy -db -f /root/haproxy.cfg`, c.address(t, cp
 	c.nodesReady(t, cp, cp, w)
 	run(t, c.dir, "status", "-f", c.File).want(t, 0).says(t, "it led to an API server from "+cp+", "+w, "GET /readyz")
 
+	c.switchOutside(t, cp, w)
+
 	t.Log("it is gone")
 	c.on(t, lb, "systemctl stop outside")
 	run(t, c.dir, "status", "-f", c.File).says(t, "tried from "+w+", the endpoint", "refuses connections")
+}
+
+// switchOutside goes to quorate's own load balancer and back to somebody else's, of
+// which the hosts know by a line in their hosts file that is not quorate's.
+func (c *cluster) switchOutside(t *testing.T, cp, w string) {
+	t.Helper()
+	leads := `getent ahostsv4 api."$1".lab | grep -q "^$2 "`
+	c.shared, c.config = "", ""
+	c.balancer(t, spec.BuiltinBalancer)
+	c.switched(t, spec.BuiltinBalancer)
+	for _, h := range []string{cp, w} {
+		c.on(t, h, `systemctl is-active -q quorate-lb`)
+		c.on(t, h, leads, c.Name, "127.0.0.1")
+	}
+	c.nodesReady(t, cp, cp, w)
+
+	t.Log("one node knows nothing of the other load balancer: nothing is changed")
+	c.shared, c.config = "api."+c.Name+".lab:8443", ""
+	c.balancer(t, spec.ExternalBalancer)
+	c.on(t, w, `cp /etc/hosts /root/hosts && sed -i '/^127.0.0.1 api/!{/ api\./d}' /etc/hosts`)
+	c.plan(t).says(t, "past them no API server is reached from "+w+" (the endpoint ")
+	c.apply(t).says(t, "until then nothing is changed")
+	for _, h := range []string{cp, w} {
+		c.on(t, h, `systemctl is-active -q quorate-lb`)
+		c.on(t, h, leads, c.Name, "127.0.0.1")
+	}
+	run(t, c.dir, "status", "-f", c.File).says(t, "the endpoint's name still leads to quorate's own on "+cp+", "+w,
+		"tried from "+w+" past quorate's own load balancer")
+	c.on(t, w, `cat /root/hosts >/etc/hosts`)
+
+	c.switched(t, spec.ExternalBalancer)
+	for _, h := range []string{cp, w} {
+		c.on(t, h, `test ! -e /etc/systemd/system/quorate-lb.service`)
+		c.on(t, h, `! `+leads, c.Name, "127.0.0.1")
+	}
+	c.nodesReady(t, cp, cp, w)
+	run(t, c.dir, "status", "-f", c.File).want(t, 0).says(t, "it led to an API server from "+cp+", "+w)
 }

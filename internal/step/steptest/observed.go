@@ -53,9 +53,7 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 	keys, unseen := false, false
 	for _, id := range c.IDs() {
 		c.Edit(id, func(h *model.Host) {
-			if len(serving) == 0 && h.EndpointUp.Is(false) && h.Named.Not(model.NoWay) {
-				h.EndpointUp = model.Unknown[bool](noAPI)
-			}
+			h.EndpointUp = endpointUp(h, serving)
 			if h.Ready.Is(true) {
 				h.Ready = model.Is(slices.Contains(serving, id))
 			}
@@ -78,6 +76,14 @@ func Observed(truth model.Cluster, dead ...model.HostID) model.Cluster {
 		c.CAsCreated = model.Unknown[bool]("not every control plane was seen")
 	}
 	return c
+}
+
+// endpointUp: past quorate's own load balancers none answers while none serves.
+func endpointUp(h *model.Host, serving []model.HostID) model.Known[bool] {
+	if len(serving) == 0 && h.EndpointUp.Is(false) && h.Named.Not(model.NoWay) {
+		return model.Unknown[bool](noAPI)
+	}
+	return h.EndpointUp
 }
 
 // Back is the truth once a dead host answers again, after others have done
