@@ -92,7 +92,7 @@ func keepalivedConfig(ctx Context) (string, error) {
 	}
 	priority, peers := ctx.vrrpPart()
 	asks := func(path string) string {
-		return fmt.Sprintf(`  script "/usr/bin/curl -s -f -m 1 -o /dev/null %s"`, local(ctx.Layout.HAProxy.HealthPort, path))
+		return fmt.Sprintf(`  script "/usr/bin/curl -s -f -m 3 -o /dev/null %s"`, local(ctx.Layout.HAProxy.HealthPort, path))
 	}
 	lines := []string{"# Written by quorate; changes are overwritten.", "# stamp " + workload.StampMark,
 		"global_defs {", "  router_id " + ctx.Self.Name}
@@ -102,9 +102,10 @@ func keepalivedConfig(ctx Context) (string, error) {
 		lines = append(lines, "  vrrp_version 2")
 	}
 	lines = append(lines, "  enable_script_security", "  script_user nobody", "}", "",
-		"vrrp_script haproxy {", asks("/quorate"), "  interval 1", "  timeout 2", "  fall 2", "  rise 2", "}", "",
+		// Who ends refuses at once. On a busy machine curl alone may take two seconds to start.
+		"vrrp_script haproxy {", asks("/quorate"), "  interval 1", "  timeout 4", "  fall 2", "  rise 2", "}", "",
 		// Until the others have noticed, too, that no API server answers.
-		"vrrp_script api {", asks("/healthz"), "  interval 1", "  timeout 2", "  fall 4", "  rise 2", "}", "",
+		"vrrp_script api {", asks("/healthz"), "  interval 1", "  timeout 4", "  fall 4", "  rise 2", "}", "",
 		"vrrp_instance kubernetes {",
 		"  state BACKUP",
 		"  interface "+ctx.vipInterface(),
