@@ -40,11 +40,24 @@ func TestKinds(t *testing.T) {
 	c.answersAtVIP(t)
 	c.losesVIP(t)
 
-	t.Log("back to HAProxy and Keepalived, on hosts of their own")
-	c.behindVIP(t, spec.HAProxyBalancer)
-	c.switched(t, spec.HAProxyBalancer)
-	c.holder(t)
-	c.nodesReady(t, c.workers()[0], c.of("")...)
+	t.Log("to somebody else's, of which the hosts know by lines of their own")
+	lb, nodes := c.of(lab.RoleLoadBalancer)[0], slices.Concat(c.controlPlanes(), c.workers())
+	c.standsOutside(t, lb)
+	for _, h := range nodes {
+		c.on(t, h, `echo "$1 api.$2.lab" >>/etc/hosts`, c.address(t, lb), c.Name)
+	}
+	c.shared, c.config = "api."+c.Name+".lab:8443", ""
+	c.edit(t, func(f *spec.Cluster) { f.Spec.LoadBalancer = spec.LoadBalancer{Kind: spec.ExternalBalancer} })
+	c.switched(t, spec.ExternalBalancer)
+	for _, h := range nodes {
+		c.on(t, h, unit, "quorate-lb")
+	}
+
+	t.Log("to nginx on every host")
+	c.shared, c.config = "", ""
+	c.balancer(t, spec.NginxBalancer)
+	c.switched(t, spec.NginxBalancer)
+	c.nodesReady(t, c.workers()[0], nodes...)
 }
 
 // answersAtVIP: one host holds the address, and an API server answers there by TLS.

@@ -27,18 +27,7 @@ func TestOutside(t *testing.T) {
 	}
 	t.Log("it refuses: nothing stands behind it yet")
 	c.plan(t).want(t, 2).says(t, "reach an API server by the endpoint")
-	c.on(t, lb, `cat >/root/haproxy.cfg <<END
-defaults
- mode tcp
- timeout connect 2s
- timeout client 1h
- timeout server 1h
-listen kubernetes
- bind :8443
- option httpchk GET /readyz
- server cp1 $1:6443 check check-ssl verify none inter 1s fall 2 rise 2 on-marked-down shutdown-sessions
-END
-systemd-run -q --unit=outside haproxy -db -f /root/haproxy.cfg`, c.address(t, cp))
+	c.standsOutside(t, lb)
 	c.apply(t).want(t, 0)
 	c.nothingToDo(t)
 	c.nodesReady(t, cp, cp, w)
@@ -51,16 +40,38 @@ systemd-run -q --unit=outside haproxy -db -f /root/haproxy.cfg`, c.address(t, cp
 	run(t, c.dir, "status", "-f", c.File).says(t, "tried from "+w+", the endpoint", "refuses connections")
 }
 
+// standsOutside runs a HAProxy on a host, before all control planes.
+func (c *cluster) standsOutside(t *testing.T, lb string) {
+	t.Helper()
+	var at []string
+	for _, cp := range c.controlPlanes() {
+		at = append(at, c.address(t, cp))
+	}
+	c.on(t, lb, `{ cat <<END
+defaults
+ mode tcp
+ timeout connect 2s
+ timeout client 1h
+ timeout server 1h
+ default-server check check-ssl verify none inter 1s fall 2 rise 2 on-marked-down shutdown-sessions
+listen kubernetes
+ bind :8443
+ option httpchk GET /readyz
+END
+for a; do echo " server s$a $a:6443"; done; } >/root/haproxy.cfg
+systemd-run -q --unit=outside haproxy -db -f /root/haproxy.cfg`, at...)
+}
+
 // switchOutside goes to quorate's own load balancer and back to somebody else's, of
 // which the hosts know by a line in their hosts file that is not quorate's.
 func (c *cluster) switchOutside(t *testing.T, cp, w string) {
 	t.Helper()
 	leads := `getent ahostsv4 api."$1".lab | grep -q "^$2 "`
 	c.shared, c.config = "", ""
-	c.balancer(t, spec.BuiltinBalancer)
-	c.switched(t, spec.BuiltinBalancer)
+	c.balancer(t, spec.NginxBalancer) // quorate-lb would restart the only API server
+	c.switched(t, spec.NginxBalancer)
 	for _, h := range []string{cp, w} {
-		c.on(t, h, `systemctl is-active -q quorate-lb`)
+		c.on(t, h, `systemctl is-active -q kube-nginx`)
 		c.on(t, h, leads, c.Name, "127.0.0.1")
 	}
 	c.nodesReady(t, cp, cp, w)
@@ -72,7 +83,7 @@ func (c *cluster) switchOutside(t *testing.T, cp, w string) {
 	c.plan(t).says(t, "past them no API server is reached from "+w+" (the endpoint ")
 	c.apply(t).says(t, "until then nothing is changed")
 	for _, h := range []string{cp, w} {
-		c.on(t, h, `systemctl is-active -q quorate-lb`)
+		c.on(t, h, `systemctl is-active -q kube-nginx`)
 		c.on(t, h, leads, c.Name, "127.0.0.1")
 	}
 	run(t, c.dir, "status", "-f", c.File).says(t, "the endpoint's name still leads to quorate's own on "+cp+", "+w,
@@ -81,7 +92,7 @@ func (c *cluster) switchOutside(t *testing.T, cp, w string) {
 
 	c.switched(t, spec.ExternalBalancer)
 	for _, h := range []string{cp, w} {
-		c.on(t, h, `test ! -e /etc/systemd/system/quorate-lb.service`)
+		c.on(t, h, `test ! -e /etc/systemd/system/kube-nginx.service`)
 		c.on(t, h, `! `+leads, c.Name, "127.0.0.1")
 	}
 	c.nodesReady(t, cp, cp, w)
