@@ -30,8 +30,15 @@ type Tried struct {
 	// Past says that it was tried as the name will lead once quorate's line for it has
 	// left the hosts file: until then it leads to quorate's own load balancer.
 	Past bool
-	Err  error // it could not be tried
+	// Led are the control planes whose API servers answered, one for each of Times tries.
+	Led   model.HostSet
+	Times int
+	Err   error // it could not be tried
 }
+
+// firstTries is how often each host tries at the first look: a balancer should lead to
+// another API server each time.
+const firstTries = 3
 
 // triedFor is how long a try may take: HAProxy tries a server that refuses three times
 // before it gives up, and waits for a second in between.
@@ -51,6 +58,10 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 		roots = x509.NewCertPool()
 		roots.AppendCertsFromPEM(shared.CA.Cert)
 	}
+	times := 1
+	if o.tried == nil {
+		times = firstTries
+	}
 	var wg sync.WaitGroup
 	got := make([]Tried, len(ids))
 	for i, id := range ids {
@@ -59,7 +70,17 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 		if f, seen := out.Facts[id]; h == nil || !seen || f.Err != nil || out.silent[id] || !to.Roles.Node() {
 			continue
 		}
-		wg.Go(func() { got[i] = out.try(ctx, h, id, roots) })
+		wg.Go(func() {
+			got[i] = out.try(ctx, h, id, roots)
+			for got[i].Times > 0 && got[i].Times < times {
+				t := out.try(ctx, h, id, roots)
+				if t.Times == 0 {
+					got[i] = t
+					return
+				}
+				got[i].Led, got[i].Times = got[i].Led.With(t.Led.List()...), got[i].Times+1
+			}
+		})
 	}
 	wg.Wait()
 	o.mu.Lock()
@@ -68,6 +89,9 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 		o.tried = map[model.HostID]Tried{}
 	}
 	for i, id := range ids {
+		if was := o.tried[id]; got[i].Times > 0 && was.Times > got[i].Times {
+			got[i].Led, got[i].Times = got[i].Led.With(was.Led.List()...), was.Times+1
+		}
 		o.tried[id] = got[i]
 	}
 	return maps.Clone(o.tried)
@@ -90,12 +114,13 @@ func tryAt(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool,
 	if roots == nil { // nobody is trusted yet
 		roots = x509.NewCertPool()
 	}
-	err = tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: g.File.EndpointHost(), MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
+	client := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: g.File.EndpointHost(), MinVersion: tls.VersionTLS12})
+	err = client.HandshakeContext(ctx)
 	var noTLS tls.RecordHeaderError
 	var other *tls.CertificateVerificationError
 	switch {
 	case err == nil:
-		return Tried{Answers: true}
+		return Tried{Answers: true, Led: serverOf(g, client.ConnectionState().PeerCertificates[0]), Times: 1}
 	case errors.As(err, &other):
 		return Tried{Why: "leads to something that is no API server of this cluster: " + other.Err.Error()}
 	case ctx.Err() != nil:
@@ -104,6 +129,17 @@ func tryAt(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool,
 		return Tried{Why: "does not speak TLS"}
 	}
 	return Tried{Why: "closes connections at once: nothing that answers stands behind it"}
+}
+
+// serverOf is the control plane of whose API server a certificate is: it has the host's
+// own name.
+func serverOf(g *goal.Goal, cert *x509.Certificate) (set model.HostSet) {
+	for id, h := range g.Hosts {
+		if h.Node.ControlPlane && slices.Contains(cert.DNSNames, h.Node.Name) {
+			set = set.With(id)
+		}
+	}
+	return set
 }
 
 // notConnected judges by what sshd says of a connection that it could not open: the

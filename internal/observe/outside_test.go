@@ -71,6 +71,9 @@ func TestOutside(t *testing.T) {
 		if got.Answers != c.want.Answers || got.Silent || got.Err != nil || !strings.Contains(got.Why, c.says) {
 			t.Errorf("%s: %+v", name, got)
 		}
+		if c.want.Answers && (got.Times != 1 || got.Led != model.SetOf[model.HostID]("cp2")) {
+			t.Errorf("%s: led %d times, to %v", name, got.Times, got.Led)
+		}
 		if !got.answers().Is(c.want.Answers) {
 			t.Errorf("%s is told as %v", name, got.answers())
 		}

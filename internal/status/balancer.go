@@ -43,6 +43,8 @@ type Tried struct {
 
 // outside says what the hosts got. Before anything serves, nothing needs to answer.
 func (s *Status) outside(ob *observe.Observation) {
+	var led model.HostSet
+	times := 0
 	s.Balancer.Needs = ob.Goal.OutsideNeeds()
 	for _, id := range slices.Sorted(maps.Keys(ob.Tried)) {
 		t := ob.Tried[id]
@@ -58,6 +60,12 @@ func (s *Status) outside(ob *observe.Observation) {
 			s.problem("tried from %s, the endpoint %s %s", id, s.Endpoint, t.Why)
 		}
 		s.Balancer.Tried = append(s.Balancer.Tried, one)
+		led, times = led.With(t.Led.List()...), times+t.Times
+	}
+	never := slices.DeleteFunc(slices.Clone(s.Serving), led.Has)
+	if len(never) > 0 && times >= 2*len(s.Serving) {
+		s.note("in %d tries the endpoint never led to the API server of %s, which answers: see whether it is among the load balancer's "+
+			"servers (one that chooses by the client's address need not lead there)", times, list(never))
 	}
 }
 

@@ -53,6 +53,11 @@ func TestOutside(t *testing.T) {
 	if told := s.Balancer.Tried; len(told) != 3 || told[1].Why != "could not be tried: no forwarding" {
 		t.Errorf("%+v", told)
 	}
+	ob.Tried["w1"] = observe.Tried{Answers: true, Led: model.SetOf[model.HostID]("cp1", "cp3"), Times: 6}
+	half := Status{Endpoint: file.Endpoint(), Serving: []model.HostID{"cp1", "cp2", "cp3"}}
+	if half.balancer(ob); len(half.Notes) != 1 || !strings.Contains(half.Notes[0], "in 6 tries the endpoint never led to the API server of cp2,") {
+		t.Errorf("%q", half.Notes)
+	}
 	young := Status{Endpoint: file.Endpoint()}
 	if young.balancer(ob); len(young.Problems) > 0 {
 		t.Errorf("before anything serves: %q", young.Problems)
