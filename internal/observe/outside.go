@@ -1,9 +1,11 @@
 package observe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,6 +36,8 @@ type Tried struct {
 	Led   model.HostSet
 	Times int
 	Err   error // it could not be tried
+
+	shown *x509.Certificate
 }
 
 // firstTries is how often each host tries at the first look: a balancer should lead to
@@ -71,14 +75,14 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 			continue
 		}
 		wg.Go(func() {
-			got[i] = out.try(ctx, h, id, roots)
-			for got[i].Times > 0 && got[i].Times < times {
+			for range times {
 				t := out.try(ctx, h, id, roots)
-				if t.Times == 0 {
-					got[i] = t
+				if t.Led = out.serverOf(t.shown); t.Answers {
+					t.Led, t.Times = t.Led.With(got[i].Led.List()...), got[i].Times+1
+				}
+				if got[i] = t; !t.Answers {
 					return
 				}
-				got[i].Led, got[i].Times = got[i].Led.With(t.Led.List()...), got[i].Times+1
 			}
 		})
 	}
@@ -89,8 +93,8 @@ func (o *Observer) outside(ctx context.Context, out *Observation, shared *pki.Sh
 		o.tried = map[model.HostID]Tried{}
 	}
 	for i, id := range ids {
-		if was := o.tried[id]; got[i].Times > 0 && was.Times > got[i].Times {
-			got[i].Led, got[i].Times = got[i].Led.With(was.Led.List()...), was.Times+1
+		if was := o.tried[id]; got[i].Answers {
+			got[i].Led, got[i].Times = got[i].Led.With(was.Led.List()...), was.Times+got[i].Times
 		}
 		o.tried[id] = got[i]
 	}
@@ -120,7 +124,7 @@ func tryAt(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool,
 	var other *tls.CertificateVerificationError
 	switch {
 	case err == nil:
-		return Tried{Answers: true, Led: serverOf(g, client.ConnectionState().PeerCertificates[0]), Times: 1}
+		return Tried{Answers: true, shown: client.ConnectionState().PeerCertificates[0]}
 	case errors.As(err, &other):
 		return Tried{Why: "leads to something that is no API server of this cluster: " + other.Err.Error()}
 	case ctx.Err() != nil:
@@ -131,11 +135,14 @@ func tryAt(ctx context.Context, h host.Host, g *goal.Goal, roots *x509.CertPool,
 	return Tried{Why: "closes connections at once: nothing that answers stands behind it"}
 }
 
-// serverOf is the control plane of whose API server a certificate is: it has the host's
-// own name.
-func serverOf(g *goal.Goal, cert *x509.Certificate) (set model.HostSet) {
-	for id, h := range g.Hosts {
-		if h.Node.ControlPlane && slices.Contains(cert.DNSNames, h.Node.Name) {
+// serverOf is the control plane that has an API server's certificate.
+func (o *Observation) serverOf(shown *x509.Certificate) (set model.HostSet) {
+	if shown == nil {
+		return set
+	}
+	for id, f := range o.Facts {
+		block, _ := pem.Decode(f.Files[o.Goal.Layout.PKI.Leaf(pki.APIServer).Cert])
+		if block != nil && bytes.Equal(block.Bytes, shown.Raw) {
 			set = set.With(id)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net"
 	"slices"
@@ -71,12 +72,39 @@ func TestOutside(t *testing.T) {
 		if got.Answers != c.want.Answers || got.Silent || got.Err != nil || !strings.Contains(got.Why, c.says) {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if c.want.Answers && (got.Times != 1 || got.Led != model.SetOf[model.HostID]("cp2")) {
-			t.Errorf("%s: led %d times, to %v", name, got.Times, got.Led)
-		}
 		if !got.answers().Is(c.want.Answers) {
 			t.Errorf("%s is told as %v", name, got.answers())
 		}
+	}
+}
+
+// Which API server answered is told by its certificate.
+func TestServerOf(t *testing.T) {
+	ours, err := pki.NewShared(pki.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &Observation{Goal: outsideGoal(t, "api.prod.example:8443"), Facts: map[model.HostID]Facts{"w1": {}}}
+	shown := map[model.HostID]*x509.Certificate{}
+	for _, id := range []model.HostID{"cp1", "cp2"} {
+		certs := o.Goal.Hosts[id].Certs
+		text, _, err := pki.Issue(ours, certs[slices.IndexFunc(certs, func(c pki.Cert) bool { return c.Name == pki.APIServer })], time.Now())
+		block, _ := pem.Decode(text)
+		if err != nil || block == nil {
+			t.Fatal(err)
+		}
+		if shown[id], err = x509.ParseCertificate(block.Bytes); err != nil {
+			t.Fatal(err)
+		}
+		o.Facts[id] = Facts{Files: map[string][]byte{o.Goal.Layout.PKI.Leaf(pki.APIServer).Cert: text}}
+	}
+	for id, cert := range shown {
+		if got := o.serverOf(cert); got != model.SetOf(id) {
+			t.Errorf("the certificate of %s is told as that of %v", id, got)
+		}
+	}
+	if got := o.serverOf(nil); !got.IsEmpty() {
+		t.Errorf("none is told as that of %v", got)
 	}
 }
 

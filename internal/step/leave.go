@@ -193,7 +193,7 @@ func bare(h model.Host) model.Host {
 		EtcdBackends: model.Is(model.HostSet{}), ServesName: model.Is(false), AdminServer: model.Is(""), ProxyServer: model.Is(""),
 		EtcdSilent: model.Is(model.HostSet{}), VIPHeld: model.Is(false), Router: model.Is(false), EndpointUp: h.EndpointUp,
 		Named: model.Is(model.NoWay),
-		Node: noNode, Clean: model.Is(true), Departed: h.Departed, Found: h.Found}
+		Node:  noNode, Clean: model.Is(true), Departed: h.Departed, Found: h.Found}
 	if h.Marked.Known() {
 		b.Marked = model.Is(false)
 	}
