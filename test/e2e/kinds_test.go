@@ -17,7 +17,14 @@ func TestKinds(t *testing.T) {
 	if !allChanges {
 		t.Skip("only with all changes (make test-all)")
 	}
+	for _, flavour := range []string{"systemd", spec.FlavourKubeadm} {
+		t.Run(flavour, func(t *testing.T) { kinds(t, flavour) })
+	}
+}
+
+func kinds(t *testing.T, flavour string) {
 	c := newCluster(t, "kinds", 3, 1, "--load-balancers", "2")
+	c.edit(t, func(f *spec.Cluster) { f.Spec.Kubernetes.Flavour = flavour })
 	unit := `test ! -e /etc/systemd/system/"$1".service`
 	c.behindVIP(t, spec.HAProxyBalancer)
 	c.apply(t).want(t, 0)
