@@ -30,12 +30,15 @@ func put(index int, p netip.Prefix) error {
 	return nil
 }
 
-// takeOff removes addresses from whatever interface has them, and returns those
-// that were there.
+// takeOff removes addresses from whatever interface has them, with the connections
+// through them, and returns those that were there.
 func takeOff(all []netip.Prefix) (there []netip.Prefix, err error) {
 	found, err := find(all)
 	if err != nil {
 		return nil, err
+	}
+	if len(found) > 0 {
+		cut(all)
 	}
 	var failed []error
 	for _, f := range found {
