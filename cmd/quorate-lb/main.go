@@ -147,7 +147,8 @@ func run(path, leaving string, log *slog.Logger) error {
 			case syscall.SIGINT:
 				return d.end()
 			default:
-				d.send(notify.Stopping)
+				// Not STOPPING=1: systemd would end it after TimeoutStopSec.
+				d.send(notify.Status("draining: nothing is accepted any more"))
 				return d.drain(signals, watchdog.C)
 			}
 		}

@@ -13,7 +13,6 @@ import (
 	"quorate.dev/quorate/internal/host"
 	"quorate.dev/quorate/internal/layout"
 	"quorate.dev/quorate/internal/model"
-	"quorate.dev/quorate/internal/spec"
 	"quorate.dev/quorate/internal/topology"
 	"quorate.dev/quorate/internal/workload"
 )
@@ -100,10 +99,8 @@ func (g *Goal) programs(ctx component.Context) map[string]artifact.File {
 	if n.ControlPlane || n.Worker {
 		put(g.Layout.Bin, everywhere...)
 		put(g.Layout.CNI.Bin, cniPlugins...)
-		if g.File.Spec.LoadBalancer.Kind == spec.BuiltinBalancer {
-			put(g.Layout.Bin, artifact.Balancer)
-		}
-	} else if ctx.Builtin() && ctx.Holds() {
+	}
+	if component.Table[model.Balancer].On(ctx) {
 		put(g.Layout.Bin, artifact.Balancer)
 	}
 	if n.Etcd {

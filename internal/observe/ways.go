@@ -139,7 +139,7 @@ func (o *Observation) balances(g *goal.Goal, id model.HostID) bool {
 	return left && slices.Contains(d.Roles, spec.RoleLoadBalancer)
 }
 
-// held says of the hosts that may hold the virtual address whether one of them holds the virtual address.
+// held says of the hosts that may hold the virtual address whether one of them does.
 // While no API server answers none may. One that was not seen may hold it.
 func (o *Observation) held(g *goal.Goal, c *model.Cluster) {
 	all := o.virtual(g)

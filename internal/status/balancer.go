@@ -127,10 +127,10 @@ func (b Balancer) outsideText() string {
 		text = "the load balancer is to be somebody else's; the endpoint's name still leads to quorate's own on " + strings.Join(past, ", ")
 	}
 	if len(by) > 0 {
-		text += "; tried once from each host, it led to an API server from " + strings.Join(by, ", ")
+		text += "; tried from each host, it led to an API server from " + strings.Join(by, ", ")
 	}
 	if len(leads) > 0 {
-		text += "; tried once past quorate's own, it led to an API server from " + strings.Join(leads, ", ")
+		text += "; tried past quorate's own, it led to an API server from " + strings.Join(leads, ", ")
 	}
 	return text + "\n    " + b.Needs
 }

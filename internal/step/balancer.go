@@ -36,7 +36,7 @@ var balancer = traits{
 		if want.Router.Is(true) && have.Runs(model.Keepalived) {
 			out = append(out, model.Keepalived)
 		}
-		return append(out, asksOldCluster(have, want)...)
+		return append(out, endsAPIServer(have, want)...)
 	},
 }
 
@@ -60,10 +60,10 @@ func turnsRouter(have, want *model.Host) bool {
 	return have.Runs(model.Balancer) && have.Router.Known() && have.Router.Is(true) != want.Router.Is(true)
 }
 
-// asksOldCluster: an API server that has served an etcd cluster which was
+// endsAPIServer: an API server that has served an etcd cluster which was
 // superseded remembers what that held. It ends before its way leads to the new
 // one. It ends in order, too, before its only way to etcd restarts.
-func asksOldCluster(have, want *model.Host) []model.Component {
+func endsAPIServer(have, want *model.Host) []model.Component {
 	through := have.EtcdVia.Or(model.Way{}).Kind == model.LocalBalancer
 	if have.Runs(model.APIServer) && (have.EtcdStale || through && turnsRouter(have, want)) {
 		return []model.Component{model.APIServer}

@@ -14,9 +14,8 @@ import (
 
 // States of a service, to be sent with Send.
 const (
-	Ready    = "READY=1"
-	Stopping = "STOPPING=1"
-	Alive    = "WATCHDOG=1"
+	Ready = "READY=1"
+	Alive = "WATCHDOG=1"
 )
 
 // Reloading announces a reload; Ready ends it. systemd wants the monotonic
