@@ -20,6 +20,7 @@ type bed struct {
 	*viptest.Net
 	dir   string
 	certs *lbtest.Certificates
+	nice  string // of what it runs; "": before all others
 	end   []func()
 }
 
@@ -57,7 +58,10 @@ type process struct {
 func (b *bed) run(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &p.log, &p.log, time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as services of their own
+	if b.nice != "" {
+		cmd.Args[2] = b.nice // viptest.Net.Command
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -33,10 +33,17 @@ func main() {
 type contender struct {
 	name    string
 	advert  time.Duration
+	nice    string
 	program func(b *bed, host int) (*process, error)
 }
 
 const backupPriority = 100
+
+// at is the contender with a niceness.
+func (c contender) at(nice string) contender {
+	c.nice = nice
+	return c
+}
 
 // floor is the RFC's Active_Down_Interval of the backup: it counts from the last
 // advertisement, so that an outage may be shorter by up to one interval.
@@ -59,13 +66,14 @@ func bench(lb string, runs int, busy time.Duration) error {
 	}
 	const ms = time.Millisecond
 	ours := func(advert time.Duration) contender {
-		return contender{"quorate-lb", advert, func(b *bed, i int) (*process, error) { return b.quorate(lb, i, advert) }}
+		return contender{"quorate-lb", advert, "", func(b *bed, i int) (*process, error) { return b.quorate(lb, i, advert) }}
 	}
 	theirs := func(advert time.Duration) contender {
-		return contender{"keepalived", advert, func(b *bed, i int) (*process, error) { return b.keepalived(i, advert) }}
+		return contender{"keepalived", advert, "", func(b *bed, i int) (*process, error) { return b.keepalived(i, advert) }}
 	}
 	if busy > 0 {
-		return saturate([]contender{ours(100 * ms), ours(200 * ms), ours(300 * ms), theirs(100 * ms), theirs(time.Second)}, busy)
+		return saturate([]contender{ours(100 * ms).at("0"), ours(100 * ms).at("-10"), ours(200 * ms).at("0"), theirs(100 * ms).at("0"),
+			theirs(time.Second).at("0")}, busy)
 	}
 	contenders := []contender{ours(100 * ms), theirs(100 * ms), theirs(time.Second)}
 	faults := []fault{

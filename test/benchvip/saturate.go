@@ -25,6 +25,7 @@ func saturate(contenders []contender, most time.Duration) error {
 			return err
 		}
 		defer b.close()
+		b.nice = c.nice
 		var pair [2]*process
 		for host := range pair {
 			if pair[host], err = c.program(b, host); err != nil {
@@ -36,6 +37,9 @@ func saturate(contenders []contender, most time.Duration) error {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
+		}
+		if b.Has(1, viptest.VIP4) || !b.Has(0, viptest.VIP4) {
+			return fmt.Errorf("%s at %v does not settle\nhost 0: %s\nhost 1: %s", c.name, c.advert, &pair[0].log, &pair[1].log)
 		}
 		pairs = append(pairs, pair)
 	}
@@ -54,7 +58,7 @@ func saturate(contenders []contender, most time.Duration) error {
 		time.Sleep(min(left, time.Minute))
 		fmt.Fprintf(os.Stderr, "%v\n", time.Since(begun).Round(time.Second))
 	}
-	fmt.Printf("| | adverts | moves in %v with %d busy processes on %d cores |\n|---|--:|--:|\n", most, busyPerCore*runtime.NumCPU(),
+	fmt.Printf("| | adverts | niceness | moves in %v with %d busy processes on %d cores |\n|---|--:|--:|--:|\n", most, busyPerCore*runtime.NumCPU(),
 		runtime.NumCPU())
 	for i, c := range contenders {
 		moves := 0
@@ -62,7 +66,7 @@ func saturate(contenders []contender, most time.Duration) error {
 			p.kill()
 			moves += took(p.log.String())
 		}
-		fmt.Printf("| %s | %v | %d |\n", c.name, c.advert, moves-1) // the first is how it began
+		fmt.Printf("| %s | %v | %s | %d |\n", c.name, c.advert, c.nice, moves-1) // the first is how it began
 	}
 	return nil
 }
