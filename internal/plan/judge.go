@@ -91,6 +91,9 @@ func (j *judge) verdict(steps []Step) (Risk, []string) {
 			for i, id := range ids {
 				if now := j.c.Hosts[id]; now.Vital() != was[i] {
 					h = j.c.Health()
+					h.Fatal = slices.DeleteFunc(h.Fatal, func(id model.HostID) bool {
+						return !slices.Contains(j.before.Fatal, id) && !j.worse(id)
+					})
 					return
 				}
 			}
@@ -112,6 +115,19 @@ func (j *judge) verdict(steps []Step) (Risk, []string) {
 		return r2, says2
 	}
 	return r1, says1
+}
+
+// worse says that the loss of a host would leave the cluster worse off than it is
+// before the step: what the step brings back can be lost again.
+func (j *judge) worse(id model.HostID) (yes bool) {
+	j.c.Try(func(c *model.Cluster) {
+		c.Edit(id, func(h *model.Host) { h.Reached = model.Unknown[bool]("lost") })
+	}, func() {
+		end := j.c.Health()
+		stranded := slices.DeleteFunc(minus(end.Stranded, j.before.Stranded), func(w model.HostID) bool { return w == id })
+		yes = j.before.Etcd && !end.Etcd || j.before.API && !end.API || len(stranded) > 0
+	}, id)
+	return yes
 }
 
 // blind says what of the control plane is stopped that runs while nothing serves:

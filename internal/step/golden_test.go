@@ -220,6 +220,8 @@ func happens(c *model.Cluster, w model.Cluster, words []string) (dead []model.Ho
 			}
 			h.EtcdSilent, h.Ready = model.Is(set), model.Is(false)
 		})
+	case "unheld": // no host holds the virtual address
+		edit(func(h *model.Host) { h.VIPHeld = model.Is(false) })
 	case "unhealthy": // etcd runs there, and does not serve
 		edit(func(h *model.Host) { h.Etcd.Healthy = model.Is(false) })
 	case "loops":

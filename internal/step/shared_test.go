@@ -23,6 +23,8 @@ var sharedScenes = []scene{
 	{name: "haproxy-to-nginx-alone", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|w1", was: steptest.HAProxy},
 	{name: "haproxy-to-builtin", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy,
 		ways: steptest.Builtin},
+	{name: "haproxy-unheld", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy, ways: steptest.HAProxy,
+		then: []string{"unheld lb1", "unheld lb2"}},
 	{name: "haproxy-to-virtual", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.HAProxy,
 		ways: steptest.Virtual, risk: plan.Exposed},
 	{name: "virtual-to-haproxy", made: "cp1 cp2 cp3|lb1 lb2 w1", file: "cp1 cp2 cp3|lb1 lb2 w1", was: steptest.Virtual,

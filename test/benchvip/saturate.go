@@ -58,8 +58,8 @@ func saturate(contenders []contender, most time.Duration) error {
 		time.Sleep(min(left, time.Minute))
 		fmt.Fprintf(os.Stderr, "%v\n", time.Since(begun).Round(time.Second))
 	}
-	fmt.Printf("| | adverts | niceness | moves in %v with %d busy processes on %d cores |\n|---|--:|--:|--:|\n", most, busyPerCore*runtime.NumCPU(),
-		runtime.NumCPU())
+	fmt.Printf("| | adverts | niceness | moves in %v with %d busy processes on %d cores |\n|---|--:|--:|--:|\n", most,
+		busyPerCore*runtime.NumCPU(), runtime.NumCPU())
 	for i, c := range contenders {
 		moves := 0
 		for _, p := range pairs[i] {
