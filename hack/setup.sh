@@ -33,6 +33,7 @@ gcc gcc
 pkg-config pkg-config
 nginx nginx-light
 keepalived keepalived
+haproxy haproxy
 ps procps
 curl curl
 openssl openssl
@@ -74,6 +75,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 	rm -f "$log"
 	for package in "${missing[@]}"; do
 		case $package in
+		haproxy) systemctl disable -q haproxy.service 2>/dev/null || true ;;
 		keepalived) systemctl disable -q keepalived.service 2>/dev/null || true ;;
 		nginx-light) systemctl disable -q nginx.service 2>/dev/null || true ;;
 		openssh-server) systemctl disable -q ssh.service 2>/dev/null || true ;;

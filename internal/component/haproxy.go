@@ -97,9 +97,11 @@ func haproxyConfig(ctx Context) (string, error) {
 		return "", fmt.Errorf("HAProxy of %s: no API server to lead to; bring one up first", ctx.Self.Name)
 	}
 	o := ctx.haproxy()
-	expect := "http-check expect status 200"
+	// One that answers otherwise, as while it shuts down in order, gets no new connections
+	// and keeps those that it has (L7OKC); one that does not answer loses them.
+	expect := "http-check expect error-status L7OKC status 200"
 	if ctx.refusesAnonymous() { // that it answers shows that it works
-		expect = "http-check expect rstatus ^(200|401)$"
+		expect = "http-check expect error-status L7OKC rstatus ^(200|401)$"
 	}
 	slowly := ""
 	if o.Balance == "leastconn" || o.Balance == "roundrobin" || o.Balance == "random" { // the others know no weights that grow
