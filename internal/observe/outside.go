@@ -32,7 +32,7 @@ type Tried struct {
 	// Past says that it was tried as the name will lead once quorate's line for it has
 	// left the hosts file: until then it leads to quorate's own load balancer.
 	Past bool
-	// Led are the control planes whose API servers answered, one for each of Times tries.
+	// Led are the control planes whose API servers answered in Times tries.
 	Led   model.HostSet
 	Times int
 	Err   error // it could not be tried

@@ -45,7 +45,12 @@ func (s *Status) virtual(ob *observe.Observation) {
 	}
 	switch {
 	case len(holders) == 0 && !unseen && len(s.Serving) > 0:
-		s.problem("no host holds %s; look there at journalctl -u %s", s.VirtualAddress, ob.Goal.Layout.Unit(keeper(ob)))
+		var hosts []string
+		for _, b := range s.LoadBalancers {
+			hosts = append(hosts, string(b.Host))
+		}
+		s.problem("no host holds %s; look at journalctl -u %s on %s", s.VirtualAddress, ob.Goal.Layout.Unit(keeper(ob)),
+			strings.Join(hosts, ", "))
 	case len(holders) > 1:
 		s.problem("%s hold %s at the same time: they do not hear each other's VRRP (IP protocol 112); look at the firewalls between them",
 			strings.Join(holders, " and "), s.VirtualAddress)

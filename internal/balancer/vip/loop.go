@@ -166,8 +166,13 @@ func (r *router) tick(now time.Time) {
 
 // late says that this process was away when the silence of the active router was
 // to be judged: then adverts may wait to be read, and it listens a little longer.
+// Waiting for the answer to a probe is not being away.
 func (r *router) late(now time.Time) bool {
-	if now.Sub(r.machine.Deadline()) < r.conf.Advert.Std()/2 || r.postponed >= 3 {
+	due := r.machine.Deadline()
+	if answered := r.probing.Add(probeTime); !r.met && !r.probing.IsZero() && answered.After(due) {
+		due = answered
+	}
+	if now.Sub(due) < r.conf.Advert.Std()/2 || r.postponed >= 3 {
 		r.postponed = 0
 		return false
 	}
